@@ -1,0 +1,104 @@
+"""The one file that calls a backend's autodiff: everything else is written in `keras.ops`.
+
+`minimize` takes one optimizer step on a loss. `train_step` and `test_step` let a model write its steps as
+`step(self, data)` on every backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and
+expects it back.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+BACKEND = keras.config.backend()
+Loss = Callable[[], tuple[Any, Any]]
+
+
+def minimize(
+    loss_fn: Loss, variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer
+) -> tuple[Any, Any]:
+    """Takes one gradient step on `variables`.
+
+    Args:
+        loss_fn: returns `(loss, auxiliary)`, the loss a scalar tensor, the auxiliary any structure of tensors.
+        variables: what to update; all else that `loss_fn` reads is constant.
+        optimizer: a Keras optimizer built on `variables`; loss scaling is applied where it has any.
+
+    Returns:
+        `(loss, auxiliary)` as computed before the update.
+    """
+    return _minimize(loss_fn, variables, optimizer)
+
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    def _minimize(loss_fn, variables, optimizer):
+        values = [variable.value for variable in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            loss, auxiliary = loss_fn()
+            scaled = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(scaled, values), variables)
+        return loss, auxiliary
+
+    def train_step(step: Callable) -> Callable:
+        """Marks a method as the model's `train_step(self, data)`."""
+        return step
+
+    test_step = train_step
+
+elif BACKEND == "jax":
+    import jax
+    from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+    def _minimize(loss_fn, variables, optimizer):
+        # An inner scope does not fall back to the outer one, so it gets a full copy of the outer mapping.
+        outer = get_stateless_scope()
+        base = [(variable, outer.get_current_value(variable)) for variable in outer.model_variables]
+
+        def compute(values):
+            with keras.StatelessScope(base + list(zip(variables, values, strict=True))) as inner:
+                loss, auxiliary = loss_fn()
+                scaled = optimizer.scale_loss(loss)
+            return scaled, (loss, auxiliary, [inner.get_current_value(variable) for variable, _ in base])
+
+        values = [outer.get_current_value(variable) for variable in variables]
+        (_, (loss, auxiliary, current)), gradients = jax.value_and_grad(compute, has_aux=True)(values)
+        trained = {id(variable) for variable in variables}
+        for (variable, _), value in zip(base, current, strict=True):
+            if id(variable) not in trained:  # BatchNorm statistics and the like, moved by the forward pass
+                outer.add_update((variable, value))
+        optimizer.apply(gradients, variables)
+        return loss, auxiliary
+
+    def _stateless(groups_of: Callable) -> Callable:
+        def decorate(step):
+            @functools.wraps(step)
+            def wrapped(self, state, data):
+                groups = groups_of(self)
+                mapping = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+                with keras.StatelessScope(mapping) as scope:
+                    scope.model_variables = [variable for variable, _ in mapping]
+                    logs = step(self, data)
+                return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+
+            return wrapped
+
+        return decorate
+
+    train_step = _stateless(
+        lambda model: (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+    )
+    test_step = _stateless(
+        lambda model: (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
+    )
+
+else:
+    raise ImportError(f"dfkd_keras runs on the tensorflow and jax backends, not on {BACKEND!r}: set KERAS_BACKEND")

@@ -1,0 +1,56 @@
+"""What the networks share: normalising inputs, and PyTorch's conventions where published figures depend on them."""
+
+import math
+from typing import Any
+
+import keras
+from keras import layers
+
+from dfkd_keras.images import Normalisation
+
+
+def image_input(image_shape: tuple[int, int, int], normalisation: Normalisation | None) -> tuple[Any, Any]:
+    """Returns the input of unit images `[B, H, W, C]`, and the same normalised (as it is if `normalisation` is None)."""
+    inputs = layers.Input(image_shape, name="images")
+    if normalisation is None:
+        return inputs, inputs
+    channels = image_shape[-1]
+    mean, std = (list(values) * (channels if len(values) == 1 else 1) for values in (normalisation.mean, normalisation.std))
+    if len(mean) != channels:
+        raise ValueError(f"Normalisation.mean={normalisation.mean} does not fit images of {channels} channels.")
+    return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalise")(inputs)
+
+
+def fan_in_uniform(fan_in: int) -> dict[str, keras.initializers.Initializer]:
+    """Initialises kernel and bias in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
+    limit = 1.0 / math.sqrt(fan_in)
+    return {
+        "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
+        "bias_initializer": keras.initializers.RandomUniform(-limit, limit),
+    }
+
+
+def dense(x: Any, units: int, **kwargs: Any) -> Any:
+    """Applies a dense layer with PyTorch's initialisation."""
+    return layers.Dense(units, **fan_in_uniform(x.shape[-1]), **kwargs)(x)
+
+
+def convolution(x: Any, filters: int, size: int, **kwargs: Any) -> Any:
+    """Applies a convolution with bias and PyTorch's initialisation."""
+    return layers.Conv2D(filters, size, **fan_in_uniform(size * size * x.shape[-1]), **kwargs)(x)
+
+
+def batch_norm(x: Any, epsilon: float = 1e-5, **kwargs: Any) -> Any:
+    """Applies BatchNorm with PyTorch's momentum and epsilon."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, **kwargs)(x)
+
+
+def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> Any:
+    """Applies a bias-free convolution with He's fan-out initialisation, padded on all sides alike when it strides."""
+    padding = "same"
+    if stride > 1 and size > 1:  # "same" would pad only below and right
+        x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"
+    initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+    return layers.Conv2D(
+        filters, size, stride, padding=padding, use_bias=False, kernel_initializer=initializer
+    )(x)

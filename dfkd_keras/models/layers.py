@@ -1,0 +1,67 @@
+"""Layers of our own, where the stock ones do needless work."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfkd_keras.models.blocks import fan_in_uniform
+from dfkd_keras.serialization import PACKAGE
+
+# Which of the 3 taps on the doubled image fall on each of the 2 source pixels, for even and for odd positions.
+TAPS = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype="float32")
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class UpsamplingConvolution(keras.layers.Layer):
+    """Nearest up-sampling by 2 and a 3x3 "same" convolution in one, at 4/9 of the multiplications.
+
+    On an image doubled by repetition, neighbouring taps of a 3x3 kernel meet the same source pixel; summing those
+    taps first leaves a 2x2 kernel on the source for each of the four output phases. The result equals
+    `Conv2D(filters, 3, padding="same")(UpSampling2D()(x))` with the same weights.
+
+    Args:
+        filters: output channels.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        x: `[B, H, W, C]`; the result is `[B, 2H, 2W, filters]`.
+    """
+
+    def __init__(self, filters: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates kernel `[3, 3, C, filters]` and bias with PyTorch's initialisation."""
+        channels = input_shape[-1]
+        initializers = fan_in_uniform(9 * channels)
+        self.kernel = self.add_weight(
+            shape=(3, 3, channels, self.filters), initializer=initializers["kernel_initializer"], name="kernel"
+        )
+        self.bias = self.add_weight(
+            shape=(self.filters,), initializer=initializers["bias_initializer"], name="bias"
+        )
+
+    def call(self, x: Any) -> Any:
+        """Applies the layer."""
+        _, height, width, channels = x.shape
+        taps = ops.cast(TAPS, self.compute_dtype)
+        phases = ops.einsum("pai,qbj,ijcf->abcpqf", taps, taps, ops.cast(self.kernel, self.compute_dtype))
+        kernel = ops.reshape(phases, (2, 2, channels, 4 * self.filters))
+        y = ops.conv(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel, padding="valid")
+        y = ops.reshape(y, (-1, height + 1, width + 1, 2, 2, self.filters))
+        rows = [
+            ops.stack([y[:, p : p + height, q : q + width, p, q] for q in (0, 1)], axis=3) for p in (0, 1)
+        ]
+        return ops.reshape(ops.stack(rows, axis=2), (-1, 2 * height, 2 * width, self.filters)) + self.bias
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns `[B, 2H, 2W, filters]`."""
+        batch, height, width, _ = input_shape
+        return batch, 2 * height, 2 * width, self.filters
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "filters": self.filters}

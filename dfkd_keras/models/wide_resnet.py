@@ -1,0 +1,54 @@
+"""Wide residual networks (Zagoruyko and Komodakis, 2016)."""
+
+import keras
+from keras import layers
+
+from dfkd_keras.images import Normalisation
+from dfkd_keras.models.blocks import batch_norm, dense, image_input, residual_convolution
+
+
+def wide_resnet(
+    image_shape: tuple[int, int, int] = (32, 32, 3),
+    classes: int = 10,
+    normalisation: Normalisation | None = None,
+    depth: int = 40,
+    width: int = 2,
+) -> keras.Model:
+    """Builds WRN-depth-width with pre-activated blocks and no dropout.
+
+    Args:
+        image_shape: height, width and channels.
+        classes: number of logits.
+        normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
+        depth: 6n + 4 layers.
+        width: factor on the channels 16, 32, 64. WRN-40-2 has 2,243,546 parameters at the defaults, WRN-16-1 175,066.
+
+    Returns:
+        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+
+    Raises:
+        ValueError: for a depth that is not 6n + 4.
+    """
+    if depth < 10 or (depth - 4) % 6:
+        raise ValueError(f"wide_resnet.depth={depth} must be 6n + 4 with n >= 1: 10, 16, 22, 28, 40, ...")
+    inputs, x = image_input(image_shape, normalisation)
+    x = residual_convolution(x, 16, 3)
+    for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
+        for block in range((depth - 4) // 6):
+            x = _block(x, filters, 2 if stage and not block else 1)
+    x = layers.GlobalAveragePooling2D()(_activate(x))
+    return keras.Model(inputs, dense(x, classes, name="logits"), name=f"wrn{depth}_{width}")
+
+
+def _activate(x):
+    return layers.ReLU()(batch_norm(x))
+
+
+def _block(x, filters, stride):
+    activated = _activate(x)
+    if x.shape[-1] == filters and stride == 1:
+        kept = x
+    else:  # where the shape changes, the shortcut too starts from the activated input
+        kept = residual_convolution(activated, filters, 1, stride)
+    x = _activate(residual_convolution(activated, filters, 3, stride))
+    return layers.Add()([residual_convolution(x, filters, 3), kept])

@@ -1,0 +1,44 @@
+"""Terms on the teacher's predictions: each image one class with certainty, all classes equally often."""
+
+import dataclasses
+from typing import Any
+
+from keras import ops
+
+from dfkd_keras.losses import per_sample
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.term import Term
+
+LOG_EPSILON = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class OneHotCrossEntropy(Term):
+    """Authenticity: the teacher should be as certain of a synthetic image as of a real one.
+
+    L_oh(x) = -ln p_c(x) with c = argmax_k p_k(x) held constant and p the teacher's softmax. RDSKD (Han et al.,
+    ICASSP 2021), after the one-hot loss of DAFL (Chen et al., ICCV 2019). In [0, ln K].
+    """
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
+        log_probabilities = ops.log_softmax(batch.teacher_logits, axis=-1)
+        classes = batch.teacher_logits.shape[-1]
+        predicted = ops.one_hot(ops.argmax(batch.teacher_logits, axis=-1), classes, dtype=log_probabilities.dtype)
+        return per_sample(-ops.sum(predicted * log_probabilities, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassEntropy(Term):
+    """Class diversity: the negative entropy of the mean prediction.
+
+    L_ie = sum_k q_k ln q_k with q the mean of the teacher's softmax over the batch. RDSKD (Han et al., ICASSP 2021),
+    after the information entropy loss of DAFL (Chen et al., ICCV 2019; there with log10). In [-ln K, 0]. The
+    logarithm's argument is shifted by 1e-12, where the official code yields NaN for a class of probability 0.
+    """
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns a scalar."""
+        probabilities = ops.softmax(batch.teacher_logits, axis=-1)
+        mean = ops.mean(probabilities, axis=tuple(range(len(probabilities.shape) - 1)))
+        return ops.sum(mean * ops.log(mean + LOG_EPSILON))

@@ -1,0 +1,122 @@
+"""How the terms of an objective become one loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.term import Term
+from dfkd_keras.serialization import Component
+
+Values = dict[str, Any]
+
+
+class Objective(Component):
+    """What a synthesizer minimises: named terms, combined to one loss.
+
+    A subclass says in `combine` how. One with a memory keeps it in variables and moves it in `after_update`.
+
+    Args:
+        terms: all terms, each of another name.
+    """
+
+    def __init__(self, terms: Sequence[Term]):
+        super().__init__(name="objective")
+        names = [term.name for term in terms]
+        if len(set(names)) < len(names) or not names:
+            raise ValueError(f"the terms {names} of an objective must be at least one, each under another name.")
+        self._all_terms = tuple(terms)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the terms, in order."""
+        return [term.name for term in self._all_terms]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The union of what the terms need."""
+        return frozenset().union(*(term.needs for term in self._all_terms))
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises ValueError if a term cannot work on batches of this size."""
+        for term in self._all_terms:
+            if term.compares_halves and (batch_size < 2 or batch_size % 2):
+                raise ValueError(
+                    f"batch_size={batch_size} cannot be cut into the two halves that {type(term).__name__} compares: "
+                    "use an even batch size of at least 2."
+                )
+
+    def evaluate(self, batch: SyntheticBatch) -> tuple[Any, Values]:
+        """Returns the loss, a scalar, and the batch mean of every term by its name."""
+        values = {term.name: ops.mean(term(batch)) for term in self._all_terms}
+        return self.combine(values), values
+
+    def combine(self, values: Values) -> Any:
+        """Returns the loss for the terms' values."""
+        raise NotImplementedError
+
+    def after_update(self, values: Values, update_in_epoch: Any) -> None:
+        """Is told each update's values and its number within the epoch (from 0), after the update."""
+
+
+class WeightedSum(Objective):
+    """The usual sum, L = sum_i w_i L_i.
+
+    Args:
+        terms: the terms.
+        weights: one weight each; all 1 by default.
+    """
+
+    def __init__(self, terms: Sequence[Term], weights: Sequence[float] | None = None):
+        super().__init__(terms)
+        self.terms = list(terms)
+        self.weights_of_terms = list(weights or [1.0] * len(self.terms))
+        if len(self.weights_of_terms) != len(self.terms):
+            raise ValueError(f"{len(self.weights_of_terms)} weights for {len(self.terms)} terms: give one weight each.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments by name (`weights` is taken by Keras)."""
+        return {"terms": self.terms, "weights": self.weights_of_terms}
+
+    def combine(self, values: Values) -> Any:
+        """Returns the weighted sum of the values."""
+        return sum(
+            weight * values[term.name] for weight, term in zip(self.weights_of_terms, self.terms, strict=True)
+        )
+
+
+class ExponentialPenalty(Objective):
+    """RDSKD's combination, which punishes a term exponentially for rising above its reference.
+
+    L = sum_i exp(L_i - ref_i) + sum_j L_j over the `penalised` terms i and the `added` terms j. The gradient of a
+    penalised term is weighted by exp(L_i - ref_i): above 1 if it rose, below 1 if it fell, so that no weights have to
+    be tuned. The references start at 0 and are constants to the gradient; once an epoch, after the update number
+    `refresh_update`, they take the values that the terms had in that update. Han et al., ICASSP 2021; the moment of
+    the refresh follows the official code (the second update of each epoch).
+
+    Args:
+        penalised: the terms under the exponential.
+        added: the terms that are added as they are.
+        refresh_update: the update within the epoch, from 0, whose values become the references.
+    """
+
+    def __init__(self, penalised: Sequence[Term], added: Sequence[Term] = (), refresh_update: int = 1):
+        super().__init__([*penalised, *added])
+        self.penalised, self.added, self.refresh_update = list(penalised), list(added), refresh_update
+        self.references = self.add_weight(
+            shape=(len(self.penalised),), initializer="zeros", dtype="float32", trainable=False, name="references"
+        )
+
+    def combine(self, values: Values) -> Any:
+        """Returns the penalised loss."""
+        increments = self._penalised_values(values) - ops.stop_gradient(ops.convert_to_tensor(self.references))
+        return ops.sum(ops.exp(increments)) + sum(values[term.name] for term in self.added)
+
+    def after_update(self, values: Values, update_in_epoch: Any) -> None:
+        """Takes the values for references if this is the update to do so."""
+        refresh = ops.equal(update_in_epoch, self.refresh_update)
+        self.references.assign(ops.where(refresh, self._penalised_values(values), self.references))
+
+    def _penalised_values(self, values: Values) -> Any:
+        return ops.stack([values[term.name] for term in self.penalised])

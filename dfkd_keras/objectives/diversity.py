@@ -1,0 +1,35 @@
+"""Terms on the differences between the images of one batch."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from keras import ops
+
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.term import Term
+
+NORM_EPSILON = 1e-12
+
+
+def frobenius_norm(values: Any) -> Any:
+    """Returns the norm over all elements; the 1e-12 under the root keeps its gradient finite at 0."""
+    return ops.sqrt(ops.sum(ops.square(values)) + NORM_EPSILON)
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftmaxDistanceDiversity(Term):
+    """Inter-sample diversity: images should differ more than the teacher's predictions of them do.
+
+    L_ds = 1 / r with r = ||x_2 - x_1||_F / ||p(x_2) - p(x_1)||_F, where x_1 and x_2 are the two halves of the batch in
+    normalised space, p the teacher's softmax, and both norms run over all elements of a half batch. RDSKD (Han et
+    al., ICASSP 2021; the official code's norms and halves), a variant of the mode-seeking term of MSGAN (Mao et al.,
+    CVPR 2019). Positive; identical images give 1 here, 0/0 in the official code.
+    """
+
+    compares_halves: ClassVar[bool] = True
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns a scalar."""
+        first_images, second_images = ops.split(batch.images, 2, axis=0)
+        first, second = ops.split(ops.softmax(batch.teacher_logits, axis=-1), 2, axis=0)
+        return frobenius_norm(second - first) / frobenius_norm(second_images - first_images)

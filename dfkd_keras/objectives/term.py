@@ -1,0 +1,31 @@
+"""The contract of a term."""
+
+import re
+from typing import Any, ClassVar
+
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.serialization import Configured
+
+
+class Term(Configured):
+    """One published term of a synthesis objective; lower is better.
+
+    A subclass is a frozen dataclass: its hyper-parameters are the fields, its equation is `__call__`.
+
+    Class attributes:
+        needs: what it reads besides images, latents and the teacher's logits: any of "student", "features" and
+            "batch_statistics". What no term needs is not computed.
+        compares_halves: whether it splits the batch into two halves, which then must be of even size.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    compares_halves: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """The name under which the term is logged: the class name in snake case."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns the term per sample `[B]`, or one scalar if it is a statistic of the batch."""
+        raise NotImplementedError

@@ -1,0 +1,63 @@
+"""How often each side is updated, and in which phase of the training."""
+
+import dataclasses
+from typing import NamedTuple
+
+from dfkd_keras.serialization import Configured
+
+
+class Updates(NamedTuple):
+    """The updates of one training step: first `synthesis`, then `student`."""
+
+    synthesis: int
+    student: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Alternating(Configured):
+    """Every step updates the synthesizer, then the student, as DAFL and the adversarial methods do.
+
+    Args:
+        synthesis_updates: synthesis updates a step, at least 1.
+        student_updates: student updates a step, at least 1.
+    """
+
+    synthesis_updates: int = 1
+    student_updates: int = 1
+
+    def __post_init__(self):
+        if min(self.synthesis_updates, self.student_updates) < 1:
+            raise ValueError(f"{self}: both counts must be at least 1.")
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        """Every kind of step that occurs."""
+        return (Updates(self.synthesis_updates, self.student_updates),)
+
+    def updates(self, epoch: int) -> Updates:
+        """Returns the updates that each step of `epoch` (from 0) makes."""
+        return self.kinds[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoStage(Configured):
+    """First the synthesizer alone, then the student on the frozen synthesizer, as RDSKD does.
+
+    Args:
+        synthesis_epochs: epochs of one synthesis update a step; all later epochs make one student update a step.
+    """
+
+    synthesis_epochs: int = 20
+
+    def __post_init__(self):
+        if self.synthesis_epochs < 1:
+            raise ValueError(f"TwoStage.synthesis_epochs={self.synthesis_epochs} must be at least 1.")
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        """Every kind of step that occurs."""
+        return (Updates(1, 0), Updates(0, 1))
+
+    def updates(self, epoch: int) -> Updates:
+        """Returns the updates that each step of `epoch` (from 0) makes."""
+        return self.kinds[0] if epoch < self.synthesis_epochs else self.kinds[1]

@@ -1,0 +1,57 @@
+"""Saving parts by the arguments they were made with, so that a distiller survives `.keras` files."""
+
+import inspect
+from typing import Any
+
+import keras
+
+PACKAGE = "dfkd_keras"
+
+
+class Configured:
+    """Mixin: an object whose configuration is its constructor's arguments, each kept under its own name.
+
+    It works for dataclasses, Keras layers and Keras models alike, and nested parts are saved with the whole.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments by name."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Configured":
+        """Rebuilds the object from `get_config()`'s (possibly serialised) values."""
+        return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+
+class Component(Configured, keras.layers.Layer):
+    """A part of the distiller that owns variables but is not a layer to be called.
+
+    Being a `keras.layers.Layer` makes its variables part of the distiller's state: saved, restored and threaded
+    through compiled steps with everything else.
+    """
+
+    def __init__(self, name: str | None = None):
+        super().__init__(name=name)
+        self.built = True
+
+
+class OptimizerState(Component):
+    """Makes the variables of a second optimizer part of the model's state.
+
+    Args:
+        optimizer: a Keras optimizer.
+        variables: the variables that it updates.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]):
+        super().__init__(name="optimizer_state")
+        self.optimizer = optimizer
+        optimizer.build(variables)
+        for variable in optimizer.variables:
+            self._track_variable(variable)

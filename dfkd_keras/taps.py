@@ -1,0 +1,52 @@
+"""Recording what flows through chosen layers of a live model, whatever way the model was built."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+
+class Taps:
+    """Wraps the `call` of live layers so that, while `recording`, what passes through them is kept.
+
+    Cloning or re-wiring a model fails for nested and subclassed ones; the live layers are always there. Outside
+    `recording` a tapped layer does what it did before. The record is per thread, because `MirroredStrategy` traces
+    its replicas in threads.
+    """
+
+    def __init__(self):
+        self._local = threading.local()
+
+    def tap(self, layer: keras.layers.Layer, record: Callable[[dict, Any, Any], None]) -> None:
+        """Calls `record(kept, inputs, outputs)` at every pass through `layer` while recording.
+
+        Args:
+            layer: a layer of the model.
+            record: puts what it wants into the dictionary `kept`.
+        """
+        original = layer.call
+
+        def call(inputs, *args, **kwargs):
+            outputs = original(inputs, *args, **kwargs)
+            kept = getattr(self._local, "kept", None)
+            if kept is not None:
+                record(kept, inputs, outputs)
+            return outputs
+
+        layer.call = call
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[dict]:
+        """Yields the dictionary that the taps write into."""
+        self._local.kept = {}
+        try:
+            yield self._local.kept
+        finally:
+            self._local.kept = None
+
+
+def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns all layers of a model, nested ones included, in the order of their creation."""
+    return list(model._flatten_layers(include_self=False))

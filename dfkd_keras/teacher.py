@@ -1,0 +1,179 @@
+"""The frozen teacher: logits, named features and BatchNorm statistics in one forward pass."""
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.serialization import Component
+from dfkd_keras.taps import Taps, flat_layers
+
+PENULTIMATE = "penultimate"
+
+
+class BatchStatistics(NamedTuple):
+    """What one BatchNorm layer saw in this batch, and what it remembers of the training data; each `[C]`."""
+
+    mean: Any
+    variance: Any
+    moving_mean: Any
+    moving_variance: Any
+
+
+@dataclasses.dataclass
+class TeacherOutputs:
+    """What one forward pass of the teacher gives.
+
+    Attributes:
+        logits: float32 `[B, K]` or `[B, H, W, K]`.
+        features: tensors by name, if "features" was needed.
+        batch_statistics: one entry per BatchNorm layer, if "batch_statistics" was needed.
+    """
+
+    logits: Any
+    features: dict[str, Any]
+    batch_statistics: list[BatchStatistics]
+
+
+class Teacher(Component):
+    """Freezes any Keras classifier or segmenter and answers what the terms of an objective need of it.
+
+    Its weights and BatchNorm statistics never change. Functional, nested, Sequential and subclassed models work.
+
+    Args:
+        model: a built Keras model, images in, one row of logits (or of probabilities) per image or pixel out.
+        normalisation: mean and standard deviation of the data the teacher knows, which map generated images to its
+            input.
+        input_space: "unit" (default) if the model takes images in [0, 1] and normalises them itself, "normalised" if
+            it takes them normalised. The student takes the same.
+        outputs: "logits" (default), or "probabilities" for a model that ends in softmax; its logarithm is then used.
+        features: names of layers whose outputs terms may use; "penultimate" is the input of the last dense layer.
+
+    Raises:
+        ValueError: if the model's outputs are not what `outputs` says, or a feature is unknown.
+
+    Example:
+        >>> teacher = Teacher(keras.saving.load_model("teacher.keras"), Normalisation((0.1307,), (0.3081,)))
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        normalisation: Normalisation | None = None,
+        input_space: Space = "unit",
+        outputs: Literal["logits", "probabilities"] = "logits",
+        features: tuple[str, ...] = (PENULTIMATE,),
+    ):
+        super().__init__(name="teacher")
+        model.trainable = False
+        self.model = model
+        self.normalisation = normalisation or Normalisation()
+        self.input_space, self.outputs, self.features = input_space, outputs, tuple(features)
+        self._taps, self._tapped = Taps(), set()
+        self.classes = check_outputs(model, outputs)
+
+    @property
+    def image_shape(self) -> tuple[int | None, ...]:
+        """Height, width and channels of an input image."""
+        return tuple(self.model.input_shape[1:])
+
+    def provide(self, needs: Collection[str]) -> None:
+        """Prepares the model for what the terms need, once, before the first pass.
+
+        Args:
+            needs: any of "student", "features" and "batch_statistics".
+
+        Raises:
+            ValueError: if the teacher cannot give it, for instance statistics without any BatchNorm layer.
+        """
+        for need, tap in (("batch_statistics", self._tap_batch_statistics), ("features", self._tap_features)):
+            if need in needs and need not in self._tapped:
+                tap()
+                self._tapped.add(need)
+
+    def to_inputs(self, images: Any) -> Any:
+        """Converts images `[B, H, W, C]` in normalised space to what teacher and student take."""
+        return self.normalisation.convert(images, "normalised", self.input_space)
+
+    def __call__(self, images: Any) -> TeacherOutputs:
+        """Runs the teacher in inference mode on images `[B, H, W, C]` in normalised space."""
+        with self._taps.recording() as kept:
+            outputs = ops.cast(self.model(self.to_inputs(images), training=False), "float32")
+        logits = outputs if self.outputs == "logits" else ops.log(outputs + 1e-20)
+        features = {name: kept[name] for name in self.features if name in kept}
+        return TeacherOutputs(logits, features, kept.get("batch_statistics", []))
+
+    def _tap_batch_statistics(self) -> None:
+        layers = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
+        if not layers:
+            raise ValueError(
+                f"teacher {self.model.name!r} has no BatchNormalization layer, which a term on BatchNorm statistics "
+                "needs: give that term weight 0, or choose another method or teacher."
+            )
+        for layer in layers:
+            self._taps.tap(layer, _statistics_recorder(layer))
+
+    def _tap_features(self) -> None:
+        for name in self.features:
+            if name == PENULTIMATE:
+                dense = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.Dense)]
+                if not dense:
+                    raise ValueError(
+                        f"teacher {self.model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the "
+                        "feature's layer in Teacher.features."
+                    )
+                self._taps.tap(dense[-1], lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs}))
+            else:
+                self._tap_output(name)
+
+    def _tap_output(self, name: str) -> None:
+        layers = {layer.name: layer for layer in flat_layers(self.model)}
+        if name not in layers:
+            raise ValueError(f"feature {name!r} is no layer of the teacher; its layers: {', '.join(layers)}")
+        self._taps.tap(layers[name], lambda kept, inputs, outputs: kept.update({name: outputs}))
+
+
+def check_outputs(model: keras.Model, expected: Literal["logits", "probabilities"] = "logits") -> int:
+    """Checks on random images whether a model gives logits or probabilities.
+
+    Args:
+        model: a built model of one image input.
+        expected: what its outputs ought to be.
+
+    Returns:
+        The number of classes, the size of the last axis.
+
+    Raises:
+        ValueError: if the outputs are of the other kind, or `expected` is unknown.
+    """
+    if expected not in ("logits", "probabilities"):
+        raise ValueError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
+    shape = [size or 32 for size in model.input_shape[1:]]
+    probe = np.random.default_rng(0).uniform(size=[4, *shape]).astype("float32")
+    outputs = ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
+    are_probabilities = outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-3)
+    if are_probabilities and expected == "logits":
+        raise ValueError(
+            f"model {model.name!r} ends in softmax, but logits are expected: cut the softmax off, or for a teacher "
+            "set Teacher.outputs='probabilities'."
+        )
+    if expected == "probabilities" and not are_probabilities:
+        raise ValueError(
+            f"model {model.name!r} does not give probabilities (rows sum to {outputs.sum(axis=-1).flat[0]:.3g}): "
+            "set Teacher.outputs='logits'."
+        )
+    return outputs.shape[-1]
+
+
+def _statistics_recorder(layer: keras.layers.BatchNormalization):
+    def record(kept, inputs, outputs):
+        axes = [axis for axis in range(len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
+        mean, variance = ops.moments(ops.cast(inputs, "float32"), axes)
+        statistics = BatchStatistics(mean, variance, layer.moving_mean, layer.moving_variance)
+        kept.setdefault("batch_statistics", []).append(statistics)
+
+    return record
