@@ -36,9 +36,9 @@ class DataFreeDistiller(Configured, keras.Model):
         ValueError: if the parts do not fit together.
 
     Example:
-        >>> distiller = DataFreeDistiller(teacher, student, synthesizer, SoftTargets(10.0), TwoStage(synthesis_epochs=2))
+        >>> distiller = DataFreeDistiller(teacher, student, synthesizer, SoftTargets(10.0), TwoStage(2, 8))
         >>> distiller.compile(keras.optimizers.Adam(2e-3), synthesis_optimizer=keras.optimizers.Adam(1e-3))
-        >>> distiller.fit(epochs=10, steps_per_epoch=120, validation_data=(test_images, test_labels))
+        >>> distiller.fit(steps_per_epoch=120, validation_data=(test_images, test_labels))
         >>> distiller.student.save("student.keras")
     """
 
@@ -93,12 +93,12 @@ class DataFreeDistiller(Configured, keras.Model):
         return self.student(images, training=training)
 
     def fit(
-        self, *, epochs: int = 1, steps_per_epoch: int = 120, callbacks: Any = None, **kwargs: Any
+        self, *, epochs: int | None = None, steps_per_epoch: int = 120, callbacks: Any = None, **kwargs: Any
     ) -> keras.callbacks.History:
         """Trains without data: the noise is made for it.
 
         Args:
-            epochs: the number of the last epoch, as in Keras.
+            epochs: the number of the last epoch, as in Keras; all of the schedule's by default.
             steps_per_epoch: steps an epoch; the schedule says which updates a step makes.
             callbacks: Keras callbacks.
             **kwargs: `validation_data` (real images in the student's input space and integer labels, giving
@@ -121,6 +121,7 @@ class DataFreeDistiller(Configured, keras.Model):
             first_step=lambda: conductor.first_step,
         )
         callbacks = [conductor, *(callbacks or [])]
+        epochs = self.schedule.epochs if epochs is None else epochs
         return super().fit(
             noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
         )

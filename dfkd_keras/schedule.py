@@ -18,16 +18,18 @@ class Alternating(Configured):
     """Every step updates the synthesizer, then the student, as DAFL and the adversarial methods do.
 
     Args:
+        epochs: epochs in all.
         synthesis_updates: synthesis updates a step, at least 1.
         student_updates: student updates a step, at least 1.
     """
 
+    epochs: int = 100
     synthesis_updates: int = 1
     student_updates: int = 1
 
     def __post_init__(self):
-        if min(self.synthesis_updates, self.student_updates) < 1:
-            raise ValueError(f"{self}: both counts must be at least 1.")
+        if min(self.epochs, self.synthesis_updates, self.student_updates) < 1:
+            raise ValueError(f"{self}: every count must be at least 1.")
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
@@ -44,14 +46,21 @@ class TwoStage(Configured):
     """First the synthesizer alone, then the student on the frozen synthesizer, as RDSKD does.
 
     Args:
-        synthesis_epochs: epochs of one synthesis update a step; all later epochs make one student update a step.
+        synthesis_epochs: epochs of one synthesis update a step.
+        student_epochs: epochs of one student update a step, which follow.
     """
 
     synthesis_epochs: int = 20
+    student_epochs: int = 1000
 
     def __post_init__(self):
-        if self.synthesis_epochs < 1:
-            raise ValueError(f"TwoStage.synthesis_epochs={self.synthesis_epochs} must be at least 1.")
+        if min(self.synthesis_epochs, self.student_epochs) < 1:
+            raise ValueError(f"{self}: both counts must be at least 1.")
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.synthesis_epochs + self.student_epochs
 
     @property
     def kinds(self) -> tuple[Updates, ...]:

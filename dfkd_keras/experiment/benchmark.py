@@ -1,0 +1,70 @@
+"""How long the updates of a configuration take."""
+
+import statistics
+import time
+from typing import Any
+
+import keras
+
+from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.schedule import Updates
+
+WARM_UP_STEPS = 3
+
+
+class _Clock(keras.callbacks.Callback):
+    """Times every step of an epoch, results awaited."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds, self.started = [], 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        float((logs or {})["agreement"])  # waits for the step to end on an accelerator
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+class _OneKind:
+    """A schedule whose every step makes the same updates."""
+
+    def __init__(self, kind: Updates):
+        self.kinds, self.epochs = (kind,), 1
+
+    def updates(self, epoch: int) -> Updates:
+        return self.kinds[0]
+
+
+def step_seconds(distiller: DataFreeDistiller, kind: Updates, steps: int) -> list[float]:
+    """Trains for some steps of one kind and returns the seconds of each, the first ones of warm-up included."""
+    schedule, clock = distiller.schedule, _Clock()
+    distiller.schedule = _OneKind(kind)
+    try:
+        distiller.fit(steps_per_epoch=steps + WARM_UP_STEPS, callbacks=[clock], verbose=0)
+    finally:
+        distiller.schedule = schedule
+    return clock.seconds
+
+
+def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
+    """Measures both kinds of updates on random weights or trained ones; it trains the distiller.
+
+    Args:
+        distiller: compiled.
+        steps: measured steps of each kind, after a warm-up.
+
+    Returns:
+        Medians in seconds, the images both updates process in a second, and the seconds of the first step of each kind.
+    """
+    synthesis = step_seconds(distiller, Updates(1, 0), steps)
+    student = step_seconds(distiller, Updates(0, 1), steps)
+    medians = [statistics.median(seconds[WARM_UP_STEPS:]) for seconds in (synthesis, student)]
+    return {
+        "batch_size": distiller.batch_size,
+        "seconds_per_synthesis_update": medians[0],
+        "seconds_per_student_update": medians[1],
+        "images_per_second": distiller.batch_size / sum(medians),
+        "first_step_seconds": synthesis[0] + student[0],
+    }

@@ -1,0 +1,164 @@
+"""What happens beside the training of a run, as Keras callbacks."""
+
+import math
+import sys
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.pictures import save_class_grid
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.files import written_aside
+
+ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
+
+
+def of_active_side(distiller: Any, logs: dict[str, float]) -> dict[str, float]:
+    """Returns the logs without those of a side that makes no update in this epoch."""
+    synthesis = {"synthesis_loss", *distiller.synthesizer.objective.names}
+    student = {"student_loss", "agreement"}
+    idle = (set() if distiller.updates.synthesis else synthesis) | (set() if distiller.updates.student else student)
+    return {name: float(value) for name, value in logs.items() if name not in idle}
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends the run at the first loss that is not a finite number, and never lets such weights be saved."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Raises FloatingPointError naming the loss and the step."""
+        for name, value in of_active_side(self.model, logs or {}).items():
+            if not math.isfinite(value):
+                self._stop(f"{name} is {value} at step {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Raises FloatingPointError if a weight is not finite."""
+        for variable in self.model.trainable_variables:
+            if not bool(ops.all(ops.isfinite(variable.value))):
+                self._stop(f"weight {variable.path} is not finite after the last step")
+
+    def _stop(self, what: str) -> None:
+        raise FloatingPointError(
+            f"{what} of epoch {self.epoch + 1}: lower the learning rate of that side; the last good checkpoint is kept."
+        )
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes an epoch's values and its training time to the history."""
+
+    def __init__(self, history: History):
+        super().__init__()
+        self.history, self.seconds, self.started = history, 0.0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Starts the epoch's clock."""
+        self.seconds = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the step's clock, so that evaluation is not counted."""
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Adds the step's time."""
+        self.seconds += time.perf_counter() - self.started
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes the row."""
+        self.history.append({"epoch": epoch + 1, "seconds": self.seconds, **of_active_side(self.model, logs or {})})
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the distiller's whole state every so many epochs and at the end."""
+
+    def __init__(self, run: RunDirectory, every_epochs: int):
+        super().__init__()
+        self.run, self.every_epochs = run, every_epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Saves, if it is time."""
+        if (epoch + 1) % self.every_epochs == 0 or epoch + 1 == self.params["epochs"]:
+            with written_aside(self.run.checkpoint(epoch + 1)) as aside:
+                self.model.save_weights(aside)
+            self.run.forget_old_checkpoints()
+
+
+class ImageGrids(keras.callbacks.Callback):
+    """Draws a grid of synthetic images, one row per class as the teacher sees them, every so many epochs."""
+
+    def __init__(self, run: RunDirectory, every_epochs: int, class_names: tuple[str, ...], images: int = 512):
+        super().__init__()
+        self.run, self.every_epochs, self.class_names, self.images = run, every_epochs, class_names, images
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Draws, if it is time."""
+        if (epoch + 1) % self.every_epochs == 0 or epoch + 1 == self.params["epochs"]:
+            images, classes = sample_images(self.model, self.images)
+            path = self.run.images / f"epoch-{epoch + 1:06d}.png"
+            with written_aside(path) as aside:
+                save_class_grid(aside, images, classes, self.class_names)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One line for the whole run: losses, agreement, the last accuracy and the time left."""
+
+    def __init__(self, initial_epoch: int):
+        super().__init__()
+        self.initial_epoch, self.shown, self.bar = initial_epoch, {}, None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the bar; without a terminal it is renewed every half minute only."""
+        steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
+        self.bar = tqdm(
+            total=self.params["epochs"] * steps,
+            initial=self.initial_epoch * steps,
+            mininterval=interval,
+            maxinterval=interval,
+            unit="step",
+            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]",
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Moves the bar by a step."""
+        self._show(logs or {})
+        self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Shows the accuracy on real images, where it was measured."""
+        self._show(logs or {})
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the bar."""
+        self.bar.close()
+
+    def _show(self, logs: dict) -> None:
+        active = of_active_side(self.model, logs)
+        self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
+        self.bar.set_postfix(self.shown, refresh=False)
+
+
+def sample_images(distiller: Any, count: int, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Synthesises images from noise that is always the same.
+
+    Returns:
+        Unit images `[count, H, W, C]`, and the class the teacher sees in each `[count]`.
+    """
+    latents = np.random.default_rng(0).standard_normal((count, distiller.synthesizer.latent_dim), dtype=np.float32)
+    images, classes = [], []
+    for start in range(0, count, batch_size):
+        made = distiller.replay.sample(distiller.synthesizer, latents[start : start + batch_size], distiller.teacher)
+        classes.append(ops.convert_to_numpy(ops.argmax(distiller.teacher(made).logits, axis=-1)))
+        unit = distiller.teacher.normalisation.convert(made, "normalised", "unit")
+        images.append(np.clip(ops.convert_to_numpy(unit), 0.0, 1.0))
+    return np.concatenate(images), np.concatenate(classes)

@@ -1,0 +1,95 @@
+"""Gin: what can be named in a configuration, and where configurations are found."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import gin
+import keras
+
+import dfkd_keras
+from dfkd_keras import data, models
+from dfkd_keras.experiment.experiment import Experiment
+from dfkd_keras.experiment.task import Task
+from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
+from dfkd_keras.optimizers import CoupledSGD
+
+PARTS = [
+    dfkd_keras.Alternating,
+    dfkd_keras.ClassEntropy,
+    dfkd_keras.DataFreeDistiller,
+    dfkd_keras.ExponentialPenalty,
+    dfkd_keras.FreshSamples,
+    dfkd_keras.GeneratorSynthesizer,
+    dfkd_keras.Normalisation,
+    dfkd_keras.OneHotCrossEntropy,
+    dfkd_keras.SoftTargets,
+    dfkd_keras.SoftmaxDistanceDiversity,
+    dfkd_keras.TwoStage,
+    dfkd_keras.WeightedSum,
+    CoupledSGD,
+    Experiment,
+    Task,
+    TeacherRecipe,
+    *(getattr(models, name) for name in models.__all__),
+    data.digits,
+    data.tfds_dataset,
+]
+KERAS_PARTS = {
+    "keras.optimizers": [
+        keras.optimizers.Adam,
+        keras.optimizers.AdamW,
+        keras.optimizers.RMSprop,
+        keras.optimizers.SGD,
+    ],
+    "keras.optimizers.schedules": [
+        keras.optimizers.schedules.CosineDecay,
+        keras.optimizers.schedules.ExponentialDecay,
+        keras.optimizers.schedules.PiecewiseConstantDecay,
+    ],
+}
+
+# gin.register, not gin.configurable: the classes stay what they are, so that Keras saves and reloads them, and a
+# direct call ignores gin.
+for _part in PARTS:
+    gin.register(_part, module="dfkd_keras")
+gin.register("Teacher", module="dfkd_keras")(build_teacher)
+for _module, _parts in KERAS_PARTS.items():
+    for _part in _parts:
+        gin.external_configurable(_part, module=_module)
+
+
+def configuration_folders() -> list[Path]:
+    """Returns where gin files are looked for: the working folder, a checkout's gin_configs/, the installed package's."""
+    checkout = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
+    installed = Path(str(resources.files("dfkd_keras"))) / "gin_configs"
+    return [Path(), *(folder for folder in (checkout, installed) if folder.is_dir())]
+
+
+def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
+    """Reads gin files and bindings, in this order; the last word counts.
+
+    Args:
+        gin_files: paths, or names within gin_configs/ such as "rdskd.gin" or "tasks/mnist_lenet5.gin".
+        gin_params: bindings such as "SoftTargets.temperature = 4.0".
+
+    Raises:
+        FileNotFoundError: if a file is nowhere to be found.
+        ValueError: if a file or binding names something unknown or cannot be parsed.
+    """
+    folders = configuration_folders()
+    gin.clear_config()
+    for folder in folders:
+        gin.add_config_file_search_path(str(folder))
+    for name in gin_files:
+        if not any((folder / name).is_file() for folder in folders):
+            raise FileNotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
+    try:
+        gin.parse_config_files_and_bindings(list(gin_files), list(gin_params), finalize_config=True)
+    except (AttributeError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"the configuration cannot be read: {' '.join(str(error).split())}") from error
+
+
+def available(folders: Sequence[Path]) -> list[str]:
+    """Returns the names of the gin files that come with the package."""
+    return sorted({str(path.relative_to(folder)) for folder in folders[1:] for path in folder.rglob("*.gin")})

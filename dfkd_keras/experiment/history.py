@@ -1,0 +1,50 @@
+"""The record of a run's epochs, logs/metrics.csv: written line by line, read back on resume and for the report."""
+
+import csv
+from pathlib import Path
+
+Row = dict[str, float]
+
+
+class History:
+    """Keeps one row per epoch in a CSV file.
+
+    Args:
+        path: of the file.
+        columns: the names of the columns; a value that a row lacks stays empty.
+    """
+
+    def __init__(self, path: Path, columns: list[str]):
+        self.path, self.columns = Path(path), columns
+        self.rows: list[Row] = []
+
+    def restart_after(self, epochs: int) -> None:
+        """Keeps the first `epochs` rows of the file and drops what an interrupted run wrote beyond them."""
+        self.rows = [row for row in read_history(self.path) if row["epoch"] <= epochs]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def append(self, row: Row) -> None:
+        """Adds a row to the file."""
+        self.rows.append(row)
+        with open(self.path, "a", newline="") as file:
+            csv.DictWriter(file, self.columns).writerow(row)
+
+    def column(self, name: str) -> list[float]:
+        """Returns the values of a column where there are any."""
+        return [row[name] for row in self.rows if name in row]
+
+    def total(self, name: str) -> float:
+        """Returns the sum of a column."""
+        return sum(self.column(name))
+
+
+def read_history(path: Path) -> list[Row]:
+    """Returns the rows of a history file, empty values left out; none if there is no file."""
+    if not Path(path).exists():
+        return []
+    with open(path, newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]

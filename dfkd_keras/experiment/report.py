@@ -1,0 +1,96 @@
+"""The report of a run: one self-contained page."""
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.pictures import bars, curves
+from dfkd_keras.experiment.run_directory import RunDirectory
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; }} td {{ padding: .15rem 1rem .15rem 0; border-bottom: 1px solid #ddd; }}
+td:last-child {{ font-variant-numeric: tabular-nums; }}
+.plots {{ display: flex; flex-wrap: wrap; gap: 1rem; }} svg, img {{ max-width: 100%; height: auto; }}
+pre {{ background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: 13px; }}
+.headline {{ font-size: 1.3rem; }}
+</style></head><body>
+<h1>{title}</h1>
+<p class="headline">{headline}</p>
+<div class="plots">{plots}</div>
+<h2>Synthetic images</h2><p>One row per class, as the teacher sees them.</p>{grid}
+<h2>Results</h2><table>{rows}</table>
+<h2>Configuration</h2><pre>{configuration}</pre>
+</body></html>
+"""
+
+
+def write_report(
+    run: RunDirectory,
+    results: dict[str, Any],
+    history: History,
+    class_names: Sequence[str],
+    class_counts: Sequence[int],
+) -> None:
+    """Writes `report.html`.
+
+    Args:
+        run: the run's folder, which holds the image grids and the configuration.
+        results: what `results.json` holds.
+        history: of the epochs.
+        class_names: of the data set.
+        class_counts: how many of a batch of synthetic images the teacher puts into each class.
+    """
+    plots = [
+        _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
+        _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement"]),
+        _plot(history, "Terms", [name for name in history.columns if name in _terms(history)]),
+        bars(f"Classes of {sum(class_counts)} synthetic images", class_names, class_counts),
+    ]
+    headline = (
+        f"Student {results['student_accuracy']:.2%} (best during training {results['student_accuracy_best']:.2%}), "
+        f"teacher {results['teacher_accuracy']:.2%} on real test images."
+    )
+    page = PAGE.format(
+        title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
+        headline=headline,
+        plots="".join(f"<div>{plot}</div>" for plot in plots),
+        grid=_grid(run),
+        rows="".join(f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in results.items()),
+        configuration=html.escape(run.configuration.read_text()),
+    )
+    run.write_text(run.report, page)
+
+
+def _terms(history: History) -> set[str]:
+    return set(history.columns) - {
+        "epoch", "seconds", "synthesis_loss", "student_loss", "agreement", "val_accuracy"
+    }  # fmt: skip
+
+
+def _plot(history: History, title: str, names: list[str]) -> str:
+    series = {
+        name: ([row["epoch"] for row in history.rows if name in row], history.column(name))
+        for name in names
+        if history.column(name)
+    }
+    return curves(title, series)
+
+
+def _grid(run: RunDirectory) -> str:
+    paths = sorted(run.images.glob("epoch-*.png"))
+    if not paths:
+        return "<p>None were drawn.</p>"
+    encoded = base64.b64encode(paths[-1].read_bytes()).decode()
+    return f'<img alt="grid of synthetic images per class" src="data:image/png;base64,{encoded}">'
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,46 @@
+"""What is distilled: a data set to evaluate on, a teacher and a student."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+from dfkd_keras.data import ImageDataset, Split
+from dfkd_keras.teacher import Teacher
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A data set, a teacher and a student.
+
+    Args:
+        name: of the task, as in the run directory's name.
+        data: evaluated on; a teacher without a file is trained on it.
+        teacher: makes the teacher.
+        student: makes the untrained student.
+        test_images: evaluates on the first so many test images; None for all.
+    """
+
+    name: str
+    data: ImageDataset
+    teacher: Callable[[], Teacher]
+    student: Callable[[], keras.Model]
+    test_images: int | None = None
+
+    def test_split(self) -> Split:
+        """Returns the real images to evaluate on."""
+        images, labels = self.data.load("test")
+        return Split(images[: self.test_images], labels[: self.test_images])
+
+    def check(self, teacher: Teacher) -> None:
+        """Raises ValueError if the teacher does not fit the data."""
+        if teacher.classes != self.data.classes:
+            raise ValueError(
+                f"teacher {teacher.model.name!r} has {teacher.classes} outputs, but task {self.name!r} has "
+                f"{self.data.classes} classes: choose a teacher of this task in Teacher.path."
+            )
+        if any(a is not None and a != b for a, b in zip(teacher.image_shape, self.data.image_shape, strict=True)):
+            raise ValueError(
+                f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
+                f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."
+            )

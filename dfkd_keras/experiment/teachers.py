@@ -1,0 +1,130 @@
+"""Where a task's teacher comes from: a file, or a recipe whose result is cached."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+from absl import logging
+from keras import layers
+
+from dfkd_keras.data import ImageDataset
+from dfkd_keras.files import written_aside
+from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.teacher import Teacher
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherRecipe:
+    """Trains a teacher on the task's training split, once per configuration.
+
+    Args:
+        model: makes the untrained network, unit images to logits.
+        data: the data set.
+        optimizer: makes the Keras optimizer.
+        batch_size: images per update.
+        epochs: passes over the training split.
+        augment: whether images are shifted by up to an eighth of their size and mirrored.
+        seed: of the initial weights and the order of the images.
+        train_images: trains on the first so many images; None for all.
+        cache_dir: where trained teachers are kept, each under its configuration's hash.
+    """
+
+    model: Callable[[], keras.Model]
+    data: ImageDataset
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    batch_size: int = 128
+    epochs: int = 10
+    augment: bool = False
+    seed: int = 0
+    train_images: int | None = None
+    cache_dir: str = "runs/teachers"
+
+    def teacher_model(self, verbose: int = 2) -> keras.Model:
+        """Returns the trained network, from the cache if it is there."""
+        keras.utils.set_random_seed(self.seed)
+        model, optimizer = self.model(), self.optimizer()
+        path = Path(self.cache_dir) / f"{self.data.name}-{model.name}-{self._digest(model, optimizer)}.keras"
+        if path.exists():
+            logging.info("teacher: %s", path)
+            return load_model(path)
+        logging.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
+        self._train(model, optimizer, verbose)
+        with written_aside(path) as aside:
+            model.save(aside)
+        return model
+
+    def _train(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, verbose: int) -> None:
+        images, labels = self.data.load("train")
+        augmentation = [layers.RandomTranslation(0.125, 0.125, "constant", "nearest"), layers.RandomFlip("horizontal")]
+        preprocessing = [layers.Rescaling(1.0 / 255.0), *(augmentation if self.augment else [])]
+        training = keras.Sequential([layers.Input(model.input_shape[1:], dtype="uint8"), *preprocessing, model])
+        training.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        training.fit(
+            images[: self.train_images],
+            labels[: self.train_images],
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            verbose=verbose,
+        )
+
+    def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
+        settings = {
+            "model": re.sub(r"_\d+\b", "", model.to_json()),  # without the counters in layers' names
+            "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "data": [self.data.name, self.data.image_shape],
+            "settings": [self.batch_size, self.epochs, self.augment, self.seed, self.train_images],
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def build_teacher(
+    path: str | None = None,
+    recipe: Callable[[], TeacherRecipe] | None = None,
+    normalisation: Normalisation | None = None,
+    input_space: Space = "unit",
+    outputs: Literal["logits", "probabilities"] = "logits",
+    features: tuple[str, ...] = ("penultimate",),
+) -> Teacher:
+    """Returns the teacher of a file or, without one, of a recipe. In gin it is called `Teacher`.
+
+    Args:
+        path: a saved Keras model; wins over the recipe.
+        recipe: makes the recipe.
+        normalisation: as in `dfkd_keras.Teacher`.
+        input_space: likewise.
+        outputs: likewise.
+        features: likewise.
+
+    Raises:
+        ValueError: without path and recipe, or if the file is no Keras model.
+        FileNotFoundError: if there is no such file.
+    """
+    if path is None and recipe is None:
+        raise ValueError("the task names no teacher: set Teacher.path to a .keras file, or Teacher.recipe.")
+    model = load_model(Path(path)) if path else recipe().teacher_model()
+    return Teacher(model, normalisation, input_space, outputs, features)
+
+
+def load_model(path: Path | str) -> Any:
+    """Loads a saved Keras model, safe mode on.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read as a Keras model.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        cause = str(error).strip().split("\n")[0][:200]
+        raise ValueError(
+            f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause}): it may be "
+            "truncated or of another format; save the model again with model.save('x.keras')."
+        ) from error

@@ -1,0 +1,46 @@
+"""Writing files and folders whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """Yields a path beside `target` to write a file or folder to, which then takes the target's place.
+
+    If the writing fails, what was at `target` stays as it was and what was written is removed. The temporary name
+    keeps the target's suffix, which Keras looks at.
+
+    Args:
+        target: the final path; its parent folders are created.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".writing-{os.getpid()}-{target.name}")
+    try:
+        yield aside
+        replace(aside, target)
+    finally:
+        remove(aside)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Moves `source` to `target`, a folder there being moved away first and removed last."""
+    if not target.is_dir():
+        os.replace(source, target)
+        return
+    old = target.with_name(f".old-{os.getpid()}-{target.name}")
+    os.rename(target, old)
+    os.rename(source, target)
+    remove(old)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""What the scripts share: the flags of a configuration, and errors in one line."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import gin
+from absl import app, flags, logging
+
+from dfkd_keras.experiment import Experiment, configure
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("gin_file", [], "A gin file: a path, or a name in gin_configs/. May be repeated.")
+flags.DEFINE_multi_string("gin_param", [], "A gin binding, applied after the files. May be repeated.")
+flags.DEFINE_integer("seed", None, "Seed of initial weights and noise; the configuration's by default.")
+
+EXPECTED = (ValueError, OSError, FloatingPointError)
+
+
+def configured_experiment() -> Experiment:
+    """Returns the experiment that the flags describe."""
+    if not FLAGS.gin_file:
+        raise ValueError("no configuration: give --gin_file, for instance --gin_file=rdskd.gin.")
+    seed = [] if FLAGS.seed is None else [f"Experiment.seed = {FLAGS.seed}"]
+    configure(FLAGS.gin_file, [*FLAGS.gin_param, *seed])
+    return gin.get_configurable("Experiment")()
+
+
+def main(job: Callable[[], None]) -> None:
+    """Runs a job under absl; an expected error is told in one line, with exit code 1."""
+
+    def guarded(arguments: Sequence[str]) -> None:
+        logging.set_verbosity(logging.INFO if FLAGS.verbosity < logging.INFO else FLAGS.verbosity)
+        try:
+            if len(arguments) > 1:
+                raise ValueError(f"argument {arguments[1]!r} is not understood: options start with --; see --help.")
+            job()
+        except EXPECTED as error:
+            if FLAGS.verbosity > logging.INFO:
+                raise
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            sys.exit(1)
+
+    app.run(guarded)

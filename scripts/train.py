@@ -1,0 +1,23 @@
+"""Distils a student as a gin configuration says: `python scripts/train.py --gin_file=rdskd.gin`."""
+
+from absl import flags
+from commandline import configured_experiment, main
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run_dir", None, "Folder of the run; runs/METHOD-TASK-seedN by default.")
+flags.DEFINE_boolean("resume", True, "Go on with an interrupted run of the same configuration; --noresume starts over.")
+
+
+def train() -> None:
+    """Runs the experiment and prints where its results are."""
+    experiment = configured_experiment()
+    run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
+    results = experiment.run(run_dir, FLAGS.resume)
+    print(
+        f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} on real test images\n"
+        f"{run_dir}/report.html shows the run, {run_dir}/export/student serves it"
+    )
+
+
+if __name__ == "__main__":
+    main(train)
