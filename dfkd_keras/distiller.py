@@ -1,5 +1,6 @@
 """The distiller: a Keras model whose training step alternates synthesis and student updates."""
 
+import functools
 from typing import Any
 
 import keras
@@ -69,9 +70,7 @@ class DataFreeDistiller(Configured, keras.Model):
         self._train_functions = {}
         self.built = True
 
-    def compile(
-        self, optimizer: Any = "adam", synthesis_optimizer: Any = "adam", **kwargs: Any
-    ) -> None:
+    def compile(self, optimizer: Any = "adam", synthesis_optimizer: Any = "adam", **kwargs: Any) -> None:
         """Sets the optimizers.
 
         Args:
@@ -82,7 +81,9 @@ class DataFreeDistiller(Configured, keras.Model):
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:
-                raise ValueError(f"compile({name}=...) has no effect here: the student's loss is DataFreeDistiller.student_loss.")
+                raise ValueError(
+                    f"compile({name}=...) has no effect here: the student's loss is DataFreeDistiller.student_loss."
+                )
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.student.trainable_variables)
         self.synthesizer.compile(keras.optimizers.get(synthesis_optimizer))
@@ -110,7 +111,9 @@ class DataFreeDistiller(Configured, keras.Model):
         """
         for name in ("x", "y", "batch_size", "validation_split"):
             if name in kwargs:
-                raise ValueError(f"fit({name}=...): data-free distillation takes no training data, only validation_data.")
+                raise ValueError(
+                    f"fit({name}=...): data-free distillation takes no training data, only validation_data."
+                )
         conductor = _Conductor(steps_per_epoch)
         noise = NoiseStream(
             self.batch_size,
@@ -157,6 +160,8 @@ class DataFreeDistiller(Configured, keras.Model):
             self._train_functions[updates] = self.train_function
             return
         self.updates, self.train_function = updates, self._train_functions.get(updates)
+        # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
+        self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()
         self._train_functions[updates] = self.train_function
 

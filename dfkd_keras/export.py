@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from dfkd_keras.files import written_aside
@@ -27,6 +28,22 @@ def serving_model(
     inputs = (normalisation or Normalisation()).convert(unit, "unit", input_space)
     logits = ops.cast(student(inputs, training=False), "float32")
     return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
+
+
+def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Returns the classes `[N]` that an exported SavedModel predicts for uint8 images `[N, H, W, C]`.
+
+    Raises:
+        ValueError: if the folder holds no SavedModel.
+    """
+    import tensorflow as tf
+
+    if not (Path(version_folder) / "saved_model.pb").exists():
+        raise ValueError(f"{str(version_folder)!r} holds no saved_model.pb: name the version's folder, .../student/1.")
+    signature = tf.saved_model.load(str(version_folder)).signatures["serving_default"]
+    batches = np.split(images, range(batch_size, len(images), batch_size))
+    logits = [signature(images=tf.constant(batch))["logits"].numpy() for batch in batches]
+    return np.argmax(np.concatenate(logits), axis=-1)
 
 
 def export_savedmodel(

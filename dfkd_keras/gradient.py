@@ -15,9 +15,7 @@ BACKEND = keras.config.backend()
 Loss = Callable[[], tuple[Any, Any]]
 
 
-def minimize(
-    loss_fn: Loss, variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer
-) -> tuple[Any, Any]:
+def minimize(loss_fn: Loss, variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> tuple[Any, Any]:
     """Takes one gradient step on `variables`.
 
     Args:
@@ -78,7 +76,11 @@ elif BACKEND == "jax":
             @functools.wraps(step)
             def wrapped(self, state, data):
                 groups = groups_of(self)
-                mapping = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+                mapping = [
+                    pair
+                    for group, values in zip(groups, state, strict=True)
+                    for pair in zip(group, values, strict=True)
+                ]
                 with keras.StatelessScope(mapping) as scope:
                     scope.model_variables = [variable for variable, _ in mapping]
                     logs = step(self, data)

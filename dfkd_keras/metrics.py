@@ -4,23 +4,25 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.data.dataset import Split
 
+def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Returns the class with the largest output.
 
-def predicted_classes(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Returns the class `[N]` (or `[N, H, W]`) with the largest output for images `[N, H, W, C]`."""
-    outputs = [
-        ops.convert_to_numpy(ops.argmax(model(images[start : start + batch_size], training=False), axis=-1))
-        for start in range(0, len(images), batch_size)
+    Args:
+        model: gives logits or probabilities, class axis last.
+        inputs: `[N, H, W, C]` as the model takes them.
+        batch_size: images at a time.
+
+    Returns:
+        Integers `[N]`, or `[N, H, W]` for a segmenter.
+    """
+    classes = [
+        ops.convert_to_numpy(ops.argmax(model(inputs[start : start + batch_size], training=False), axis=-1))
+        for start in range(0, len(inputs), batch_size)
     ]
-    return np.concatenate(outputs)
+    return np.concatenate(classes)
 
 
-def accuracy(model: keras.Model, split: Split, inputs: np.ndarray) -> float:
-    """Returns the fraction of `split`'s labels that the model predicts from `inputs`."""
-    return float(np.mean(predicted_classes(model, inputs) == split.labels))
-
-
-def agreement(teacher: keras.Model, student: keras.Model, inputs: np.ndarray) -> float:
-    """Returns the fraction of images for which both models predict the same class, right or wrong."""
-    return float(np.mean(predicted_classes(teacher, inputs) == predicted_classes(student, inputs)))
+def agreement(classes: np.ndarray, others: np.ndarray) -> float:
+    """Returns the fraction of equal entries: of predictions and labels, the accuracy."""
+    return float(np.mean(classes == others))

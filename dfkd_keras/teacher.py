@@ -95,9 +95,9 @@ class Teacher(Component):
                 tap()
                 self._tapped.add(need)
 
-    def to_inputs(self, images: Any) -> Any:
-        """Converts images `[B, H, W, C]` in normalised space to what teacher and student take."""
-        return self.normalisation.convert(images, "normalised", self.input_space)
+    def to_inputs(self, images: Any, source: Space = "normalised") -> Any:
+        """Converts images `[B, H, W, C]` from the given space to what teacher and student take."""
+        return self.normalisation.convert(images, source, self.input_space)
 
     def __call__(self, images: Any) -> TeacherOutputs:
         """Runs the teacher in inference mode on images `[B, H, W, C]` in normalised space."""

@@ -1,7 +1,7 @@
 """Times RDSKD's step in eager PyTorch, to be measured beside `scripts/benchmark.py` on the same machine.
 
 The networks, losses and optimizers are those of `rdskd.gin` on LeNet-5 with 1-channel 32x32 images, written
-independently of this package. It needs `torch` and nothing else: `python scripts/benchmark_pytorch.py --batch_size=256`.
+independently of this package. It needs `torch` alone: `python scripts/benchmark_pytorch.py --batch_size=256`.
 """
 
 import argparse
@@ -81,9 +81,7 @@ def main() -> None:
     making_optimizer = torch.optim.Adam(making.parameters(), 1e-3)
     student_optimizer = torch.optim.Adam(student.parameters(), 2e-3)
     size = arguments.batch_size
-    synthesis = median_seconds(
-        lambda: synthesis_update(teacher, making, making_optimizer, size), arguments.repeats
-    )
+    synthesis = median_seconds(lambda: synthesis_update(teacher, making, making_optimizer, size), arguments.repeats)
     making.eval()
     distilling = median_seconds(
         lambda: student_update(teacher, making, student, student_optimizer, size), arguments.repeats

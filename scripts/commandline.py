@@ -1,5 +1,6 @@
 """What the scripts share: the flags of a configuration, and errors in one line."""
 
+import logging as python_logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,20 +20,32 @@ flags.DEFINE_integer("seed", None, "Seed of initial weights and noise; the confi
 EXPECTED = (ValueError, OSError, FloatingPointError)
 
 
-def configured_experiment() -> Experiment:
-    """Returns the experiment that the flags describe."""
+def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:
+    """Returns the experiment that the flags describe, and further bindings."""
     if not FLAGS.gin_file:
         raise ValueError("no configuration: give --gin_file, for instance --gin_file=rdskd.gin.")
     seed = [] if FLAGS.seed is None else [f"Experiment.seed = {FLAGS.seed}"]
-    configure(FLAGS.gin_file, [*FLAGS.gin_param, *seed])
+    configure(FLAGS.gin_file, [*FLAGS.gin_param, *seed, *bindings])
     return gin.get_configurable("Experiment")()
+
+
+def show_progress() -> None:
+    """Prints the package's own messages plainly, and nobody else's."""
+    handler = python_logging.StreamHandler()
+    handler.setFormatter(python_logging.Formatter("%(message)s"))
+    logger = python_logging.getLogger("dfkd_keras")
+    logger.setLevel(python_logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def main(job: Callable[[], None]) -> None:
     """Runs a job under absl; an expected error is told in one line, with exit code 1."""
 
     def guarded(arguments: Sequence[str]) -> None:
-        logging.set_verbosity(logging.INFO if FLAGS.verbosity < logging.INFO else FLAGS.verbosity)
+        if not FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.ERROR)
+        show_progress()
         try:
             if len(arguments) > 1:
                 raise ValueError(f"argument {arguments[1]!r} is not understood: options start with --; see --help.")

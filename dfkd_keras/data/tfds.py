@@ -67,8 +67,8 @@ def _read(builder: Any, split: str, size: int, download: bool) -> Split:
     except Exception as error:
         cause = "is not prepared" if not builder.info.splits else f"has no usable split {split!r}"
         raise FileNotFoundError(
-            f"data set {builder.name!r} {cause} in {builder.data_path} ({type(error).__name__}): set TFDS_DATA_DIR to the "
-            f"folder that holds it, or run `tfds build {builder.name}` where there is a network."
+            f"data set {builder.name!r} {cause} in {builder.data_path} ({type(error).__name__}): set TFDS_DATA_DIR "
+            f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error
     batches = [(resize(batch["image"], (size, size)), batch["label"]) for batch in tfds.as_numpy(data)]
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))

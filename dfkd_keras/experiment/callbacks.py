@@ -6,12 +6,12 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 from tqdm import tqdm
 
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import save_class_grid
+from dfkd_keras.experiment.results import sample_images
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
 
@@ -146,19 +146,3 @@ class ProgressBar(keras.callbacks.Callback):
         active = of_active_side(self.model, logs)
         self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
         self.bar.set_postfix(self.shown, refresh=False)
-
-
-def sample_images(distiller: Any, count: int, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Synthesises images from noise that is always the same.
-
-    Returns:
-        Unit images `[count, H, W, C]`, and the class the teacher sees in each `[count]`.
-    """
-    latents = np.random.default_rng(0).standard_normal((count, distiller.synthesizer.latent_dim), dtype=np.float32)
-    images, classes = [], []
-    for start in range(0, count, batch_size):
-        made = distiller.replay.sample(distiller.synthesizer, latents[start : start + batch_size], distiller.teacher)
-        classes.append(ops.convert_to_numpy(ops.argmax(distiller.teacher(made).logits, axis=-1)))
-        unit = distiller.teacher.normalisation.convert(made, "normalised", "unit")
-        images.append(np.clip(ops.convert_to_numpy(unit), 0.0, 1.0))
-    return np.concatenate(images), np.concatenate(classes)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gin
 import keras
+from absl import logging
 
 import dfkd_keras
 from dfkd_keras import data, models
@@ -60,7 +61,7 @@ for _module, _parts in KERAS_PARTS.items():
 
 
 def configuration_folders() -> list[Path]:
-    """Returns where gin files are looked for: the working folder, a checkout's gin_configs/, the installed package's."""
+    """Returns where gin files are looked for: the working folder, a checkout's gin_configs/, the installed ones."""
     checkout = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
     installed = Path(str(resources.files("dfkd_keras"))) / "gin_configs"
     return [Path(), *(folder for folder in (checkout, installed) if folder.is_dir())]
@@ -84,10 +85,14 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
     for name in gin_files:
         if not any((folder / name).is_file() for folder in folders):
             raise FileNotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)  # gin reports as an error every folder that an include is not in
     try:
         gin.parse_config_files_and_bindings(list(gin_files), list(gin_params), finalize_config=True)
     except (AttributeError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"the configuration cannot be read: {' '.join(str(error).split())}") from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def available(folders: Sequence[Path]) -> list[str]:

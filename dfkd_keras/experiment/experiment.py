@@ -1,10 +1,7 @@
 """One run: build, resume, fit, evaluate, export, report."""
 
 import dataclasses
-import importlib.metadata
-import platform
-import resource
-import sys
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +10,19 @@ from typing import Any
 import gin
 import keras
 import numpy as np
-from absl import logging
 
-from dfkd_keras import metrics
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.experiment import benchmark, callbacks
+from dfkd_keras.experiment import callbacks, results
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
+from dfkd_keras.noise import seed_initial_weights
 
-VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +58,15 @@ class Experiment:
         """Method, task and seed in one word, the default name of the run's folder."""
         return f"{self.method}-{self.task.name}-seed{self.seed}"
 
-    def build(self) -> DataFreeDistiller:
-        """Loads or trains the teacher and builds the compiled distiller."""
-        teacher = self.task.teacher()
+    def build(self, trained: bool = True) -> DataFreeDistiller:
+        """Builds the compiled distiller.
+
+        Args:
+            trained: whether a teacher without a file is trained (or taken from the cache); timing does without.
+        """
+        teacher = self.task.teacher(trained=trained)
         self.task.check(teacher)
-        keras.utils.set_random_seed(self.seed)
+        seed_initial_weights(self.seed)
         distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
         distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
         return distiller
@@ -88,32 +88,28 @@ class Experiment:
         """
         run, configuration = RunDirectory(run_dir), gin.config_str()
         run.claim(configuration, resume)
-        if results := run.finished():
-            logging.info("%s is complete.", run.path)
-            return results
+        if finished := run.finished():
+            logger.info("%s is complete; --noresume starts over.", run.path)
+            return finished
         started = time.perf_counter()
         test, distiller = self.task.test_split(), self.build()
         run.write_configuration(configuration, gin.operative_config_str())
-        inputs = student_inputs(distiller, test)
+        inputs = np.asarray(distiller.teacher.to_inputs(test.unit_images, "unit"))
         history = self._fit(run, distiller, inputs, test)
         with written_aside(run.student) as aside:
             distiller.student.save(aside)
         self._export(run, distiller)
-        results = self._results(distiller, history, inputs, test, time.perf_counter() - started)
-        classes = callbacks.sample_images(distiller, 1024)[1]
-        counts = np.bincount(classes.ravel(), minlength=distiller.teacher.classes).tolist()
-        write_report(run, results, history, self.task.data.class_names, counts)
-        run.write_json(run.results, results)
-        return results
+        outcome = results.collect(self, distiller, history, inputs, test.labels, started)
+        write_report(run, outcome, history, self.task.data.class_names, results.class_counts(distiller))
+        run.write_json(run.results, outcome)
+        return outcome
 
     def _fit(self, run: RunDirectory, distiller: DataFreeDistiller, inputs: np.ndarray, test: Split) -> History:
-        terms = distiller.synthesizer.objective.names
-        losses = ["synthesis_loss", *terms, "student_loss", "agreement", "val_accuracy"]
-        history, epochs = History(run.metrics, ["epoch", "seconds", *losses]), 0
+        history, epochs = History(run.metrics, ["epoch", "seconds", *distiller.means, "val_accuracy"]), 0
         if checkpoint := run.latest_checkpoint():
             path, epochs = checkpoint
             distiller.load_weights(path)
-            logging.info("resuming after epoch %d from %s", epochs, path)
+            logger.info("resuming after epoch %d from %s", epochs, path)
         history.restart_after(epochs)
         if epochs < distiller.schedule.epochs:
             distiller.fit(
@@ -128,11 +124,13 @@ class Experiment:
         return history
 
     def _callbacks(self, run: RunDirectory, history: History, initial_epoch: int) -> list[keras.callbacks.Callback]:
-        tensorboard = keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False)
+        tensorboard = []
+        if keras.backend.backend() == "tensorflow":
+            tensorboard = [keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False)]
         return [
             callbacks.Recorder(history),
             callbacks.StopOnNonFinite(),
-            *([tensorboard] if keras.backend.backend() == "tensorflow" else []),
+            *tensorboard,
             callbacks.ProgressBar(initial_epoch),
             callbacks.ImageGrids(run, self.images_every_epochs, self.task.data.class_names),
             callbacks.Checkpoints(run, self.checkpoint_every_epochs),
@@ -140,84 +138,7 @@ class Experiment:
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
         if keras.backend.backend() != "tensorflow":
-            logging.warning("no SavedModel was written: the export of %s needs the TensorFlow backend.", run.student)
+            logger.warning("no SavedModel: the export needs the TensorFlow backend; %s is there.", run.student)
             return
         teacher = distiller.teacher
         export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space)
-
-    def _results(
-        self, distiller: DataFreeDistiller, history: History, inputs: np.ndarray, test: Split, seconds: float
-    ) -> dict[str, Any]:
-        teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
-        updates = [schedule.updates(epoch) for epoch in range(schedule.epochs)]
-        synthesis, distilling = (self.steps_per_epoch * sum(counts) for counts in zip(*updates, strict=True))
-        final = metrics.accuracy(student, test, inputs)
-        teacher_outputs = metrics.accuracy(teacher.model, test, inputs)
-        seconds_synthesis, seconds_student = split_seconds(distiller, history)
-        images = distilling * distiller.batch_size
-        return {
-            "method": self.method,
-            "task": self.task.name,
-            "seed": self.seed,
-            "backend": keras.backend.backend(),
-            "teacher_accuracy": teacher_outputs,
-            "student_accuracy": final,
-            "student_accuracy_best": max([*history.column("val_accuracy"), final]),
-            "agreement": metrics.agreement(teacher.model, student, inputs),
-            "synthetic_images": images,
-            "synthesis_updates": synthesis,
-            "student_updates": distilling,
-            "seconds_synthesis": seconds_synthesis,
-            "seconds_student": seconds_student,
-            "seconds_total": seconds,
-            "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
-            "peak_memory_mb": peak_memory_mb(),
-            "teacher_parameters": teacher.model.count_params(),
-            "student_parameters": student.count_params(),
-            "versions": versions(),
-        }
-
-
-def student_inputs(distiller: DataFreeDistiller, split: Split) -> np.ndarray:
-    """Returns a split's images as student and teacher take them."""
-    teacher = distiller.teacher
-    return np.asarray(teacher.normalisation.convert(split.unit_images, "unit", teacher.input_space))
-
-
-def split_seconds(distiller: DataFreeDistiller, history: History) -> tuple[float, float]:
-    """Returns the training seconds of synthesis and of the student.
-
-    Where one compiled step makes both updates, its time is shared out by the medians of the two, measured on a few
-    steps afterwards; that trains the distiller a little more, so the student must have been saved.
-    """
-    seconds, medians = {"synthesis": 0.0, "student": 0.0}, None
-    for row in history.rows:
-        updates = distiller.schedule.updates(int(row["epoch"]) - 1)
-        if all(updates):
-            medians = medians or benchmark.measure(distiller, steps=3)
-            weights = (
-                updates.synthesis * medians["seconds_per_synthesis_update"],
-                updates.student * medians["seconds_per_student_update"],
-            )
-        else:
-            weights = updates
-        seconds["synthesis"] += row["seconds"] * weights[0] / sum(weights)
-        seconds["student"] += row["seconds"] * weights[1] / sum(weights)
-    return seconds["synthesis"], seconds["student"]
-
-
-def peak_memory_mb() -> float:
-    """Returns the largest resident memory of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of what the result depends on."""
-    installed = {"python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            installed[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return installed

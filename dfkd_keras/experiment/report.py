@@ -61,7 +61,9 @@ def write_report(
         headline=headline,
         plots="".join(f"<div>{plot}</div>" for plot in plots),
         grid=_grid(run),
-        rows="".join(f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in results.items()),
+        rows="".join(
+            f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in results.items()
+        ),
         configuration=html.escape(run.configuration.read_text()),
     )
     run.write_text(run.report, page)

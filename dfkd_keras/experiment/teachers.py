@@ -3,19 +3,22 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-from absl import logging
 from keras import layers
 
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.teacher import Teacher
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +49,13 @@ class TeacherRecipe:
 
     def teacher_model(self, verbose: int = 2) -> keras.Model:
         """Returns the trained network, from the cache if it is there."""
-        keras.utils.set_random_seed(self.seed)
+        seed_initial_weights(self.seed)
         model, optimizer = self.model(), self.optimizer()
         path = Path(self.cache_dir) / f"{self.data.name}-{model.name}-{self._digest(model, optimizer)}.keras"
         if path.exists():
-            logging.info("teacher: %s", path)
+            logger.info("teacher: %s", path)
             return load_model(path)
-        logging.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
+        logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
         with written_aside(path) as aside:
             model.save(aside)
@@ -89,6 +92,7 @@ def build_teacher(
     input_space: Space = "unit",
     outputs: Literal["logits", "probabilities"] = "logits",
     features: tuple[str, ...] = ("penultimate",),
+    trained: bool = True,
 ) -> Teacher:
     """Returns the teacher of a file or, without one, of a recipe. In gin it is called `Teacher`.
 
@@ -99,6 +103,7 @@ def build_teacher(
         input_space: likewise.
         outputs: likewise.
         features: likewise.
+        trained: whether the recipe is carried out; False gives its network untrained, enough for timing.
 
     Raises:
         ValueError: without path and recipe, or if the file is no Keras model.
@@ -106,7 +111,10 @@ def build_teacher(
     """
     if path is None and recipe is None:
         raise ValueError("the task names no teacher: set Teacher.path to a .keras file, or Teacher.recipe.")
-    model = load_model(Path(path)) if path else recipe().teacher_model()
+    if path:
+        model = load_model(path)
+    else:
+        model = recipe().teacher_model() if trained else recipe().model()
     return Teacher(model, normalisation, input_space, outputs, features)
 
 

@@ -10,12 +10,14 @@ from dfkd_keras.images import Normalisation
 
 
 def image_input(image_shape: tuple[int, int, int], normalisation: Normalisation | None) -> tuple[Any, Any]:
-    """Returns the input of unit images `[B, H, W, C]`, and the same normalised (as it is if `normalisation` is None)."""
+    """Returns the input of unit images `[B, H, W, C]`, and the same normalised, if there is a normalisation."""
     inputs = layers.Input(image_shape, name="images")
     if normalisation is None:
         return inputs, inputs
     channels = image_shape[-1]
-    mean, std = (list(values) * (channels if len(values) == 1 else 1) for values in (normalisation.mean, normalisation.std))
+    mean, std = (
+        list(values) * (channels if len(values) == 1 else 1) for values in (normalisation.mean, normalisation.std)
+    )
     if len(mean) != channels:
         raise ValueError(f"Normalisation.mean={normalisation.mean} does not fit images of {channels} channels.")
     return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalise")(inputs)
@@ -51,6 +53,4 @@ def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> An
     if stride > 1 and size > 1:  # "same" would pad only below and right
         x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-    return layers.Conv2D(
-        filters, size, stride, padding=padding, use_bias=False, kernel_initializer=initializer
-    )(x)
+    return layers.Conv2D(filters, size, stride, padding=padding, use_bias=False, kernel_initializer=initializer)(x)

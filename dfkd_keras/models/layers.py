@@ -40,9 +40,7 @@ class UpsamplingConvolution(keras.layers.Layer):
         self.kernel = self.add_weight(
             shape=(3, 3, channels, self.filters), initializer=initializers["kernel_initializer"], name="kernel"
         )
-        self.bias = self.add_weight(
-            shape=(self.filters,), initializer=initializers["bias_initializer"], name="bias"
-        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer=initializers["bias_initializer"], name="bias")
 
     def call(self, x: Any) -> Any:
         """Applies the layer."""
@@ -52,9 +50,7 @@ class UpsamplingConvolution(keras.layers.Layer):
         kernel = ops.reshape(phases, (2, 2, channels, 4 * self.filters))
         y = ops.conv(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel, padding="valid")
         y = ops.reshape(y, (-1, height + 1, width + 1, 2, 2, self.filters))
-        rows = [
-            ops.stack([y[:, p : p + height, q : q + width, p, q] for q in (0, 1)], axis=3) for p in (0, 1)
-        ]
+        rows = [ops.stack([y[:, p : p + height, q : q + width, p, q] for q in (0, 1)], axis=3) for p in (0, 1)]
         return ops.reshape(ops.stack(rows, axis=2), (-1, 2 * height, 2 * width, self.filters)) + self.bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -81,9 +81,7 @@ class WeightedSum(Objective):
 
     def combine(self, values: Values) -> Any:
         """Returns the weighted sum of the values."""
-        return sum(
-            weight * values[term.name] for weight, term in zip(self.weights_of_terms, self.terms, strict=True)
-        )
+        return sum(weight * values[term.name] for weight, term in zip(self.weights_of_terms, self.terms, strict=True))
 
 
 class ExponentialPenalty(Objective):
@@ -110,13 +108,13 @@ class ExponentialPenalty(Objective):
 
     def combine(self, values: Values) -> Any:
         """Returns the penalised loss."""
-        increments = self._penalised_values(values) - ops.stop_gradient(ops.convert_to_tensor(self.references))
+        increments = self._penalised_values(values) - ops.stop_gradient(self.references.value)
         return ops.sum(ops.exp(increments)) + sum(values[term.name] for term in self.added)
 
     def after_update(self, values: Values, update_in_epoch: Any) -> None:
         """Takes the values for references if this is the update to do so."""
         refresh = ops.equal(update_in_epoch, self.refresh_update)
-        self.references.assign(ops.where(refresh, self._penalised_values(values), self.references))
+        self.references.assign(ops.where(refresh, self._penalised_values(values), self.references.value))
 
     def _penalised_values(self, values: Values) -> Any:
         return ops.stack([values[term.name] for term in self.penalised])

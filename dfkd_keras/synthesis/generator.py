@@ -53,9 +53,7 @@ class GeneratorSynthesizer(Component):
         images = ops.cast(self.generator(latents, training=training), "float32")
         return teacher.normalisation.convert(images, self.output_space, "normalised")
 
-    def update(
-        self, latents: Any, teacher: Teacher, student: keras.Model, update_in_epoch: Any
-    ) -> tuple[Any, Values]:
+    def update(self, latents: Any, teacher: Teacher, student: keras.Model, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on the generator.
 
         Args:

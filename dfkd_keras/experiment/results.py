@@ -1,0 +1,134 @@
+"""What a run came to: the figures of results.json."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from dfkd_keras import metrics
+from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment import benchmark
+from dfkd_keras.experiment.history import History
+
+if TYPE_CHECKING:
+    from dfkd_keras.experiment.experiment import Experiment
+
+VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
+
+
+def collect(
+    experiment: "Experiment",
+    distiller: DataFreeDistiller,
+    history: History,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    started: float,
+) -> dict[str, Any]:
+    """Evaluates the trained student and gathers the run's figures.
+
+    Args:
+        experiment: what was run.
+        distiller: trained; its student must have been saved, see `split_seconds`.
+        history: of all epochs.
+        inputs: real test images as the networks take them, `[N, H, W, C]`.
+        labels: of the test images, `[N]`.
+        started: when this call of the run began, as told by `time.perf_counter`.
+
+    Returns:
+        The figures by name. Accuracies are fractions of the test images; `student_accuracy` is that of the final
+        student, `student_accuracy_best` the best of any evaluation; `agreement` is the fraction of test images on
+        which student and teacher agree; `synthetic_images` counts the images the student was trained on;
+        `seconds_total` is from the start of this call, the other seconds cover the steps of the whole run.
+    """
+    teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
+    teacher_classes = metrics.predicted_classes(teacher.model, inputs)
+    student_classes = metrics.predicted_classes(student, inputs)
+    updates = [schedule.updates(epoch) for epoch in range(schedule.epochs)]
+    synthesis, distilling = (experiment.steps_per_epoch * sum(counts) for counts in zip(*updates, strict=True))
+    images, final = distilling * distiller.batch_size, metrics.agreement(student_classes, labels)
+    seconds_synthesis, seconds_student = split_seconds(distiller, history)
+    return {
+        "method": experiment.method,
+        "task": experiment.task.name,
+        "seed": experiment.seed,
+        "backend": keras.backend.backend(),
+        "teacher_accuracy": metrics.agreement(teacher_classes, labels),
+        "student_accuracy": final,
+        "student_accuracy_best": max([*history.column("val_accuracy"), final]),
+        "agreement": metrics.agreement(student_classes, teacher_classes),
+        "synthetic_images": images,
+        "synthesis_updates": synthesis,
+        "student_updates": distilling,
+        "seconds_synthesis": seconds_synthesis,
+        "seconds_student": seconds_student,
+        "seconds_total": time.perf_counter() - started,
+        "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
+        "peak_memory_mb": peak_memory_mb(),
+        "teacher_parameters": teacher.model.count_params(),
+        "student_parameters": student.count_params(),
+        "versions": versions(),
+    }
+
+
+def class_counts(distiller: DataFreeDistiller, images: int = 1024) -> list[int]:
+    """Returns how many of a number of synthetic images the teacher puts into each class."""
+    classes = sample_images(distiller, images)[1]
+    return np.bincount(classes.ravel(), minlength=distiller.teacher.classes).tolist()
+
+
+def sample_images(distiller: DataFreeDistiller, count: int, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Synthesises images from noise that is always the same.
+
+    Returns:
+        Unit images `[count, H, W, C]`, and the class the teacher sees in each `[count]`.
+    """
+    latents = np.random.default_rng(0).standard_normal((count, distiller.synthesizer.latent_dim), dtype=np.float32)
+    images, classes = [], []
+    for start in range(0, count, batch_size):
+        made = np.asarray(distiller.synthesize(latents[start : start + batch_size]))
+        images.append(made)
+        classes.append(metrics.predicted_classes(distiller.teacher.model, distiller.teacher.to_inputs(made, "unit")))
+    return np.concatenate(images), np.concatenate(classes)
+
+
+def split_seconds(distiller: DataFreeDistiller, history: History) -> tuple[float, float]:
+    """Returns the training seconds of synthesis and of the student.
+
+    Where one compiled step makes both updates, its time is shared out by the medians of the two, measured on a few
+    steps afterwards; that trains the distiller a little more, so the student must have been saved.
+    """
+    synthesis = student = 0.0
+    medians = None
+    for row in history.rows:
+        weights = distiller.schedule.updates(int(row["epoch"]) - 1)
+        if all(weights):
+            medians = medians or benchmark.measure(distiller, steps=3)
+            weights = (
+                weights.synthesis * medians["seconds_per_synthesis_update"],
+                weights.student * medians["seconds_per_student_update"],
+            )
+        synthesis += row["seconds"] * weights[0] / sum(weights)
+        student += row["seconds"] * weights[1] / sum(weights)
+    return synthesis, student
+
+
+def peak_memory_mb() -> float:
+    """Returns the largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what the result depends on."""
+    installed = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            installed[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return installed

@@ -1,0 +1,41 @@
+"""Evaluates a student on a task: `python scripts/evaluate.py --gin_file=rdskd.gin --student=runs/X/student.keras`.
+
+`--student` is a `.keras` file or the version folder of a SavedModel. The last line of the output is JSON.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+from commandline import configured_experiment, main
+
+from dfkd_keras import metrics
+from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.export import served_classes
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("student", None, "A .keras file, or the version folder of a SavedModel.", required=True)
+
+
+def evaluate() -> None:
+    """Prints accuracy and agreement with the teacher on the task's real test images."""
+    task = configured_experiment().task
+    teacher, test = task.teacher(), task.test_split()
+    inputs = teacher.to_inputs(test.unit_images, "unit")
+    path = Path(FLAGS.student)
+    if path.is_dir():
+        student = served_classes(path, test.images)
+    else:
+        student = metrics.predicted_classes(load_model(path), inputs)
+    results = {
+        "student": str(path),
+        "task": task.name,
+        "test_images": len(test.labels),
+        "accuracy": metrics.agreement(student, test.labels),
+        "agreement": metrics.agreement(student, metrics.predicted_classes(teacher.model, inputs)),
+    }
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(evaluate)

@@ -1,0 +1,27 @@
+"""Trains a task's teacher: `python scripts/train_teacher.py --gin_file=rdskd.gin --output=teacher.keras`."""
+
+from absl import flags
+from commandline import configured_experiment, main
+
+from dfkd_keras import metrics
+from dfkd_keras.files import written_aside
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("output", None, "Where to save the teacher, in addition to the cache of the recipe.")
+
+
+def train_teacher() -> None:
+    """Trains the teacher or takes it from the cache, and prints its accuracy on real test images."""
+    task = configured_experiment().task
+    teacher, test = task.teacher(), task.test_split()
+    task.check(teacher)
+    classes = metrics.predicted_classes(teacher.model, teacher.to_inputs(test.unit_images, "unit"))
+    print(f"teacher {metrics.agreement(classes, test.labels):.2%} on real test images")
+    if FLAGS.output:
+        with written_aside(FLAGS.output) as aside:
+            teacher.model.save(aside)
+        print(f"saved as {FLAGS.output}")
+
+
+if __name__ == "__main__":
+    main(train_teacher)
