@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.src.trainers.compile_utils import MetricsList
 
 from dfkd_keras import gradient
 from dfkd_keras.losses import SoftTargets
@@ -65,7 +66,8 @@ class DataFreeDistiller(Configured, keras.Model):
 
         names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement"]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        # In such a list Keras' callbacks find out by themselves that accuracy is to be maximised.
+        self.monitored = MetricsList([keras.metrics.SparseCategoricalAccuracy(name="accuracy")], name="monitored")
         self.updates = self.schedule.updates(epoch=0)
         self._train_functions = {}
         self.built = True
@@ -151,8 +153,8 @@ class DataFreeDistiller(Configured, keras.Model):
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
         """Returns the student's accuracy so far, for images in its input space and integer labels."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.accuracy.update_state(labels, self.student(images, training=False))
-        return {"accuracy": self.accuracy.result()}
+        self.monitored.update_state(labels, self.student(images, training=False))
+        return self.monitored.get_result()
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""

@@ -37,5 +37,7 @@ class SoftTargets(Configured):
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
         teacher = ops.log_softmax(teacher_logits / self.temperature, axis=-1)
         student = ops.log_softmax(student_logits / self.temperature, axis=-1)
-        divergence = ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
+        # q - p sums to 0; adding it cancels the rounding of the logarithms, which T^2 would magnify.
+        p, q = ops.exp(teacher), ops.exp(student)
+        divergence = ops.sum(p * (teacher - student) + (q - p), axis=-1)
         return self.temperature**2 * per_sample(divergence)

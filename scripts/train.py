@@ -13,10 +13,8 @@ def train() -> None:
     experiment = configured_experiment()
     run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
     results = experiment.run(run_dir, FLAGS.resume)
-    print(
-        f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} on real test images\n"
-        f"{run_dir}/report.html shows the run, {run_dir}/export/student serves it"
-    )
+    print(f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} on real test images")
+    print(f"see {run_dir}/report.html")
 
 
 if __name__ == "__main__":

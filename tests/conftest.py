@@ -1,0 +1,80 @@
+"""What the tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras import models
+
+SHAPE = (32, 32, 1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def normalisation():
+    return dk.Normalisation((0.3,), (0.4,))
+
+
+@pytest.fixture
+def make_distiller(normalisation):
+    """Returns a function that builds a small compiled RDSKD distiller, the same at every call."""
+
+    def make(schedule=None, batch_size=8, seed=0, teacher=None, student=None, objective=None, **kwargs):
+        keras.utils.set_random_seed(seed)
+        teacher = teacher or dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
+        student = student or models.lenet5_half(normalisation=normalisation)
+        objective = objective or dk.ExponentialPenalty(
+            [dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()]
+        )
+        generator = models.upsampling_generator(latent_dim=5, image_shape=teacher.image_shape)
+        distiller = dk.DataFreeDistiller(
+            teacher,
+            student,
+            dk.GeneratorSynthesizer(generator, objective),
+            kwargs.pop("student_loss", dk.SoftTargets(10.0)),
+            schedule or dk.TwoStage(1, 1),
+            batch_size=batch_size,
+            seed=seed,
+            **kwargs,
+        )
+        distiller.compile(keras.optimizers.Adam(2e-3), synthesis_optimizer=keras.optimizers.Adam(1e-3))
+        return distiller
+
+    return make
+
+
+def values(variables):
+    """Returns copies of variables' values."""
+    return [np.array(variable.value) for variable in variables]
+
+
+def equal(first, second):
+    """Returns whether two lists of arrays are the same to the bit."""
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def tfds_dir():
+    """The folder of prepared TFDS data sets; without one the test is skipped."""
+    folder = os.environ.get("TFDS_DATA_DIR")
+    if not folder or not os.path.isdir(os.path.join(folder, "mnist")):
+        pytest.skip("needs real data sets: set TFDS_DATA_DIR to a folder of prepared TFDS data")
+    return folder
+
+
+@pytest.fixture
+def teachers_dir():
+    """The folder of pretrained teachers; without one the test is skipped."""
+    folder = os.environ.get("DFKD_TEACHERS")
+    if not folder or not os.path.isdir(folder):
+        pytest.skip("needs pretrained teachers: set DFKD_TEACHERS to their folder")
+    return folder

@@ -1,0 +1,116 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import dfkd_keras as dk
+from dfkd_keras import models
+from dfkd_keras.models.layers import UpsamplingConvolution
+
+
+def trainable(model):
+    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    ("build", "parameters"),
+    [
+        (lambda: models.lenet5(), 61_706),
+        (lambda: models.lenet5_half(), 15_738),
+        (lambda: models.resnet(depth=18), 11_173_962),
+        (lambda: models.resnet(depth=34), 21_282_122),
+        (lambda: models.wide_resnet(depth=40, width=2), 2_243_546),
+        (lambda: models.wide_resnet(depth=16, width=1), 175_066),
+        (lambda: models.cifar_resnet(depth=20), 269_722),
+        (lambda: models.upsampling_generator(100, (32, 32, 1)), 1_049_985),
+        (lambda: models.upsampling_generator(1000, (32, 32, 3)), 8_423_939),
+    ],
+    ids=["lenet5", "lenet5_half", "resnet18", "resnet34", "wrn40_2", "wrn16_1", "resnet20", "generator1", "generator3"],
+)
+def test_parameter_counts_are_the_published_ones(build, parameters):
+    assert trainable(build()) == parameters
+
+
+@pytest.mark.parametrize("depth", [8, 20, 32, 44, 56])
+def test_slim_resnets_have_depth_minus_one_convolutions(depth):
+    model = models.cifar_resnet(depth=depth)
+    assert sum(isinstance(layer, layers.Conv2D) for layer in model.layers) == depth - 1
+    assert model.output_shape == (None, 10)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [models.lenet5, models.lenet5_half, models.cifar_resnet, lambda **kw: models.wide_resnet(depth=10, width=1, **kw)],
+)
+def test_classifiers_take_any_classes_and_channels_and_normalise_inside(build, rng, normalisation):
+    unit = rng.uniform(size=(2, 32, 32, 2)).astype("float32")
+    keras.utils.set_random_seed(0)
+    inside = build(image_shape=(32, 32, 2), classes=7, normalisation=normalisation)
+    keras.utils.set_random_seed(0)
+    outside = build(image_shape=(32, 32, 2), classes=7)
+    expected = outside(normalisation.convert(unit, "unit", "normalised"), training=False)
+    assert expected.shape == (2, 7)
+    np.testing.assert_allclose(inside(unit, training=False), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: models.resnet(depth=20), "resnet.depth=20 must be one of"),
+        (lambda: models.cifar_resnet(depth=18), r"cifar_resnet.depth=18 must be 6n \+ 2"),
+        (lambda: models.wide_resnet(depth=18), r"wide_resnet.depth=18 must be 6n \+ 4"),
+        (lambda: models.upsampling_generator(image_shape=(30, 32, 1)), "divisible by 4"),
+        (
+            lambda: models.lenet5(normalisation=dk.Normalisation((0.1, 0.2), (1.0, 1.0))),
+            "does not fit images of 1 channel",
+        ),
+    ],
+)
+def test_impossible_sizes_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_striding_convolutions_pad_all_sides_alike():
+    """The centre of the receptive field must not drift as "same" padding makes it: PyTorch's padding of 1."""
+    from dfkd_keras.models.blocks import residual_convolution
+
+    inputs = layers.Input((4, 4, 1))
+    model = keras.Model(inputs, residual_convolution(inputs, 1, 3, stride=2))
+    model.set_weights([np.ones((3, 3, 1, 1), "float32")])
+    image = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    padded = np.pad(image[0, :, :, 0], 1)
+    expected = [[padded[i : i + 3, j : j + 3].sum() for j in (0, 2)] for i in (0, 2)]
+    np.testing.assert_allclose(model(image)[0, :, :, 0], expected)
+
+
+def test_generator_images_have_zero_mean_and_unit_variance_per_channel(rng):
+    images = np.array(models.upsampling_generator(10, (16, 16, 3))(rng.normal(size=(64, 10)), training=True))
+    assert images.shape == (64, 16, 16, 3)
+    np.testing.assert_allclose(images.mean(axis=(0, 1, 2)), np.zeros(3), atol=1e-4)
+    np.testing.assert_allclose(images.std(axis=(0, 1, 2)), np.ones(3), atol=1e-2)
+
+
+def test_generator_has_the_official_batch_norms():
+    norms = [layer for layer in models.upsampling_generator().layers if isinstance(layer, layers.BatchNormalization)]
+    assert [norm.epsilon for norm in norms] == [1e-5, 0.8, 0.8, 1e-5]
+    assert {norm.momentum for norm in norms} == {0.9}
+    assert not norms[-1].center and not norms[-1].scale
+
+
+@pytest.mark.parametrize(("size", "channels", "filters"), [((4, 4), 3, 5), ((3, 5), 1, 2), ((8, 2), 4, 1)])
+def test_upsampling_convolution_equals_upsampling_then_convolution(rng, size, channels, filters):
+    x = rng.normal(size=(2, *size, channels)).astype("float32")
+    layer, convolution = UpsamplingConvolution(filters), layers.Conv2D(filters, 3, padding="same")
+    result = layer(x)
+    convolution.build((None, 2 * size[0], 2 * size[1], channels))
+    convolution.set_weights(layer.get_weights())
+    np.testing.assert_allclose(result, convolution(layers.UpSampling2D()(x)), atol=1e-5)
+    assert layer.compute_output_shape(x.shape) == result.shape
+
+
+def test_generators_survive_saving(tmp_path, rng):
+    generator, latents = models.upsampling_generator(5, (8, 8, 1)), rng.normal(size=(3, 5)).astype("float32")
+    generator.save(tmp_path / "generator.keras")
+    again = keras.saving.load_model(tmp_path / "generator.keras")
+    np.testing.assert_array_equal(again(latents), generator(latents))

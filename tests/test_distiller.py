@@ -1,0 +1,262 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import dfkd_keras as dk
+from dfkd_keras import models
+
+from .conftest import SHAPE, equal, values
+
+IMAGES, LABELS = np.random.default_rng(1).uniform(size=(12, *SHAPE)).astype("float32"), np.arange(12) % 10
+
+
+class Disagreement(dk.Term):
+    """A term that needs the student: the negative divergence from the teacher."""
+
+    needs = frozenset({"student"})
+
+    def __call__(self, batch):
+        return -dk.SoftTargets()(batch.teacher_logits, batch.student_logits)
+
+
+def norm_student():
+    return keras.Sequential(
+        [layers.Input(SHAPE), layers.Conv2D(3, 5, 4), layers.BatchNormalization(), layers.Flatten(), layers.Dense(10)],
+        name="norm_student",
+    )
+
+
+def test_fit_needs_no_data_and_logs_every_loss(make_distiller):
+    history = (
+        make_distiller(dk.Alternating(2)).fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0).history
+    )
+    assert set(history) == {
+        "synthesis_loss", "one_hot_cross_entropy", "class_entropy", "softmax_distance_diversity",
+        "student_loss", "agreement", "val_accuracy",
+    }  # fmt: skip
+    assert all(len(values) == 2 and np.isfinite(values).all() for values in history.values())
+
+
+def test_logged_loss_is_the_combination_of_the_logged_terms(make_distiller):
+    history = make_distiller(dk.TwoStage(1, 1)).fit(epochs=1, steps_per_epoch=1, verbose=0).history
+    terms = [history[name][0] for name in ("one_hot_cross_entropy", "class_entropy", "softmax_distance_diversity")]
+    np.testing.assert_allclose(history["synthesis_loss"][0], np.exp(terms[0]) + np.exp(terms[1]) + terms[2], rtol=1e-5)
+
+
+def test_validation_accuracy_is_the_students(make_distiller):
+    distiller = make_distiller(dk.Alternating(1))
+    history = distiller.fit(steps_per_epoch=1, validation_data=(IMAGES, LABELS), verbose=0).history
+    expected = np.mean(np.argmax(distiller.student(IMAGES, training=False), axis=-1) == LABELS)
+    np.testing.assert_allclose(history["val_accuracy"][0], expected, atol=1e-6)
+    np.testing.assert_allclose(distiller.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)["accuracy"], expected)
+
+
+def test_each_stage_moves_its_own_side_only(make_distiller):
+    distiller = make_distiller(dk.TwoStage(1, 1))
+    generator, student = distiller.synthesizer.generator, distiller.student
+    before = values(generator.variables), values(student.variables)
+    distiller.fit(epochs=1, steps_per_epoch=2, verbose=0)
+    between = values(generator.variables), values(student.variables)
+    distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=2, verbose=0)
+    after = values(generator.variables), values(student.variables)
+    assert not equal(between[0], before[0]) and equal(between[1], before[1])
+    assert equal(after[0], between[0]) and not equal(after[1], between[1])
+
+
+def test_the_teacher_is_bit_identical_after_training(make_distiller):
+    teacher = dk.Teacher(norm_student(), features=("penultimate",))
+    teacher.provide({"batch_statistics", "features"})
+    distiller = make_distiller(dk.Alternating(2), teacher=teacher)
+    before = values(teacher.model.variables)
+    distiller.fit(steps_per_epoch=2, verbose=0)
+    assert equal(values(teacher.model.variables), before)
+
+
+def test_the_students_batch_norm_does_not_move_during_synthesis(make_distiller):
+    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), Disagreement()])
+    distiller = make_distiller(dk.TwoStage(1, 1), student=norm_student(), objective=objective)
+    before = values(distiller.student.variables)
+    distiller.fit(epochs=1, steps_per_epoch=2, verbose=0)
+    assert equal(values(distiller.student.variables), before)
+    distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=2, verbose=0)
+    assert not equal(values(distiller.student.non_trainable_variables), before[2:4])
+
+
+def test_a_term_that_needs_the_student_gets_the_student(make_distiller):
+    """Peers hand the teacher in its place, which makes every adversarial term zero."""
+    distiller = make_distiller(dk.TwoStage(1, 1), objective=dk.WeightedSum([Disagreement()]))
+    history = distiller.fit(epochs=1, steps_per_epoch=1, verbose=0).history
+    assert history["disagreement"][0] < -1e-6
+
+
+def test_the_generator_is_in_inference_mode_for_the_student_unless_told(make_distiller):
+    for training in (False, True):
+        distiller = make_distiller(dk.TwoStage(1, 1), replay=dk.FreshSamples(training=training))
+        before = values(distiller.synthesizer.generator.non_trainable_variables)
+        distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=1, verbose=0)
+        assert equal(values(distiller.synthesizer.generator.non_trainable_variables), before) is not training
+
+
+def test_temperature_takes_effect(make_distiller):
+    losses = []
+    for temperature in (1.0, 10.0):
+        distiller = make_distiller(dk.Alternating(1), student_loss=dk.SoftTargets(temperature))
+        losses.append(distiller.fit(steps_per_epoch=1, verbose=0).history["student_loss"][0])
+    assert abs(losses[0] - losses[1]) > 1e-6
+
+
+@pytest.mark.parametrize("schedule", [dk.TwoStage(2, 2), dk.Alternating(3), dk.Alternating(2, 2, 3)])
+def test_every_kind_of_step_is_traced_once(make_distiller, monkeypatch, schedule):
+    distiller, traces = make_distiller(schedule), []
+    for name in ("_update_synthesizer", "_update_student"):
+        original = getattr(type(distiller), name)
+
+        def counted(self, *args, original=original, name=name):
+            traces.append(name)
+            return original(self, *args)
+
+        monkeypatch.setattr(type(distiller), name, counted)
+    distiller.fit(steps_per_epoch=3, verbose=0)
+    expected = sum(sum(kind) for kind in schedule.kinds)
+    assert len(traces) == expected, traces
+    distiller.fit(steps_per_epoch=3, verbose=0)
+    assert len(traces) == expected, "a second fit() traces nothing again"
+
+
+def test_seeds_give_the_same_training_again(make_distiller):
+    results = []
+    for seed in (0, 0, 1):
+        distiller = make_distiller(dk.Alternating(1), seed=seed)
+        distiller.fit(steps_per_epoch=2, verbose=0)
+        results.append(values(distiller.student.variables))
+    assert equal(results[0], results[1])
+    assert not equal(results[0], results[2])
+
+
+def test_the_whole_state_survives_saving(make_distiller, tmp_path):
+    distiller = make_distiller(dk.TwoStage(1, 1))
+    distiller.fit(steps_per_epoch=2, verbose=0)
+    distiller.save(tmp_path / "distiller.keras")
+    again = keras.saving.load_model(tmp_path / "distiller.keras")
+    assert equal(values(again.variables), values(distiller.variables))
+    assert equal(values(again.optimizer.variables), values(distiller.optimizer.variables))
+    assert again.schedule == distiller.schedule and again.student_loss == distiller.student_loss
+    np.testing.assert_array_equal(again(IMAGES), distiller(IMAGES))
+
+
+def test_a_reloaded_distiller_goes_on_as_if_nothing_had_happened(make_distiller, tmp_path):
+    whole, first = make_distiller(dk.TwoStage(2, 2)), make_distiller(dk.TwoStage(2, 2))
+    whole.fit(steps_per_epoch=2, verbose=0)
+    for epochs in (1, 3):
+        first.fit(epochs=epochs, initial_epoch=epochs // 2, steps_per_epoch=2, verbose=0)
+        first.save(tmp_path / "distiller.keras")
+        first = keras.saving.load_model(tmp_path / "distiller.keras")
+    first.fit(epochs=4, initial_epoch=3, steps_per_epoch=2, verbose=0)
+    assert equal(values(first.variables)[: len(whole.variables)], values(whole.variables))
+
+
+def test_keras_callbacks_work_unchanged(make_distiller, tmp_path):
+    callbacks = [
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.EarlyStopping("val_accuracy", patience=10),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_accuracy", save_best_only=True),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TensorBoard(str(tmp_path / "board"), write_graph=False),
+    ]
+    make_distiller(dk.TwoStage(1, 2)).fit(
+        steps_per_epoch=2, validation_data=(IMAGES, LABELS), callbacks=callbacks, verbose=0
+    )
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+    assert (tmp_path / "best.keras").exists()
+    assert list((tmp_path / "board").rglob("events*"))
+
+
+def test_backup_and_restore_resumes_with_the_right_noise(make_distiller, tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    whole = make_distiller(dk.TwoStage(1, 3))
+    whole.fit(steps_per_epoch=2, verbose=0)
+    interrupted = make_distiller(dk.TwoStage(1, 3))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(steps_per_epoch=2, callbacks=[backup(), Interrupt()], verbose=0)
+    resumed = make_distiller(dk.TwoStage(1, 3))
+    resumed.fit(steps_per_epoch=2, callbacks=[backup()], verbose=0)
+    assert equal(values(resumed.student.variables), values(whole.student.variables))
+
+
+def test_unit_generators_are_converted(make_distiller, normalisation):
+    distiller = make_distiller()
+    latents = np.zeros((2, 5), "float32")
+    inputs = layers.Input((5,))
+    sigmoid = keras.Model(inputs, layers.Reshape(SHAPE)(layers.Dense(1024, activation="sigmoid")(inputs)))
+    synthesizer = dk.GeneratorSynthesizer(sigmoid, distiller.synthesizer.objective, output_space="unit")
+    images = synthesizer.sample(latents, distiller.teacher)
+    np.testing.assert_allclose(images, (np.full((2, *SHAPE), 0.5) - 0.3) / 0.4, atol=1e-5)
+
+
+def test_synthesize_gives_unit_images(make_distiller, rng):
+    images = np.array(make_distiller().synthesize(rng.normal(size=(3, 5)).astype("float32")))
+    assert images.shape == (3, *SHAPE)
+    assert images.min() >= 0 and images.max() <= 1
+
+
+def test_called_as_a_model_it_is_the_student(make_distiller):
+    distiller = make_distiller()
+    np.testing.assert_array_equal(distiller(IMAGES), distiller.student(IMAGES, training=False))
+
+
+def test_a_plain_keras_model_is_taken_as_teacher(make_distiller):
+    distiller = make_distiller(teacher=dk.Teacher(models.lenet5()))
+    again = dk.DataFreeDistiller(models.lenet5(), models.lenet5_half(), distiller.synthesizer)
+    assert isinstance(again.teacher, dk.Teacher)
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        (lambda: models.lenet5_half(classes=7), "'lenet5_half' has 7 outputs, but the teacher 'lenet5' 10"),
+        (lambda: models.lenet5_half(image_shape=(36, 36, 1)), r"takes images of shape \(36, 36, 1\)"),
+        (lambda: keras.Sequential([models.lenet5_half(), layers.Softmax()]), "ends in softmax"),
+    ],
+)
+def test_students_that_do_not_fit_are_refused(make_distiller, student, message):
+    with pytest.raises(ValueError, match=message):
+        make_distiller(student=student())
+
+
+def test_generators_of_another_shape_are_refused(make_distiller, normalisation):
+    distiller = make_distiller()
+    synthesizer = dk.GeneratorSynthesizer(models.upsampling_generator(5, (28, 28, 1)), distiller.synthesizer.objective)
+    with pytest.raises(ValueError, match=r"generator makes images of shape \(28, 28, 1\).*image_shape"):
+        dk.DataFreeDistiller(distiller.teacher, distiller.student, synthesizer)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_batches_without_halves_are_refused_when_the_distiller_is_built(make_distiller, batch_size):
+    with pytest.raises(ValueError, match=f"batch_size={batch_size}"):
+        make_distiller(batch_size=batch_size)
+
+
+def test_training_data_and_label_losses_are_refused(make_distiller):
+    with pytest.raises(ValueError, match=r"fit\(x=...\): data-free distillation takes no training data"):
+        make_distiller().fit(x=IMAGES)
+    with pytest.raises(ValueError, match=r"compile\(loss=...\) has no effect"):
+        make_distiller().compile(loss="mse")
+
+
+def test_a_term_on_statistics_the_teacher_lacks_is_refused_when_the_distiller_is_built(make_distiller):
+    class Statistics(dk.Term):
+        needs = frozenset({"batch_statistics"})
+
+        def __call__(self, batch):
+            return ops.sum(batch.batch_statistics[0].mean)
+
+    with pytest.raises(ValueError, match="no BatchNormalization layer"):
+        make_distiller(objective=dk.WeightedSum([Statistics()]))

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras.images import to_uint8
+
+NORMALISATION = dk.Normalisation((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
+
+
+def test_normalised_is_unit_minus_mean_over_std(rng):
+    unit = rng.uniform(size=(2, 4, 4, 3)).astype("float32")
+    expected = (unit - [0.4, 0.5, 0.6]) / [0.1, 0.2, 0.4]
+    np.testing.assert_allclose(NORMALISATION.convert(unit, "unit", "normalised"), expected, atol=1e-5)
+
+
+def test_conversion_there_and_back_is_the_identity(rng):
+    images = rng.normal(size=(2, 4, 4, 3)).astype("float32")
+    there = NORMALISATION.convert(images, "normalised", "unit")
+    np.testing.assert_allclose(NORMALISATION.convert(there, "unit", "normalised"), images, atol=1e-5)
+
+
+def test_images_in_the_wanted_space_are_returned_as_they_are(rng):
+    images = rng.normal(size=(2, 4, 4, 3))
+    assert NORMALISATION.convert(images, "unit", "unit") is images
+
+
+def test_an_unknown_space_is_refused():
+    with pytest.raises(ValueError, match="'raw' is unknown"):
+        NORMALISATION.convert(np.zeros(3), "raw", "unit")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"), [((0.5,), (0.0,), "must be positive"), ((0.5,), (0.1, 0.2), "one value per channel")]
+)
+def test_impossible_statistics_are_refused(mean, std, message):
+    with pytest.raises(ValueError, match=message):
+        dk.Normalisation(mean, std)
+
+
+def test_to_uint8_clips_and_rounds():
+    np.testing.assert_array_equal(
+        to_uint8(np.float32([-1.0, 0.0, 0.499 / 255, 0.501 / 255, 1.0, 2.0])), [0, 0, 0, 1, 255, 255]
+    )
