@@ -8,11 +8,12 @@ from keras import ops
 from keras.src.trainers.compile_utils import MetricsList
 
 from dfkd_keras import gradient
+from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.noise import NoiseStream
 from dfkd_keras.replay import FreshSamples
 from dfkd_keras.schedule import Alternating, TwoStage, Updates
-from dfkd_keras.serialization import Configured
+from dfkd_keras.serialization import Configured, RandomState
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.teacher import Teacher, check_outputs
 
@@ -61,13 +62,15 @@ class DataFreeDistiller(Configured, keras.Model):
         self.student_loss = student_loss or SoftTargets()
         self.schedule, self.replay = schedule or Alternating(), replay or FreshSamples()
         self.batch_size, self.seed = batch_size, seed
+        check_counts("DataFreeDistiller", batch_size=batch_size)
+        check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
         synthesizer.check(self.teacher, batch_size)
 
         names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement"]
+        self.random_state = RandomState([student, synthesizer])
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        # In such a list Keras' callbacks find out by themselves that accuracy is to be maximised.
-        self.monitored = MetricsList([keras.metrics.SparseCategoricalAccuracy(name="accuracy")], name="monitored")
+        self.monitored = _Monitored([keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
         self.updates = self.schedule.updates(epoch=0)
         self._train_functions = {}
         self.built = True
@@ -86,9 +89,14 @@ class DataFreeDistiller(Configured, keras.Model):
                 raise ValueError(
                     f"compile({name}=...) has no effect here: the student's loss is DataFreeDistiller.student_loss."
                 )
+        optimizer, synthesis_optimizer = (keras.optimizers.get(which) for which in (optimizer, synthesis_optimizer))
+        if optimizer is synthesis_optimizer:
+            raise ValueError(f"both sides were given the same {optimizer.name!r} object: give each its own optimizer.")
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.student.trainable_variables)
-        self.synthesizer.compile(keras.optimizers.get(synthesis_optimizer))
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer) and self.optimizer is not optimizer:
+            synthesis_optimizer = keras.optimizers.LossScaleOptimizer(synthesis_optimizer)  # as Keras did to the other
+        self.synthesizer.compile(synthesis_optimizer)
         self._train_functions = {}
 
     def call(self, images: Any, training: bool = False) -> Any:
@@ -111,11 +119,14 @@ class DataFreeDistiller(Configured, keras.Model):
         Returns:
             Keras' history. In epochs without updates of a side, that side's losses are 0.
         """
-        for name in ("x", "y", "batch_size", "validation_split"):
+        for name in ("x", "y", "batch_size", "validation_split", "sample_weight", "class_weight", "shuffle"):
             if name in kwargs:
                 raise ValueError(
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
+        synthesis_updates = max(updates.synthesis for updates in self.schedule.kinds)
+        if synthesis_updates:
+            self.synthesizer.objective.check_updates_per_epoch(steps_per_epoch * synthesis_updates)
         conductor = _Conductor(steps_per_epoch)
         noise = NoiseStream(
             self.batch_size,
@@ -141,7 +152,7 @@ class DataFreeDistiller(Configured, keras.Model):
         Returns:
             The running means of all losses and of the agreement, by name.
         """
-        latents = ops.reshape(data["latents"], (self.batch_size, -1, self.synthesizer.latent_dim))
+        latents = data["latents"]
         for index in range(self.updates.synthesis):
             update_in_epoch = data["step_in_epoch"][0] * self.updates.synthesis + index
             self._update_synthesizer(latents[:, index], update_in_epoch)
@@ -154,7 +165,7 @@ class DataFreeDistiller(Configured, keras.Model):
         """Returns the student's accuracy so far, for images in its input space and integer labels."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.monitored.update_state(labels, self.student(images, training=False))
-        return self.monitored.get_result()
+        return self.monitored.result()
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
@@ -169,7 +180,7 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def synthesize(self, latents: Any) -> Any:
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""
-        images = self.replay.sample(self.synthesizer, latents, self.teacher)
+        images = self.synthesizer.sample(latents, self.teacher)
         return ops.clip(self.teacher.normalisation.convert(images, "normalised", "unit"), 0.0, 1.0)
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -201,6 +212,13 @@ class DataFreeDistiller(Configured, keras.Model):
         self.means["agreement"].update_state(ops.cast(same, "float32"))
 
 
+class _Monitored(MetricsList):
+    """A list in which Keras' callbacks find out by themselves that accuracy is to be maximised."""
+
+    def result(self) -> dict[str, Any]:
+        return self.get_result()
+
+
 class _Conductor(keras.callbacks.Callback):
     """Tells the distiller each epoch's kind of step, and the noise which step training starts from."""
 
@@ -218,12 +236,17 @@ class _Conductor(keras.callbacks.Callback):
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:
     """Raises ValueError if the student's inputs or outputs differ from the teacher's, or if it ends in softmax."""
-    if tuple(student.input_shape[1:]) != teacher.image_shape:
+    if student is teacher.model:
         raise ValueError(
-            f"student {student.name!r} takes images of shape {tuple(student.input_shape[1:])}, but the teacher "
+            f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
+        )
+    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
+    if shape != teacher.image_shape:
+        raise ValueError(
+            f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    classes = check_outputs(student)
+    classes = check_outputs(student, shape)
     if classes != teacher.classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "

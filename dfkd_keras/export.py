@@ -68,7 +68,16 @@ def export_savedmodel(
     Raises:
         OSError: if it cannot be written; what was exported before stays whole.
     """
+    import tensorflow as tf
+
     target = Path(folder) / str(version)
-    with written_aside(target) as aside:
-        serving_model(student, normalisation, input_space).export(str(aside), format="tf_saved_model", verbose=False)
+    try:
+        with written_aside(target) as aside:
+            model = serving_model(student, normalisation, input_space)
+            model.export(str(aside), format="tf_saved_model", verbose=False)
+    except (tf.errors.OpError, OSError) as error:  # TensorFlow tells a full disk in several ways
+        raise OSError(
+            f"the export to {str(target)!r} failed ({' '.join(str(error).split())}): free some space and export again; "
+            "a previous export is unchanged."
+        ) from error
     return target

@@ -34,8 +34,17 @@ def replace(source: Path, target: Path) -> None:
         return
     old = target.with_name(f".old-{os.getpid()}-{target.name}")
     os.rename(target, old)
-    os.rename(source, target)
+    try:
+        os.rename(source, target)
+    except OSError:
+        os.rename(old, target)
+        raise
     remove(old)
+
+
+def is_leftover(path: Path) -> bool:
+    """Returns whether a path is what a killed process was writing or replacing."""
+    return path.name.startswith((".writing-", ".old-"))
 
 
 def remove(path: Path) -> None:

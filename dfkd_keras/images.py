@@ -29,6 +29,8 @@ class Normalisation(Configured):
     std: tuple[float, ...] = (0.25,)
 
     def __post_init__(self):
+        if not all(isinstance(values, (tuple, list)) for values in (self.mean, self.std)):
+            raise ValueError(f"Normalisation.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
         if any(value <= 0 for value in self.std):
             raise ValueError(f"Normalisation.std={self.std} must be positive; check the task's statistics.")
         if len(self.mean) != len(self.std):

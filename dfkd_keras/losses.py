@@ -1,6 +1,7 @@
 """What the student matches, per sample: the T^2-scaled divergence from the teacher's soft targets."""
 
 import dataclasses
+import math
 from typing import Any
 
 from keras import ops
@@ -30,8 +31,8 @@ class SoftTargets(Configured):
     temperature: float = 1.0
 
     def __post_init__(self):
-        if self.temperature <= 0:
-            raise ValueError(f"SoftTargets.temperature={self.temperature} must be positive.")
+        if not isinstance(self.temperature, (int, float)) or not 0 < self.temperature < math.inf:
+            raise ValueError(f"SoftTargets.temperature={self.temperature!r} must be positive and finite.")
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""

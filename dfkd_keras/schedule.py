@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+from dfkd_keras.checks import check_counts
 from dfkd_keras.serialization import Configured
 
 
@@ -28,8 +29,7 @@ class Alternating(Configured):
     student_updates: int = 1
 
     def __post_init__(self):
-        if min(self.epochs, self.synthesis_updates, self.student_updates) < 1:
-            raise ValueError(f"{self}: every count must be at least 1.")
+        check_counts("Alternating", **dataclasses.asdict(self))
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
@@ -54,8 +54,7 @@ class TwoStage(Configured):
     student_epochs: int = 1000
 
     def __post_init__(self):
-        if min(self.synthesis_epochs, self.student_epochs) < 1:
-            raise ValueError(f"{self}: both counts must be at least 1.")
+        check_counts("TwoStage", **dataclasses.asdict(self))
 
     @property
     def epochs(self) -> int:

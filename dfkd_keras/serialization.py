@@ -42,16 +42,32 @@ class Component(Configured, keras.layers.Layer):
 
 
 class OptimizerState(Component):
-    """Makes the variables of a second optimizer part of the model's state.
+    """Makes the variables of a second optimizer part of the model's state."""
 
-    Args:
-        optimizer: a Keras optimizer.
-        variables: the variables that it updates.
-    """
-
-    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]):
+    def __init__(self):
         super().__init__(name="optimizer_state")
+        self.optimizer = None
+
+    def take(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
+        """Builds the optimizer on the variables that it updates and tracks it, in place of an earlier one."""
+        for variable in list(self.variables):
+            self._untrack_variable(variable)
         self.optimizer = optimizer
         optimizer.build(variables)
         for variable in optimizer.variables:
             self._track_variable(variable)
+
+
+class RandomState(Component):
+    """Makes the states of dropout and the like part of the model's saved state, which Keras leaves out.
+
+    Args:
+        layers: whose seed generators, at any depth, are tracked.
+    """
+
+    def __init__(self, layers: list[keras.layers.Layer]):
+        super().__init__(name="random_state")
+        for layer in layers:
+            for inner in layer._flatten_layers():
+                for generator in inner._seed_generators:
+                    self._track_variable(generator.state)

@@ -52,9 +52,10 @@ class Teacher(Component):
             it takes them normalised. The student takes the same.
         outputs: "logits" (default), or "probabilities" for a model that ends in softmax; its logarithm is then used.
         features: names of layers whose outputs terms may use; "penultimate" is the input of the last dense layer.
+        image_shape: height, width and channels, for a subclassed model, which does not know them.
 
     Raises:
-        ValueError: if the model's outputs are not what `outputs` says, or a feature is unknown.
+        ValueError: if the model's outputs are not what `outputs` says.
 
     Example:
         >>> teacher = Teacher(keras.saving.load_model("teacher.keras"), Normalisation((0.1307,), (0.3081,)))
@@ -67,6 +68,7 @@ class Teacher(Component):
         input_space: Space = "unit",
         outputs: Literal["logits", "probabilities"] = "logits",
         features: tuple[str, ...] = (PENULTIMATE,),
+        image_shape: tuple[int, int, int] | None = None,
     ):
         super().__init__(name="teacher")
         model.trainable = False
@@ -74,12 +76,8 @@ class Teacher(Component):
         self.normalisation = normalisation or Normalisation()
         self.input_space, self.outputs, self.features = input_space, outputs, tuple(features)
         self._taps, self._tapped = Taps(), set()
-        self.classes = check_outputs(model, outputs)
-
-    @property
-    def image_shape(self) -> tuple[int | None, ...]:
-        """Height, width and channels of an input image."""
-        return tuple(self.model.input_shape[1:])
+        self.image_shape = tuple(image_shape or input_image_shape(model))
+        self.classes = check_outputs(model, self.image_shape, outputs)
 
     def provide(self, needs: Collection[str]) -> None:
         """Prepares the model for what the terms need, once, before the first pass.
@@ -88,7 +86,7 @@ class Teacher(Component):
             needs: any of "student", "features" and "batch_statistics".
 
         Raises:
-            ValueError: if the teacher cannot give it, for instance statistics without any BatchNorm layer.
+            ValueError: if the teacher cannot give it: statistics without any BatchNorm layer, an unknown feature.
         """
         for need, tap in (("batch_statistics", self._tap_batch_statistics), ("features", self._tap_features)):
             if need in needs and need not in self._tapped:
@@ -137,24 +135,42 @@ class Teacher(Component):
         self._taps.tap(layers[name], lambda kept, inputs, outputs: kept.update({name: outputs}))
 
 
-def check_outputs(model: keras.Model, expected: Literal["logits", "probabilities"] = "logits") -> int:
+def input_image_shape(model: keras.Model) -> tuple[int | None, ...]:
+    """Returns height, width and channels of a model's input image; ValueError if the model does not know them."""
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        raise ValueError(
+            f"model {model.name!r} does not tell the shape of its images (its input_shape is {shape}): for a "
+            "subclassed model, give Teacher.image_shape, such as (32, 32, 3)."
+        )
+    return shape[1:]
+
+
+def check_outputs(
+    model: keras.Model,
+    image_shape: tuple[int | None, ...],
+    expected: Literal["logits", "probabilities"] = "logits",
+) -> int:
     """Checks on random images whether a model gives logits or probabilities.
 
     Args:
-        model: a built model of one image input.
+        model: a model of one image input.
+        image_shape: height, width and channels of its images; what is None is taken as 32.
         expected: what its outputs ought to be.
 
     Returns:
         The number of classes, the size of the last axis.
 
     Raises:
-        ValueError: if the outputs are of the other kind, or `expected` is unknown.
+        ValueError: if the outputs are of the other kind or not finite, or `expected` is unknown.
     """
     if expected not in ("logits", "probabilities"):
         raise ValueError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
-    shape = [size or 32 for size in model.input_shape[1:]]
+    shape = [size or 32 for size in image_shape]
     probe = np.random.default_rng(0).uniform(size=[4, *shape]).astype("float32")
     outputs = ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
+    if not np.isfinite(outputs).all():
+        raise ValueError(f"model {model.name!r} gives outputs that are not finite: train it again, or check its file.")
     are_probabilities = outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-3)
     if are_probabilities and expected == "logits":
         raise ValueError(

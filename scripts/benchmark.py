@@ -18,8 +18,10 @@ flags.DEFINE_integer("steps", 15, "Measured steps of each kind.", lower_bound=1)
 
 def benchmark() -> None:
     """Prints the medians."""
-    bindings = [] if FLAGS.batch_size is None else [f"DataFreeDistiller.batch_size = {FLAGS.batch_size}"]
-    results = measure(configured_experiment(bindings).build(trained=False), FLAGS.steps)
+    bindings = ["TeacherRecipe.trained = False"]
+    if FLAGS.batch_size is not None:
+        bindings.append(f"DataFreeDistiller.batch_size = {FLAGS.batch_size}")
+    results = measure(configured_experiment(bindings).build(), FLAGS.steps)
     print(json.dumps({**results, "peak_memory_mb": peak_memory_mb()}))
 
 

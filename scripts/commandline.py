@@ -2,6 +2,7 @@
 
 import logging as python_logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,7 +18,7 @@ flags.DEFINE_multi_string("gin_file", [], "A gin file: a path, or a name in gin_
 flags.DEFINE_multi_string("gin_param", [], "A gin binding, applied after the files. May be repeated.")
 flags.DEFINE_integer("seed", None, "Seed of initial weights and noise; the configuration's by default.")
 
-EXPECTED = (ValueError, OSError, FloatingPointError)
+EXPECTED = (ValueError, TypeError, OSError, FloatingPointError)
 
 
 def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:
@@ -26,7 +27,18 @@ def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:
         raise ValueError("no configuration: give --gin_file, for instance --gin_file=rdskd.gin.")
     seed = [] if FLAGS.seed is None else [f"Experiment.seed = {FLAGS.seed}"]
     configure(FLAGS.gin_file, [*FLAGS.gin_param, *seed, *bindings])
-    return gin.get_configurable("Experiment")()
+    try:
+        return gin.get_configurable("Experiment")()
+    except TypeError as error:
+        raise ValueError(
+            f"the configuration is incomplete ({one_line(error)}): give a method's file such as "
+            "--gin_file=rdskd.gin first."
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's message without what gin adds on where it was raised."""
+    return re.sub(r"\s*In call to configurable .*", "", " ".join(str(error).split()))
 
 
 def show_progress() -> None:
@@ -53,7 +65,7 @@ def main(job: Callable[[], None]) -> None:
         except EXPECTED as error:
             if FLAGS.verbosity > logging.INFO:
                 raise
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"error: {one_line(error)}", file=sys.stderr)
             sys.exit(1)
 
     app.run(guarded)

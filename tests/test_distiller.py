@@ -39,14 +39,16 @@ def test_fit_needs_no_data_and_logs_every_loss(make_distiller):
 
 
 def test_logged_loss_is_the_combination_of_the_logged_terms(make_distiller):
-    history = make_distiller(dk.TwoStage(1, 1)).fit(epochs=1, steps_per_epoch=1, verbose=0).history
+    terms = [dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()]
+    objective = dk.ExponentialPenalty(*terms, refresh_update=0)
+    history = make_distiller(dk.TwoStage(1, 1), objective=objective).fit(epochs=1, steps_per_epoch=1, verbose=0).history
     terms = [history[name][0] for name in ("one_hot_cross_entropy", "class_entropy", "softmax_distance_diversity")]
     np.testing.assert_allclose(history["synthesis_loss"][0], np.exp(terms[0]) + np.exp(terms[1]) + terms[2], rtol=1e-5)
 
 
 def test_validation_accuracy_is_the_students(make_distiller):
     distiller = make_distiller(dk.Alternating(1))
-    history = distiller.fit(steps_per_epoch=1, validation_data=(IMAGES, LABELS), verbose=0).history
+    history = distiller.fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0).history
     expected = np.mean(np.argmax(distiller.student(IMAGES, training=False), axis=-1) == LABELS)
     np.testing.assert_allclose(history["val_accuracy"][0], expected, atol=1e-6)
     np.testing.assert_allclose(distiller.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)["accuracy"], expected)
@@ -86,7 +88,7 @@ def test_the_students_batch_norm_does_not_move_during_synthesis(make_distiller):
 def test_a_term_that_needs_the_student_gets_the_student(make_distiller):
     """Peers hand the teacher in its place, which makes every adversarial term zero."""
     distiller = make_distiller(dk.TwoStage(1, 1), objective=dk.WeightedSum([Disagreement()]))
-    history = distiller.fit(epochs=1, steps_per_epoch=1, verbose=0).history
+    history = distiller.fit(epochs=1, steps_per_epoch=2, verbose=0).history
     assert history["disagreement"][0] < -1e-6
 
 
@@ -94,7 +96,7 @@ def test_the_generator_is_in_inference_mode_for_the_student_unless_told(make_dis
     for training in (False, True):
         distiller = make_distiller(dk.TwoStage(1, 1), replay=dk.FreshSamples(training=training))
         before = values(distiller.synthesizer.generator.non_trainable_variables)
-        distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=1, verbose=0)
+        distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=2, verbose=0)
         assert equal(values(distiller.synthesizer.generator.non_trainable_variables), before) is not training
 
 
@@ -102,7 +104,7 @@ def test_temperature_takes_effect(make_distiller):
     losses = []
     for temperature in (1.0, 10.0):
         distiller = make_distiller(dk.Alternating(1), student_loss=dk.SoftTargets(temperature))
-        losses.append(distiller.fit(steps_per_epoch=1, verbose=0).history["student_loss"][0])
+        losses.append(distiller.fit(steps_per_epoch=2, verbose=0).history["student_loss"][0])
     assert abs(losses[0] - losses[1]) > 1e-6
 
 
@@ -260,3 +262,80 @@ def test_a_term_on_statistics_the_teacher_lacks_is_refused_when_the_distiller_is
 
     with pytest.raises(ValueError, match="no BatchNormalization layer"):
         make_distiller(objective=dk.WeightedSum([Statistics()]))
+
+
+def test_recompiling_leaves_no_stale_state(make_distiller):
+    distiller = make_distiller()
+    before = len(distiller.variables)
+    distiller.compile("adam", synthesis_optimizer="adam")
+    assert len(distiller.variables) == before
+    distiller.fit(steps_per_epoch=2, verbose=0)
+
+
+def test_one_optimizer_for_both_sides_is_refused(make_distiller):
+    shared = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="give each its own optimizer"):
+        make_distiller().compile(shared, synthesis_optimizer=shared)
+
+
+def test_a_teacher_cannot_be_its_own_student(make_distiller):
+    teacher = dk.Teacher(models.lenet5())
+    with pytest.raises(ValueError, match="are the same model"):
+        make_distiller(teacher=teacher, student=teacher.model)
+
+
+def test_an_epoch_too_short_for_the_references_is_refused(make_distiller):
+    with pytest.raises(ValueError, match=r"epoch of 1 synthesis updates never reaches .*refresh_update=1"):
+        make_distiller().fit(steps_per_epoch=1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("seed", -1), ("seed", 2**32)])
+def test_impossible_counts_and_seeds_are_refused(make_distiller, name, value):
+    distiller = make_distiller()
+    parts = (distiller.teacher, distiller.student, distiller.synthesizer)
+    with pytest.raises(ValueError, match=f"DataFreeDistiller.{name}={value} must be a whole number"):
+        dk.DataFreeDistiller(*parts, **{name: value})
+
+
+def test_dropout_goes_on_where_it_was(make_distiller, tmp_path):
+    student = keras.Sequential(
+        [layers.Input(SHAPE), layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)], name="dropping"
+    )
+    distiller = make_distiller(dk.Alternating(1), student=student)
+    distiller.fit(steps_per_epoch=2, verbose=0)
+    distiller.save(tmp_path / "distiller.keras")
+    again = keras.saving.load_model(tmp_path / "distiller.keras")
+    assert [int(np.array(v.value)[1]) for v in again.random_state.variables] == [2]
+
+
+def test_subclassed_students_are_taken(make_distiller):
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten, self.dense = layers.Flatten(), layers.Dense(10)
+
+        def call(self, x):
+            return self.dense(self.flatten(x))
+
+    student = Subclassed()
+    student(IMAGES)
+    make_distiller(dk.Alternating(1), student=student).fit(steps_per_epoch=2, verbose=0)
+
+
+def test_half_precision_scales_the_loss_of_both_sides(make_distiller):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        distiller = make_distiller(dk.Alternating(1))
+        history = distiller.fit(steps_per_epoch=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for optimizer in (distiller.optimizer, distiller.synthesizer.optimizer_state.optimizer):
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    assert all(np.isfinite(column).all() for column in history.values())
+
+
+def test_drawing_pictures_moves_nothing(make_distiller):
+    distiller = make_distiller(replay=dk.FreshSamples(training=True))
+    before = values(distiller.variables)
+    distiller.synthesize(np.zeros((4, 5), "float32"))
+    assert equal(values(distiller.variables), before)

@@ -36,7 +36,7 @@ def test_large_logits_stay_finite():
     np.testing.assert_allclose(loss, [1e4])
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature}"):
         dk.SoftTargets(temperature)

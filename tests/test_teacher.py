@@ -16,7 +16,6 @@ class Subclassed(keras.Model):
         super().__init__()
         self.convolution, self.norm = layers.Conv2D(4, 3), layers.BatchNormalization()
         self.pool, self.dense = layers.GlobalAveragePooling2D(), layers.Dense(10)
-        self.input_shape = (None, 8, 8, 3)
 
     def call(self, x, training=False):
         return self.dense(self.pool(self.norm(self.convolution(x), training=training)))
@@ -31,6 +30,9 @@ def functional():
 def nested():
     backbone = keras.Sequential([layers.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization()])
     return keras.Sequential([backbone, layers.GlobalAveragePooling2D(), layers.Dense(10)])
+
+
+SHAPE = (8, 8, 3)
 
 
 def subclassed():
@@ -51,15 +53,15 @@ def images(rng):
 def test_logits_are_the_models_on_converted_images(build, images, normalisation):
     model = build()
     expected = model(images * 0.4 + 0.3, training=False)
-    np.testing.assert_allclose(dk.Teacher(model, normalisation)(images).logits, expected, atol=1e-5)
-    raw = dk.Teacher(model, normalisation, input_space="normalised")
+    np.testing.assert_allclose(dk.Teacher(model, normalisation, image_shape=SHAPE)(images).logits, expected, atol=1e-5)
+    raw = dk.Teacher(model, normalisation, input_space="normalised", image_shape=SHAPE)
     np.testing.assert_allclose(raw(images).logits, model(images, training=False), atol=1e-5)
 
 
 @KINDS
 def test_batch_statistics_are_those_of_the_norms_input(build, images):
     model = build()
-    teacher = dk.Teacher(model, input_space="normalised")
+    teacher = dk.Teacher(model, input_space="normalised", image_shape=SHAPE)
     teacher.provide({"batch_statistics"})
     (statistics,) = teacher(images).batch_statistics
     flat = [layer for layer in model._flatten_layers() if isinstance(layer, layers.Conv2D)]
@@ -73,7 +75,7 @@ def test_batch_statistics_are_those_of_the_norms_input(build, images):
 @KINDS
 def test_penultimate_features_are_what_the_last_dense_layer_gets(build, images):
     model = build()
-    teacher = dk.Teacher(model, input_space="normalised")
+    teacher = dk.Teacher(model, input_space="normalised", image_shape=SHAPE)
     teacher.provide({"features"})
     seen = teacher(images)
     dense = [layer for layer in model._flatten_layers() if isinstance(layer, layers.Dense)][-1]
@@ -142,3 +144,15 @@ def test_pretrained_teachers_reach_their_accuracy_and_can_be_tapped(teachers_dir
     seen = teacher(teacher.normalisation.convert(test.unit_images[:1000], "unit", "normalised"))
     assert np.mean(np.argmax(seen.logits, axis=-1) == test.labels[:1000]) > 0.9
     assert len(seen.batch_statistics) == 19
+
+
+def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
+    with pytest.raises(ValueError, match=r"does not tell the shape of its images.*Teacher\.image_shape"):
+        dk.Teacher(subclassed())
+
+
+def test_a_teacher_that_gives_nan_is_refused():
+    model = functional()
+    model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+    with pytest.raises(ValueError, match="outputs that are not finite"):
+        dk.Teacher(model)

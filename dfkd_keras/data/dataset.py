@@ -33,12 +33,14 @@ class ImageDataset:
         image_shape: height, width and channels after resizing.
         class_names: one per class.
         load: returns the split of the given name.
+        source: what tells data of the same name apart, such as their folder and splits.
     """
 
     name: str
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     load: Callable[[SplitName], Split]
+    source: str = ""
 
     @property
     def classes(self) -> int:

@@ -42,8 +42,8 @@ def tfds_dataset(
     def load(split: SplitName) -> Split:
         return _read(builder, train_split if split == "train" else test_split, size, download)
 
-    channels = features["image"].shape[-1]
-    return ImageDataset(name, (size, size, channels), tuple(features["label"].names), load)
+    shape, names = (size, size, features["image"].shape[-1]), tuple(features["label"].names)
+    return ImageDataset(name, shape, names, load, source=f"{builder.data_path} {train_split} {test_split}")
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
@@ -63,13 +63,18 @@ def _read(builder: Any, split: str, size: int, download: bool) -> Split:
     try:
         if download and not builder.info.splits:
             builder.download_and_prepare()
-        data = builder.as_dataset(split=split, batch_size=1024, shuffle_files=False)
+        data = builder.as_dataset(split=split, shuffle_files=False)
     except Exception as error:
         cause = "is not prepared" if not builder.info.splits else f"has no usable split {split!r}"
         raise FileNotFoundError(
             f"data set {builder.name!r} {cause} in {builder.data_path} ({type(error).__name__}): set TFDS_DATA_DIR "
             f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error
-    batches = [(resize(batch["image"], (size, size)), batch["label"]) for batch in tfds.as_numpy(data)]
+    # Images of different sizes are resized one by one: a batch would pad them to the largest.
+    one_size = None not in builder.info.features["image"].shape
+    batches = [
+        (resize(batch["image"], (size, size)), batch["label"])
+        for batch in tfds.as_numpy(data.batch(1024 if one_size else 1))
+    ]
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return Split(images, labels.astype(np.int32))

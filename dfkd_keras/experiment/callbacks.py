@@ -39,9 +39,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Raises FloatingPointError naming the loss and the step."""
-        for name, value in of_active_side(self.model, logs or {}).items():
-            if not math.isfinite(value):
-                self._stop(f"{name} is {value} at step {batch + 1}")
+        active = of_active_side(self.model, logs or {})
+        for name in sorted(active, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
+            if not math.isfinite(active[name]):
+                self._stop(f"{name} is {active[name]} at step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Raises FloatingPointError if a weight is not finite."""

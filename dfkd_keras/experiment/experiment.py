@@ -11,6 +11,7 @@ import gin
 import keras
 import numpy as np
 
+from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import callbacks, results
@@ -58,26 +59,34 @@ class Experiment:
         """Method, task and seed in one word, the default name of the run's folder."""
         return f"{self.method}-{self.task.name}-seed{self.seed}"
 
-    def build(self, trained: bool = True) -> DataFreeDistiller:
-        """Builds the compiled distiller.
+    def __post_init__(self):
+        check_counts(
+            "Experiment",
+            steps_per_epoch=self.steps_per_epoch,
+            evaluate_every_epochs=self.evaluate_every_epochs,
+            images_every_epochs=self.images_every_epochs,
+            checkpoint_every_epochs=self.checkpoint_every_epochs,
+        )
+        check_seed("Experiment", self.seed)
 
-        Args:
-            trained: whether a teacher without a file is trained (or taken from the cache); timing does without.
-        """
-        teacher = self.task.teacher(trained=trained)
+    def build(self) -> DataFreeDistiller:
+        """Builds the compiled distiller; a teacher without a file is trained, or taken from the cache."""
+        teacher = self.task.teacher()
         self.task.check(teacher)
         seed_initial_weights(self.seed)
         distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
         distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
         return distiller
 
-    def run(self, run_dir: Path | str, resume: bool = True) -> dict[str, Any]:
+    def run(self, run_dir: Path | str, resume: bool = True, configuration: str | None = None) -> dict[str, Any]:
         """Runs the experiment, or what an earlier call left of it.
 
         Args:
             run_dir: the run's folder; see `RunDirectory` for what it holds afterwards.
             resume: whether an interrupted run of the same configuration in this folder goes on; otherwise it starts
                 over.
+            configuration: what tells this experiment from another in the same folder; gin's whole configuration by
+                default.
 
         Returns:
             What `results.json` holds.
@@ -86,21 +95,22 @@ class Experiment:
             ValueError: if the configuration does not fit together or the folder holds another one's run.
             FloatingPointError: if a loss is not finite.
         """
-        run, configuration = RunDirectory(run_dir), gin.config_str()
-        run.claim(configuration, resume)
-        if finished := run.finished():
+        run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
+        run.check(configuration, resume)
+        if resume and (finished := run.finished()):
             logger.info("%s is complete; --noresume starts over.", run.path)
             return finished
         started = time.perf_counter()
         test, distiller = self.task.test_split(), self.build()
-        run.write_configuration(configuration, gin.operative_config_str())
+        run.claim(configuration, gin.operative_config_str(), resume)
         inputs = np.asarray(distiller.teacher.to_inputs(test.unit_images, "unit"))
         history = self._fit(run, distiller, inputs, test)
         with written_aside(run.student) as aside:
             distiller.student.save(aside)
         self._export(run, distiller)
+        class_counts = results.class_counts(distiller)
         outcome = results.collect(self, distiller, history, inputs, test.labels, started)
-        write_report(run, outcome, history, self.task.data.class_names, results.class_counts(distiller))
+        write_report(run, outcome, history, self.task.data.class_names, class_counts)
         run.write_json(run.results, outcome)
         return outcome
 

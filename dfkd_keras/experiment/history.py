@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from dfkd_keras.files import written_aside
+
 Row = dict[str, float]
 
 
@@ -21,8 +23,7 @@ class History:
     def restart_after(self, epochs: int) -> None:
         """Keeps the first `epochs` rows of the file and drops what an interrupted run wrote beyond them."""
         self.rows = [row for row in read_history(self.path) if row["epoch"] <= epochs]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "w", newline="") as file:
+        with written_aside(self.path) as aside, open(aside, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)

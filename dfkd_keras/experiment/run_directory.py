@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dfkd_keras.files import remove, written_aside
+from dfkd_keras.files import is_leftover, remove, written_aside
 
 KEPT_CHECKPOINTS = 2
 HEADER = "# configuration "
@@ -31,33 +31,38 @@ class RunDirectory:
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
 
-    def claim(self, configuration: str, resume: bool) -> None:
-        """Makes the folder this configuration's.
+    def check(self, configuration: str, resume: bool) -> None:
+        """Checks, and changes nothing, whether the folder may become or is this configuration's.
 
         Args:
             configuration: the whole configuration as text.
-            resume: whether an earlier run of the same configuration goes on; otherwise its files are removed.
+            resume: whether an earlier run in the folder is to go on, rather than to be replaced.
 
         Raises:
             ValueError: if the folder holds the run of another configuration, or something else.
         """
-        if self.configuration.exists() and not resume:
-            self._clear()
-        if self.configuration.exists():
-            first_line = self.configuration.read_text().split("\n", 1)[0]
-            if first_line != HEADER + digest(configuration):
-                raise ValueError(
-                    f"run_dir {str(self.path)!r} holds a run of a different configuration (its config.gin): choose "
-                    "another --run_dir, or start over in it with --noresume."
-                )
-            return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
-        self.write_configuration(configuration, configuration)
+        if not self.configuration.exists():
+            if self.path.exists() and not (self.path.is_dir() and all(map(is_leftover, self.path.iterdir()))):
+                raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
+        elif resume and self.configuration.read_text().split("\n", 1)[0] != HEADER + digest(configuration):
+            raise ValueError(
+                f"run_dir {str(self.path)!r} holds a run of a different configuration (its config.gin): choose "
+                "another --run_dir, or start over in it with --noresume."
+            )
 
-    def write_configuration(self, configuration: str, text: str) -> None:
-        """Writes `text`, gin's operative configuration once that is known, as the folder's configuration."""
-        self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{text}")
+    def claim(self, configuration: str, operative: str, resume: bool) -> None:
+        """Makes the folder this configuration's.
+
+        Args:
+            configuration: as in `check`, which must have passed.
+            operative: what to write as the configuration: all parameters that have an effect.
+            resume: as in `check`; if not, an earlier run's files are removed.
+        """
+        if not resume:
+            self._clear()
+        for path in [path for path in self.path.rglob(".*") if is_leftover(path)]:
+            remove(path)
+        self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{operative}")
 
     def finished(self) -> dict[str, Any] | None:
         """Returns the results if the run is complete."""
@@ -87,8 +92,10 @@ class RunDirectory:
             aside.write_text(text)
 
     def _clear(self) -> None:
-        logs = (self.path / "logs", self.images, self.checkpoints, self.path / "export")
-        for path in (*logs, self.student, self.results, self.report, self.configuration):
+        # What makes the folder a finished run goes first, what makes it a run at all last: a kill in between does
+        # not leave it claiming what is no longer there.
+        folders = (self.path / "logs", self.images, self.checkpoints, self.path / "export")
+        for path in (self.results, self.report, self.student, *folders, self.configuration):
             remove(path)
 
 

@@ -12,11 +12,12 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
 from dfkd_keras.noise import seed_initial_weights
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.teacher import Teacher, check_outputs
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class TeacherRecipe:
         seed: of the initial weights and the order of the images.
         train_images: trains on the first so many images; None for all.
         cache_dir: where trained teachers are kept, each under its configuration's hash.
+        trained: whether to train at all; False gives the network untrained, enough for timing.
     """
 
     model: Callable[[], keras.Model]
@@ -46,17 +48,25 @@ class TeacherRecipe:
     seed: int = 0
     train_images: int | None = None
     cache_dir: str = "runs/teachers"
+    trained: bool = True
+
+    def __post_init__(self):
+        check_counts("TeacherRecipe", batch_size=self.batch_size, epochs=self.epochs)
+        check_seed("TeacherRecipe", self.seed)
 
     def teacher_model(self, verbose: int = 2) -> keras.Model:
         """Returns the trained network, from the cache if it is there."""
         seed_initial_weights(self.seed)
         model, optimizer = self.model(), self.optimizer()
+        if not self.trained:
+            return model
         path = Path(self.cache_dir) / f"{self.data.name}-{model.name}-{self._digest(model, optimizer)}.keras"
         if path.exists():
             logger.info("teacher: %s", path)
             return load_model(path)
         logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
+        check_outputs(model, self.data.image_shape)
         with written_aside(path) as aside:
             model.save(aside)
         return model
@@ -77,12 +87,14 @@ class TeacherRecipe:
 
     def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
         settings = {
-            "model": re.sub(r"_\d+\b", "", model.to_json()),  # without the counters in layers' names
+            "model": model.to_json(),
             "optimizer": keras.saving.serialize_keras_object(optimizer),
-            "data": [self.data.name, self.data.image_shape],
+            "data": [self.data.name, self.data.image_shape, self.data.source],
             "settings": [self.batch_size, self.epochs, self.augment, self.seed, self.train_images],
         }
-        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        text = json.dumps(settings, sort_keys=True, default=str)
+        text = re.sub(r"_\d+\b", "", text)  # without the counters that Keras appends to names within a process
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def build_teacher(
@@ -92,7 +104,7 @@ def build_teacher(
     input_space: Space = "unit",
     outputs: Literal["logits", "probabilities"] = "logits",
     features: tuple[str, ...] = ("penultimate",),
-    trained: bool = True,
+    image_shape: tuple[int, int, int] | None = None,
 ) -> Teacher:
     """Returns the teacher of a file or, without one, of a recipe. In gin it is called `Teacher`.
 
@@ -103,7 +115,7 @@ def build_teacher(
         input_space: likewise.
         outputs: likewise.
         features: likewise.
-        trained: whether the recipe is carried out; False gives its network untrained, enough for timing.
+        image_shape: likewise.
 
     Raises:
         ValueError: without path and recipe, or if the file is no Keras model.
@@ -111,11 +123,8 @@ def build_teacher(
     """
     if path is None and recipe is None:
         raise ValueError("the task names no teacher: set Teacher.path to a .keras file, or Teacher.recipe.")
-    if path:
-        model = load_model(path)
-    else:
-        model = recipe().teacher_model() if trained else recipe().model()
-    return Teacher(model, normalisation, input_space, outputs, features)
+    model = load_model(path) if path else recipe().teacher_model()
+    return Teacher(model, normalisation, input_space, outputs, features, image_shape)
 
 
 def load_model(path: Path | str) -> Any:

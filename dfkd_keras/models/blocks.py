@@ -34,7 +34,7 @@ def fan_in_uniform(fan_in: int) -> dict[str, keras.initializers.Initializer]:
 
 def dense(x: Any, units: int, **kwargs: Any) -> Any:
     """Applies a dense layer with PyTorch's initialisation."""
-    return layers.Dense(units, **fan_in_uniform(x.shape[-1]), **kwargs)(x)
+    return layers.Dense(units, **{**fan_in_uniform(x.shape[-1]), **kwargs})(x)
 
 
 def convolution(x: Any, filters: int, size: int, **kwargs: Any) -> Any:

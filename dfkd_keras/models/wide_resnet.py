@@ -37,7 +37,7 @@ def wide_resnet(
         for block in range((depth - 4) // 6):
             x = _block(x, filters, 2 if stage and not block else 1)
     x = layers.GlobalAveragePooling2D()(_activate(x))
-    return keras.Model(inputs, dense(x, classes, name="logits"), name=f"wrn{depth}_{width}")
+    return keras.Model(inputs, dense(x, classes, bias_initializer="zeros", name="logits"), name=f"wrn{depth}_{width}")
 
 
 def _activate(x):

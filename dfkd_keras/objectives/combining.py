@@ -47,6 +47,9 @@ class Objective(Component):
                     "use an even batch size of at least 2."
                 )
 
+    def check_updates_per_epoch(self, updates: int) -> None:
+        """Raises ValueError if an epoch of so many synthesis updates is too short for the objective."""
+
     def evaluate(self, batch: SyntheticBatch) -> tuple[Any, Values]:
         """Returns the loss, a scalar, and the batch mean of every term by its name."""
         values = {term.name: ops.mean(term(batch)) for term in self._all_terms}
@@ -64,24 +67,25 @@ class WeightedSum(Objective):
     """The usual sum, L = sum_i w_i L_i.
 
     Args:
-        terms: the terms.
+        terms: the terms; one of weight 0 is left out altogether.
         weights: one weight each; all 1 by default.
     """
 
     def __init__(self, terms: Sequence[Term], weights: Sequence[float] | None = None):
-        super().__init__(terms)
-        self.terms = list(terms)
-        self.weights_of_terms = list(weights or [1.0] * len(self.terms))
-        if len(self.weights_of_terms) != len(self.terms):
-            raise ValueError(f"{len(self.weights_of_terms)} weights for {len(self.terms)} terms: give one weight each.")
+        weights = [1.0] * len(terms) if weights is None else list(weights)
+        if len(weights) != len(terms):
+            raise ValueError(f"{len(weights)} weights for {len(terms)} terms: give one weight each.")
+        used = [(term, weight) for term, weight in zip(terms, weights, strict=True) if weight]
+        super().__init__([term for term, _ in used])
+        self.weight_of = {term.name: weight for term, weight in used}
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments by name (`weights` is taken by Keras)."""
-        return {"terms": self.terms, "weights": self.weights_of_terms}
+        """Returns the constructor's arguments by name."""
+        return {"terms": list(self._all_terms), "weights": list(self.weight_of.values())}
 
     def combine(self, values: Values) -> Any:
         """Returns the weighted sum of the values."""
-        return sum(weight * values[term.name] for weight, term in zip(self.weights_of_terms, self.terms, strict=True))
+        return sum(weight * values[name] for name, weight in self.weight_of.items())
 
 
 class ExponentialPenalty(Objective):
@@ -105,6 +109,14 @@ class ExponentialPenalty(Objective):
         self.references = self.add_weight(
             shape=(len(self.penalised),), initializer="zeros", dtype="float32", trainable=False, name="references"
         )
+
+    def check_updates_per_epoch(self, updates: int) -> None:
+        """Raises ValueError if the references would never be refreshed."""
+        if updates <= self.refresh_update:
+            raise ValueError(
+                f"an epoch of {updates} synthesis updates never reaches ExponentialPenalty.refresh_update="
+                f"{self.refresh_update}: make more steps per epoch, or refresh earlier."
+            )
 
     def combine(self, values: Values) -> Any:
         """Returns the penalised loss."""

@@ -26,7 +26,7 @@ class GeneratorSynthesizer(Component):
     def __init__(self, generator: keras.Model, objective: Objective, output_space: Space = "normalised"):
         super().__init__(name="synthesizer")
         self.generator, self.objective, self.output_space = generator, objective, output_space
-        self.optimizer_state = None
+        self.optimizer_state = OptimizerState()
 
     @property
     def latent_dim(self) -> int:
@@ -34,8 +34,8 @@ class GeneratorSynthesizer(Component):
         return self.generator.input_shape[-1]
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer of the generator."""
-        self.optimizer_state = OptimizerState(optimizer, self.generator.trainable_variables)
+        """Sets the optimizer of the generator, in place of an earlier one."""
+        self.optimizer_state.take(optimizer, self.generator.trainable_variables)
 
     def check(self, teacher: Teacher, batch_size: int) -> None:
         """Raises ValueError if generator, objective, teacher and batch size do not fit together."""

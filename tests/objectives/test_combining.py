@@ -94,3 +94,12 @@ def test_objectives_survive_serialisation(penalty):
         assert type(again) is type(objective)
         assert again.names == objective.names
         np.testing.assert_allclose(again.combine(terms(1.0, -2.0)), objective.combine(terms(1.0, -2.0)))
+
+
+def test_a_term_of_weight_0_is_left_out_with_its_needs():
+    class Statistics(dk.Term):
+        needs = frozenset({"batch_statistics"})
+
+    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), Statistics()], [1.0, 0.0])
+    assert objective.needs == frozenset()
+    assert objective.names == ["one_hot_cross_entropy"]

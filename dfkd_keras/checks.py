@@ -1,0 +1,14 @@
+"""Checks of plain values, told with the value and the remedy."""
+
+
+def check_counts(owner: str, **counts: int) -> None:
+    """Raises ValueError unless every count is a whole number of at least 1."""
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{owner}.{name}={value!r} must be a whole number of at least 1.")
+
+
+def check_seed(owner: str, seed: int) -> None:
+    """Raises ValueError unless the seed is one that every random generator takes."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"{owner}.seed={seed!r} must be a whole number from 0 to {2**32 - 1}.")

@@ -1,0 +1,43 @@
+"""Running the scripts as a user does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(name, *arguments):
+    return [sys.executable, str(ROOT / "scripts" / name), *map(str, arguments)]
+
+
+def environment(**variables):
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **{key: str(value) for key, value in variables.items()}}
+
+
+def script(name, *arguments, cwd, timeout=300, **variables):
+    """Runs a script to its end and returns the finished process, its output as text."""
+    return subprocess.run(
+        command(name, *arguments),
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def smoke(name, *arguments, **kwargs):
+    """Runs a script on the smallest configuration."""
+    return script(name, "--gin_file=rdskd.gin", "--gin_file=smoke.gin", *arguments, **kwargs)
+
+
+def error_line(process):
+    """Returns the one line that a failed script says."""
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert process.returncode == 1, process.stderr
+    assert len(lines) == 1, process.stderr
+    assert "Traceback" not in process.stderr
+    return lines[0]

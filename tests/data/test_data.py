@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from dfkd_keras.data import digits, tfds_dataset
+from dfkd_keras.data.dataset import resize
+
+
+def test_digits_are_a_fixed_stratified_split_of_real_images():
+    train, test = digits().load("train"), digits().load("test")
+    assert train.images.shape == (1437, 32, 32, 1) and test.images.shape == (360, 32, 32, 1)
+    assert train.images.dtype == np.uint8
+    assert np.bincount(test.labels).tolist() == [36, 36, 35, 37, 36, 37, 36, 36, 35, 36]
+    np.testing.assert_array_equal(digits().load("test").images, test.images)
+    assert 0.30 < train.unit_images.mean() < 0.31
+
+
+def test_no_test_image_is_a_training_image():
+    train, test = (digits(8).load(name).images.reshape(-1, 64) for name in ("train", "test"))
+    known = {image.tobytes() for image in train}
+    assert sum(image.tobytes() in known for image in test) == 0
+
+
+def test_resizing_keeps_range_and_corners():
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    images[:, :2, :2] = 255
+    large = resize(images, (8, 8))
+    assert large.shape == (2, 8, 8, 1) and large.dtype == np.uint8
+    assert large[0, 0, 0, 0] == 255 and large[0, -1, -1, 0] == 0
+    assert resize(images, (4, 4)) is images
+
+
+def test_unit_images_lie_between_0_and_1():
+    unit = digits().load("test").unit_images
+    assert unit.dtype == np.float32 and unit.min() == 0 and unit.max() == 1
+
+
+def test_an_unknown_data_set_is_named():
+    with pytest.raises(ValueError, match="'no_such_set' is unknown to TensorFlow Datasets"):
+        tfds_dataset("no_such_set")
+
+
+def test_missing_data_are_reported_with_both_remedies(tmp_path):
+    data = tfds_dataset("mnist", data_dir=str(tmp_path), download=False)
+    with pytest.raises(FileNotFoundError) as error:
+        data.load("test")
+    message = str(error.value)
+    assert "'mnist'" in message and str(tmp_path) in message
+    assert "TFDS_DATA_DIR" in message and "tfds build mnist" in message
+    assert "\n" not in message
+
+
+def test_a_set_without_labels_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no features 'image' and 'label'"):
+        tfds_dataset("coco", data_dir=str(tmp_path))
+
+
+def test_tfds_sets_load_by_name_resized(tfds_dir):
+    data = tfds_dataset("mnist", data_dir=tfds_dir)
+    assert (data.image_shape, data.classes) == ((32, 32, 1), 10)
+    test = data.load("test")
+    assert test.images.shape == (10_000, 32, 32, 1)
+    assert np.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_colour_sets_keep_their_classes(tfds_dir):
+    data = tfds_dataset("cifar10", data_dir=tfds_dir)
+    assert data.image_shape == (32, 32, 3)
+    assert data.class_names[:2] == ("airplane", "automobile")

@@ -1,0 +1,106 @@
+import gin
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras import data
+from dfkd_keras.experiment import Experiment, configure
+from dfkd_keras.experiment.configuration import available, configuration_folders
+
+FILES = available(configuration_folders())
+METHODS = [name for name in FILES if "/" not in name and name not in ("smoke.gin", "alternating.gin")]
+TASKS = [name for name in FILES if name.startswith("tasks/")]
+PAPERS = [name for name in FILES if name.startswith("papers/")]
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    gin.clear_config()
+
+
+def experiment(*files, params=()):
+    configure(files, params)
+    return gin.get_configurable("Experiment")()
+
+
+def test_the_promised_files_are_there():
+    assert {"rdskd.gin", "smoke.gin"} <= set(FILES)
+    tasks = (
+        "digits_lenet5",
+        "mnist_lenet5",
+        "svhn_wrn40_2_wrn16_1",
+        "cifar10_resnet34_resnet18",
+        "cifar10_resnet20_resnet8",
+    )
+    assert {f"tasks/{task}.gin" for task in tasks} == set(TASKS)
+    assert {f"papers/rdskd_{name}.gin" for name in ("mnist", "svhn", "cifar10")} <= set(PAPERS)
+
+
+@pytest.mark.parametrize("name", METHODS + PAPERS)
+def test_every_method_and_paper_file_describes_an_experiment(name):
+    assert isinstance(experiment(name), Experiment)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_task_given_later_replaces_the_methods_own(method, task):
+    assert experiment(method, task).task.name == task.removeprefix("tasks/").removesuffix(".gin")
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_paper_files_have_the_published_schedule(name):
+    described = experiment(name)
+    schedule = gin.get_configurable("TwoStage")()
+    assert (schedule.synthesis_epochs, schedule.student_epochs, described.steps_per_epoch) == (20, 1000, 120)
+    assert gin.query_parameter("%batch_size") == 512
+    assert described.optimizer().epsilon == 1e-8
+
+
+def test_bindings_win_over_files_and_take_effect():
+    configure(["rdskd.gin"], ["SoftTargets.temperature = 3.0", "%batch_size = 4".removeprefix("%")])
+    assert gin.get_configurable("SoftTargets")().temperature == 3.0
+    assert gin.query_parameter("%batch_size") == 4
+
+
+def test_a_direct_call_ignores_gin():
+    configure(["rdskd.gin"])
+    assert dk.SoftTargets().temperature == 1.0
+
+
+def test_the_alternating_schedule_is_a_matter_of_one_file():
+    configure(["rdskd.gin", "alternating.gin"])
+    schedule = gin.query_parameter("DataFreeDistiller.schedule").scoped_configurable_fn()
+    assert schedule == dk.Alternating(epochs=20)
+
+
+def test_operative_configurations_can_be_read_again(tmp_path):
+    described = experiment("rdskd.gin", "smoke.gin", params=["TeacherRecipe.trained = False"])
+    described.build()
+    (tmp_path / "config.gin").write_text(gin.operative_config_str())
+    again = experiment(str(tmp_path / "config.gin"))
+    assert again.name == described.name
+    assert again.build().batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("files", "params", "message"),
+    [
+        (["no_such.gin"], [], r"'no_such.gin' does not exist; there are: .*rdskd\.gin"),
+        (["rdskd.gin"], ["NoSuchTerm.weight = 1"], "NoSuchTerm"),
+        (["rdskd.gin"], ["SoftTargets.heat = 1"], "heat"),
+        (["rdskd.gin"], ["SoftTargets.temperature = "], "cannot be read"),
+        (["rdskd.gin"], ["SoftTargets.temperature = @NoSuchThing()"], "NoSuchThing"),
+    ],
+)
+def test_unknown_names_are_reported_in_one_line(files, params, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
+        configure(files, params)
+    assert "\n" not in str(error.value)
+
+
+def test_normalisation_of_digits_is_the_training_splits():
+    configure(["rdskd.gin"])
+    unit = data.digits().load("train").unit_images
+    normalisation = gin.get_configurable("Normalisation")()
+    assert abs(normalisation.mean[0] - unit.mean()) < 1e-3
+    assert abs(normalisation.std[0] - unit.std()) < 1e-3

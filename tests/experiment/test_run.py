@@ -1,0 +1,165 @@
+"""One smoke run, and everything that it leaves behind."""
+
+import json
+
+import gin
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfkd_keras import data, export, metrics
+from dfkd_keras.experiment import configure
+from dfkd_keras.experiment.history import read_history
+
+KEYS = [
+    "method", "task", "seed", "backend", "teacher_accuracy", "student_accuracy", "student_accuracy_best", "agreement",
+    "synthetic_images", "synthesis_updates", "student_updates", "seconds_synthesis", "seconds_student",
+    "seconds_total", "images_per_second", "peak_memory_mb", "teacher_parameters", "student_parameters", "versions",
+]  # fmt: skip
+
+
+def run(folder, *files, params=(), resume=True):
+    configure(["rdskd.gin", "smoke.gin", *files], [f'TeacherRecipe.cache_dir = "{folder}/teachers"', *params])
+    try:
+        return gin.get_configurable("Experiment")().run(folder / "run", resume)
+    finally:
+        gin.clear_config()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("smoke")
+    return folder, run(folder)
+
+
+def test_results_have_every_figure(finished):
+    folder, results = finished
+    assert list(results) == KEYS
+    assert json.loads((folder / "run" / "results.json").read_text()) == results
+    assert (results["method"], results["task"], results["seed"]) == ("rdskd", "digits_lenet5", 0)
+    assert (results["synthesis_updates"], results["student_updates"], results["synthetic_images"]) == (6, 6, 48)
+    assert (results["teacher_parameters"], results["student_parameters"]) == (61_706, 15_738)
+    assert results["student_accuracy_best"] >= results["student_accuracy"] - 1e-6
+    assert results["seconds_total"] > results["seconds_synthesis"] + results["seconds_student"] > 0
+    assert {"python", "keras", "tensorflow", "numpy"} <= set(results["versions"])
+
+
+def test_the_reported_accuracy_is_the_saved_students(finished):
+    folder, results = finished
+    student = keras.saving.load_model(folder / "run" / "student.keras")
+    test = data.digits().load("test")
+    classes = metrics.predicted_classes(student, test.unit_images[:64])
+    assert results["student_accuracy"] == metrics.agreement(classes, test.labels[:64])
+
+
+def test_metrics_have_one_row_per_epoch_with_the_active_side_only(finished):
+    rows = read_history(finished[0] / "run" / "logs" / "metrics.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    for row in rows[:2]:
+        assert "synthesis_loss" in row and "class_entropy" in row and "student_loss" not in row
+    for row in rows[2:]:
+        assert "student_loss" in row and "agreement" in row and "synthesis_loss" not in row
+    assert all(row["seconds"] > 0 and 0 <= row["val_accuracy"] <= 1 for row in rows)
+
+
+def test_every_scheduled_event_happened(finished):
+    run_dir = finished[0] / "run"
+    assert sorted(path.name for path in (run_dir / "images").iterdir()) == [
+        f"epoch-{epoch:06d}.png" for epoch in (1, 2, 3, 4)
+    ]
+    assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
+        "epoch-000003.weights.h5",
+        "epoch-000004.weights.h5",
+    ]
+    assert list((run_dir / "logs" / "tensorboard").rglob("events*"))
+    assert not list(run_dir.rglob(".writing*"))
+
+
+def test_image_grids_are_pictures(finished):
+    picture = np.array(Image.open(finished[0] / "run" / "images" / "epoch-000004.png").convert("L"))
+    assert picture.shape[0] > 300 and picture.std() > 20
+
+
+def test_the_export_serves_the_saved_student(finished):
+    run_dir, images = finished[0] / "run", data.digits().load("test").images
+    student = keras.saving.load_model(run_dir / "student.keras")
+    served = export.served_classes(run_dir / "export" / "student" / "1", images)
+    np.testing.assert_array_equal(served, metrics.predicted_classes(student, images / np.float32(255)))
+
+
+def test_the_report_is_one_self_contained_page(finished):
+    page = (finished[0] / "run" / "report.html").read_text()
+    for part in ("rdskd on digits_lenet5, seed 0", "data:image/png;base64,", "Losses", "TwoStage.synthesis_epochs"):
+        assert part in page
+    assert page.count("<svg") == 4
+    assert 'src="http' not in page and "<link" not in page and "<script" not in page
+    assert "{title}" not in page
+
+
+def test_a_complete_run_is_not_run_again(finished):
+    folder, results = finished
+    before = (folder / "run" / "student.keras").stat().st_mtime_ns
+    assert run(folder) == results
+    assert (folder / "run" / "student.keras").stat().st_mtime_ns == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    with pytest.raises(ValueError, match="different configuration"):
+        run(finished[0], params=["SoftTargets.temperature = 2.0"])
+
+
+def test_the_cached_teacher_is_used_and_a_changed_recipe_trains_another(tmp_path):
+    run(tmp_path, "alternating.gin", params=["student_epochs = 1"])
+    (first,) = (tmp_path / "teachers").iterdir()
+    trained = first.stat().st_mtime_ns
+    run(tmp_path, "alternating.gin", params=["student_epochs = 1", "Experiment.seed = 1"], resume=False)
+    assert first.stat().st_mtime_ns == trained
+    run(tmp_path, "alternating.gin", params=["student_epochs = 1", "TeacherRecipe.seed = 1"], resume=False)
+    assert len(list((tmp_path / "teachers").iterdir())) == 2
+
+
+def test_alternating_steps_share_their_time_between_both_sides(tmp_path):
+    results = run(tmp_path, "alternating.gin")
+    assert results["seconds_synthesis"] > 0 and results["seconds_student"] > 0
+    assert (results["synthesis_updates"], results["student_updates"]) == (6, 6)
+
+
+def test_distilling_never_loads_a_training_split(tmp_path, monkeypatch):
+    """With a teacher from a file, the training data may as well not exist."""
+    loaded = []
+    original = data.digits
+
+    def watched(size=32):
+        made = original(size)
+        return data.ImageDataset(
+            made.name, made.image_shape, made.class_names, lambda split: loaded.append(split) or made.load(split)
+        )
+
+    run(tmp_path)  # trains the teacher
+    (teacher,) = (tmp_path / "teachers").iterdir()
+    gin.external_configurable(watched, "watched_digits")
+    run(tmp_path, params=["data = @watched_digits()", f'Teacher.path = "{teacher}"'], resume=False)
+    assert set(loaded) == {"test"}
+
+
+def test_a_non_finite_loss_stops_with_its_name_and_step_and_keeps_the_last_checkpoint(tmp_path):
+    params = ["synthesis/Adam.learning_rate = @synthesis/PiecewiseConstantDecay()"]
+    params += ["synthesis/PiecewiseConstantDecay.boundaries = [3]"]
+    params += ["synthesis/PiecewiseConstantDecay.values = [0.001, 1e38]"]
+    with pytest.raises(FloatingPointError, match=r"(is nan|is inf|not finite).*epoch 2.*last good checkpoint"):
+        run(tmp_path, params=params)
+    checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    assert [path.name for path in checkpoints] == ["epoch-000001.weights.h5"]
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_teachers_of_other_tasks_are_refused(tmp_path):
+    from dfkd_keras import models
+
+    models.lenet5(classes=7).save(tmp_path / "seven.keras")
+    models.lenet5(image_shape=(32, 32, 3)).save(tmp_path / "colour.keras")
+    with pytest.raises(ValueError, match=r"'lenet5' has 7 outputs, but task 'digits_lenet5' has 10 classes"):
+        run(tmp_path, params=[f'Teacher.path = "{tmp_path}/seven.keras"'])
+    with pytest.raises(ValueError, match=r"takes images of shape \(32, 32, 3\), but task"):
+        run(tmp_path, params=[f'Teacher.path = "{tmp_path}/colour.keras"'], resume=False)

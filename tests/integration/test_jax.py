@@ -1,0 +1,90 @@
+"""JAX, on a machine without TensorFlow: importing it is made to fail."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.commandline import ROOT, environment
+
+pytest.importorskip("jax")
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "keras_cv"):
+            raise ImportError(f"{name} is not here")
+
+sys.meta_path.insert(0, Blocker())
+"""
+RUN = (
+    BLOCKED
+    + """
+import runpy
+
+sys.path.insert(0, sys.argv[1])
+sys.argv = ["train.py", "--gin_file=rdskd.gin", "--gin_file=smoke.gin", "--run_dir=run"]
+runpy.run_path(sys.path[0] + "/train.py", run_name="__main__")
+"""
+)
+BOTH_SIDES = (
+    BLOCKED
+    + """
+import numpy as np
+import dfkd_keras as dk
+from dfkd_keras import models
+
+objective = dk.ExponentialPenalty([dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()])
+synthesizer = dk.GeneratorSynthesizer(models.upsampling_generator(5), objective)
+distiller = dk.DataFreeDistiller(
+    models.lenet5(), models.lenet5_half(), synthesizer, schedule=dk.TwoStage(1, 1), batch_size=4
+)
+distiller.compile("adam", synthesis_optimizer="adam")
+
+def copies():
+    return [[np.array(v.value) for v in part.variables] for part in (synthesizer.generator, distiller.student)]
+
+def moved(a, b):
+    return any(not np.array_equal(x, y) for x, y in zip(a, b))
+
+start = copies()
+distiller.fit(epochs=1, steps_per_epoch=2, verbose=0)
+middle = copies()
+assert objective.references.value[0] != 0
+distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=2, verbose=0)
+end = copies()
+assert moved(start[0], middle[0]) and not moved(start[1], middle[1])
+assert not moved(middle[0], end[0]) and moved(middle[1], end[1])
+assert "tensorflow" not in sys.modules
+"""
+)
+
+
+def run(code, folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment(KERAS_BACKEND="jax", PYTHONPATH=ROOT),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_smoke_run_passes_without_tensorflow(tmp_path):
+    process = run(RUN, tmp_path, str(ROOT / "scripts"))
+    assert process.returncode == 0, process.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["backend"] == "jax"
+    assert os.path.exists(tmp_path / "run" / "student.keras")
+    assert "needs the TensorFlow backend" in process.stderr
+
+
+def test_each_stage_moves_its_own_side_on_jax(tmp_path):
+    process = run(BOTH_SIDES, tmp_path)
+    assert process.returncode == 0, process.stderr

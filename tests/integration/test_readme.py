@@ -1,0 +1,52 @@
+"""Every block of the README that is not marked as long runs, in order, in a copy of the checkout."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import ROOT, environment
+
+BLOCKS = re.findall(r"^```(\w+)( long)?\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+SHORT = [(language, code) for language, long, code in BLOCKS if not long and language in ("bash", "python")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout") / "dfkd_keras"
+    folder.mkdir()
+    for name in ("dfkd_keras", "gin_configs", "scripts"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def test_the_readme_shows_shell_and_python():
+    assert {language for language, _ in SHORT} == {"bash", "python"}
+    assert sum(long != "" for _, long, _ in BLOCKS) >= 2
+
+
+@pytest.mark.parametrize(("language", "code"), SHORT, ids=[f"{i}-{language}" for i, (language, _) in enumerate(SHORT)])
+def test_a_block_runs(checkout, language, code):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
+    process = subprocess.run(
+        command,
+        cwd=checkout,
+        env=environment(PATH=path, PYTHONPATH=checkout),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+
+
+def test_every_path_that_the_readme_names_exists():
+    named = re.findall(r"`((?:gin_configs|docs|scripts|tasks|papers)/[\w./]*)`", (ROOT / "README.md").read_text())
+    assert named
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "gin_configs" / name).exists(), name

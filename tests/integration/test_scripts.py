@@ -1,0 +1,59 @@
+"""The other scripts, as a user calls them."""
+
+import json
+
+import pytest
+
+from tests.commandline import error_line, script, smoke
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scripts")
+    process = smoke("train.py", "--run_dir=run", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    assert "see run/report.html" in process.stdout
+    return folder
+
+
+def test_evaluate_agrees_with_the_run_for_file_and_savedmodel(trained):
+    results = json.loads((trained / "run" / "results.json").read_text())
+    for student in ("run/student.keras", "run/export/student/1"):
+        process = smoke("evaluate.py", f"--student={student}", cwd=trained)
+        assert process.returncode == 0, process.stderr
+        told = json.loads(process.stdout.splitlines()[-1])
+        assert told["accuracy"] == results["student_accuracy"]
+        assert told["agreement"] == results["agreement"]
+        assert told["test_images"] == 64
+
+
+def test_evaluate_tells_a_missing_student(trained):
+    process = smoke("evaluate.py", "--student=nowhere.keras", cwd=trained)
+    assert "'nowhere.keras' does not exist" in error_line(process)
+
+
+def test_train_teacher_saves_a_teacher_that_train_takes(trained):
+    process = smoke("train_teacher.py", "--output=teacher.keras", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    assert "on real test images" in process.stdout and (trained / "teacher.keras").exists()
+    process = smoke("train.py", '--gin_param=Teacher.path = "teacher.keras"', "--run_dir=given", cwd=trained)
+    assert process.returncode == 0, process.stderr
+
+
+def test_benchmark_ends_in_one_line_of_json(trained):
+    process = smoke("benchmark.py", "--batch_size=16", "--steps=2", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    told = json.loads(process.stdout.splitlines()[-1])
+    assert told["batch_size"] == 16
+    for name in ("seconds_per_synthesis_update", "seconds_per_student_update", "images_per_second"):
+        assert told[name] > 0
+    assert told["peak_memory_mb"] > 100 and told["first_step_seconds"] > told["seconds_per_synthesis_update"]
+
+
+def test_benchmark_of_a_task_without_data_or_teacher_needs_neither(tmp_path):
+    process = script(
+        "benchmark.py", "--gin_file=rdskd.gin", "--gin_file=tasks/mnist_lenet5.gin", "--batch_size=4", "--steps=1",
+        cwd=tmp_path, TFDS_DATA_DIR=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert not (tmp_path / "runs").exists()
