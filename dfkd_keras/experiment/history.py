@@ -48,4 +48,8 @@ def read_history(path: Path) -> list[Row]:
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        return [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdigit() else float(text)

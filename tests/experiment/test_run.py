@@ -109,6 +109,14 @@ def test_another_configuration_in_the_same_folder_is_refused(finished):
         run(finished[0], params=["SoftTargets.temperature = 2.0"])
 
 
+def test_starting_over_with_a_mistake_keeps_the_finished_run(finished):
+    folder, results = finished
+    with pytest.raises(ValueError, match="batch_size=7"):
+        run(folder, params=["batch_size = 7"], resume=False)
+    assert json.loads((folder / "run" / "results.json").read_text()) == results
+    assert (folder / "run" / "student.keras").exists()
+
+
 def test_the_cached_teacher_is_used_and_a_changed_recipe_trains_another(tmp_path):
     run(tmp_path, "alternating.gin", params=["student_epochs = 1"])
     (first,) = (tmp_path / "teachers").iterdir()

@@ -46,13 +46,6 @@ def test_a_task_without_a_method(tmp_path):
     assert "incomplete" in line and "--gin_file=rdskd.gin" in line
 
 
-def test_starting_over_with_a_mistake_keeps_the_finished_run(tmp_path):
-    assert smoke("train.py", "--run_dir=run", cwd=tmp_path).returncode == 0
-    process = smoke("train.py", "--run_dir=run", "--noresume", "--gin_param=batch_size = 7", cwd=tmp_path)
-    assert "batch_size=7" in error_line(process)
-    assert (tmp_path / "run" / "results.json").exists() and (tmp_path / "run" / "student.keras").exists()
-
-
 def test_an_unknown_flag_is_told(tmp_path):
     process = script("train.py", "--gin_fil=rdskd.gin", cwd=tmp_path)
     assert process.returncode == 1

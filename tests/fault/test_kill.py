@@ -1,5 +1,6 @@
 """kill -9 in the middle of a run; resumed, it ends as if nothing had happened."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -10,38 +11,51 @@ import pytest
 from tests.commandline import command, environment, smoke
 from tests.conftest import equal, values
 
-ARGUMENTS = ["--gin_file=rdskd.gin", "--gin_file=smoke.gin", "--gin_param=steps_per_epoch = 12"]
+ARGUMENTS = ["--gin_param=steps_per_epoch = 12", "--gin_param=student_epochs = 3"]
 
 
 def weights(folder):
     return values(keras.saving.load_model(folder / "student.keras").variables)
 
 
-@pytest.mark.parametrize("epoch", [1, 3], ids=["while the generator trains", "while the student trains"])
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path, epoch):
-    arguments = [*ARGUMENTS, "--gin_param=student_epochs = 3"]
-    process = smoke("train.py", *arguments[2:], "--run_dir=whole", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
+def epochs(folder):
+    return [line.split(",")[0] for line in (folder / "logs" / "metrics.csv").read_text().splitlines()]
 
-    killed = subprocess.Popen(
-        command("train.py", *arguments, "--run_dir=killed"),
-        cwd=tmp_path,
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    process = smoke("train.py", *ARGUMENTS, "--run_dir=run", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+def kill_after(epoch, folder):
+    """Starts the run and kills it soon after its checkpoint of an epoch."""
+    process = subprocess.Popen(
+        command("train.py", "--gin_file=rdskd.gin", "--gin_file=smoke.gin", *ARGUMENTS, "--run_dir=run"),
+        cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    checkpoint = tmp_path / "killed" / "checkpoints" / f"epoch-{epoch:06d}.weights.h5"
+    checkpoint = folder / "run" / "checkpoints" / f"epoch-{epoch:06d}.weights.h5"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)  # into the next epoch
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "results.json").exists(), "it was to be killed before its end"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
-    process = smoke("train.py", *arguments[2:], "--run_dir=killed", cwd=tmp_path)
+
+@pytest.mark.parametrize("epoch", [1, 3], ids=["while the generator trains", "while the student trains"])
+def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path, epoch):
+    shutil.copytree(whole / "runs", tmp_path / "runs")  # the trained teacher
+    kill_after(epoch, tmp_path)
+    assert not (tmp_path / "run" / "results.json").exists(), "it was to be killed before its end"
+    process = smoke("train.py", *ARGUMENTS, "--run_dir=run", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "resuming after epoch" in process.stderr
-    assert equal(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
-    lines = [(tmp_path / run / "logs" / "metrics.csv").read_text().splitlines() for run in ("killed", "whole")]
-    assert [line.split(",")[0] for line in lines[0]] == [line.split(",")[0] for line in lines[1]]
+    assert equal(weights(tmp_path / "run"), weights(whole / "run"))
+    assert epochs(tmp_path / "run") == epochs(whole / "run")
