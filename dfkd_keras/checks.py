@@ -1,5 +1,7 @@
 """Checks of plain values, told with the value and the remedy."""
 
+from collections.abc import Sequence
+
 
 def check_counts(owner: str, **counts: int) -> None:
     """Raises ValueError unless every count is a whole number of at least 1."""
@@ -12,3 +14,10 @@ def check_seed(owner: str, seed: int) -> None:
     """Raises ValueError unless the seed is one that every random generator takes."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ValueError(f"{owner}.seed={seed!r} must be a whole number from 0 to {2**32 - 1}.")
+
+
+def same_shape(first: Sequence[int | None], second: Sequence[int | None]) -> bool:
+    """Returns whether two shapes are the same, where None stands for any size."""
+    return len(first) == len(second) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(first, second, strict=True)
+    )

@@ -8,7 +8,7 @@ from keras import ops
 from keras.src.trainers.compile_utils import MetricsList
 
 from dfkd_keras import gradient
-from dfkd_keras.checks import check_counts, check_seed
+from dfkd_keras.checks import check_counts, check_seed, same_shape
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.noise import NoiseStream
 from dfkd_keras.replay import FreshSamples
@@ -136,7 +136,7 @@ class DataFreeDistiller(Configured, keras.Model):
             seed=self.seed,
             first_step=lambda: conductor.first_step,
         )
-        callbacks = [conductor, *(callbacks or [])]
+        callbacks = keras.tree.flatten([conductor, callbacks or []])
         epochs = self.schedule.epochs if epochs is None else epochs
         return super().fit(
             noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
@@ -241,12 +241,12 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
         )
     shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
-    if shape != teacher.image_shape:
+    if not same_shape(shape, teacher.image_shape):
         raise ValueError(
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    classes = check_outputs(student, shape)
+    classes = check_outputs(student, teacher.image_shape)
     if classes != teacher.classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "

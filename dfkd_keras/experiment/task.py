@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 
+from dfkd_keras.checks import same_shape
 from dfkd_keras.data import ImageDataset, Split
 from dfkd_keras.teacher import Teacher
 
@@ -39,7 +40,7 @@ class Task:
                 f"teacher {teacher.model.name!r} has {teacher.classes} outputs, but task {self.name!r} has "
                 f"{self.data.classes} classes: choose a teacher of this task in Teacher.path."
             )
-        if any(a is not None and a != b for a, b in zip(teacher.image_shape, self.data.image_shape, strict=True)):
+        if not same_shape(teacher.image_shape, self.data.image_shape):
             raise ValueError(
                 f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
                 f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.checks import same_shape
 from dfkd_keras.gradient import minimize
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.batch import SyntheticBatch
@@ -41,7 +42,7 @@ class GeneratorSynthesizer(Component):
         """Raises ValueError if generator, objective, teacher and batch size do not fit together."""
         self.objective.check_batch_size(batch_size)
         made, wanted = tuple(self.generator.output_shape[1:]), teacher.image_shape
-        if any(b is not None and a != b for a, b in zip(made, wanted, strict=True)):
+        if not same_shape(made, wanted):
             raise ValueError(
                 f"the generator makes images of shape {made}, but the teacher {teacher.model.name!r} takes {wanted}: "
                 "build the generator with the teacher's image_shape."
