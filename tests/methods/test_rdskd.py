@@ -1,0 +1,58 @@
+"""Nothing that rdskd.gin says is accepted and ignored."""
+
+import gin
+import pytest
+
+from dfkd_keras.experiment import configure
+from tests.conftest import equal, values
+
+SMALL = ["TeacherRecipe.trained = False", "batch_size = 8", "synthesis_epochs = 1", "student_epochs = 1"]
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    gin.clear_config()
+
+
+def trained_student(*params):
+    configure(["rdskd.gin", "smoke.gin"], [*SMALL, *params])
+    distiller = gin.get_configurable("Experiment")().build()
+    distiller.fit(steps_per_epoch=4, verbose=0)
+    return values(distiller.student.variables)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    result = trained_student()
+    gin.clear_config()
+    return result
+
+
+def test_the_same_configuration_gives_the_same_student(usual):
+    assert equal(trained_student(), usual)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "Experiment.seed = 1",
+        "SoftTargets.temperature = 5.0",
+        "FreshSamples.training = True",
+        "ExponentialPenalty.refresh_update = 2",
+        "ExponentialPenalty.added = []",
+        "ExponentialPenalty.penalised = [@OneHotCrossEntropy()]",
+        "GeneratorSynthesizer.output_space = 'unit'",
+        "Normalisation.mean = (0.1,)",
+        "TwoStage.student_epochs = 2",
+        "latent_dim = 7",
+        "batch_size = 10",
+        "student/Adam.learning_rate = 0.001",
+        "student/Adam.epsilon = 1e-3",
+        "synthesis/Adam.learning_rate = 0.01",
+        "synthesis/Adam.epsilon = 1e-3",
+        "Teacher.input_space = 'normalised'",
+    ],
+)
+def test_every_parameter_takes_effect(usual, binding):
+    assert not equal(trained_student(binding), usual)
