@@ -13,6 +13,8 @@ from absl import app, flags, logging
 
 from dfkd_keras.experiment import Experiment, configure
 
+sys.path.append(os.getcwd())  # gin files may import modules of the working folder
+
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("gin_file", [], "A gin file: a path, or a name in gin_configs/. May be repeated.")
 flags.DEFINE_multi_string("gin_param", [], "A gin binding, applied after the files. May be repeated.")

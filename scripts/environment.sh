@@ -26,6 +26,7 @@ prepare() {
   found="$(find_python)" || return 1
   echo "installing into $root/.venv (once, some minutes) ..." >&2
   [ -x "$python" ] || "$found" -m venv "$root/.venv"
-  "$python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" -e "$root$extras"
+  "$python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" \
+    --config-settings editable_mode=compat -e "$root$extras"
   touch "$root/.venv/.$kind-$mark"
 }

@@ -13,7 +13,10 @@ def train() -> None:
     experiment = configured_experiment()
     run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
     results = experiment.run(run_dir, FLAGS.resume)
-    print(f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} on real test images")
+    print(
+        f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "
+        f"on {results['test_images']:,} real test images"
+    )
     print(f"see {run_dir}/report.html")
 
 

@@ -1,11 +1,14 @@
 """Any classification data set of TensorFlow Datasets, by name."""
 
+import logging
 import os
 from typing import Any
 
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, resize
+
+logger = logging.getLogger(__name__)
 
 
 def tfds_dataset(
@@ -62,6 +65,7 @@ def _read(builder: Any, split: str, size: int, download: bool) -> Split:
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
     try:
         if download and not builder.info.splits:
+            logger.info("data set %s is not in %s: trying to download it", builder.name, builder.data_path)
             builder.download_and_prepare()
         data = builder.as_dataset(split=split, shuffle_files=False)
     except Exception as error:

@@ -21,7 +21,7 @@ ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
 def of_active_side(distiller: Any, logs: dict[str, float]) -> dict[str, float]:
     """Returns the logs without those of a side that makes no update in this epoch."""
     synthesis = {"synthesis_loss", *distiller.synthesizer.objective.names}
-    student = {"student_loss", "agreement"}
+    student = {"student_loss", "agreement", "val_accuracy"}
     idle = (set() if distiller.updates.synthesis else synthesis) | (set() if distiller.updates.student else student)
     return {name: float(value) for name, value in logs.items() if name not in idle}
 
@@ -96,7 +96,10 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class ImageGrids(keras.callbacks.Callback):
-    """Draws a grid of synthetic images, one row per class as the teacher sees them, every so many epochs."""
+    """Draws a grid of synthetic images, one row per class as the teacher sees them.
+
+    It draws every so many epochs of synthesis and after the last; while the synthesizer rests, nothing changes.
+    """
 
     def __init__(self, run: RunDirectory, every_epochs: int, class_names: tuple[str, ...], images: int = 512):
         super().__init__()
@@ -104,7 +107,9 @@ class ImageGrids(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws, if it is time."""
-        if (epoch + 1) % self.every_epochs == 0 or epoch + 1 == self.params["epochs"]:
+        schedule, after = self.model.schedule, epoch + 1
+        last = after == self.params["epochs"] or not schedule.updates(after).synthesis
+        if schedule.updates(epoch).synthesis and (after % self.every_epochs == 0 or last):
             images, classes = sample_images(self.model, self.images)
             path = self.run.images / f"epoch-{epoch + 1:06d}.png"
             with written_aside(path) as aside:

@@ -88,11 +88,26 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)  # gin reports as an error every folder that an include is not in
     try:
-        gin.parse_config_files_and_bindings(list(gin_files), list(gin_params), finalize_config=True)
-    except (AttributeError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
+        gin.parse_config_files_and_bindings(list(gin_files), [], finalize_config=False)
+        for binding in gin_params:
+            check_macro(binding)
+        gin.parse_config(list(gin_params))
+        gin.finalize()
+    except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"the configuration cannot be read: {' '.join(str(error).split())}") from error
     finally:
         logging.set_verbosity(verbosity)
+
+
+def check_macro(binding: str) -> None:
+    """Raises ValueError if a binding sets a macro that no file knows, which gin would take and ignore."""
+    name = binding.split("=")[0].strip()
+    if not name.isidentifier():
+        return
+    try:
+        gin.query_parameter(f"%{name}")
+    except ValueError as error:
+        raise ValueError(f"{name!r} in {binding!r} is no macro of the given files: check its spelling.") from error
 
 
 def available(folders: Sequence[Path]) -> list[str]:

@@ -39,7 +39,7 @@ class Experiment:
         steps_per_epoch: steps an epoch; the distiller's schedule says which updates a step makes.
         seed: of initial weights and noise.
         evaluate_every_epochs: evaluates the student on the test images every so many epochs.
-        images_every_epochs: draws synthetic images every so many epochs.
+        images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
     """
 
@@ -51,7 +51,7 @@ class Experiment:
     steps_per_epoch: int = 120
     seed: int = 0
     evaluate_every_epochs: int = 1
-    images_every_epochs: int = 10
+    images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
 
     @property

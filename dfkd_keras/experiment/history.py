@@ -19,10 +19,12 @@ class History:
     def __init__(self, path: Path, columns: list[str]):
         self.path, self.columns = Path(path), columns
         self.rows: list[Row] = []
+        self.seconds_before = 0.0
 
     def restart_after(self, epochs: int) -> None:
         """Keeps the first `epochs` rows of the file and drops what an interrupted run wrote beyond them."""
         self.rows = [row for row in read_history(self.path) if row["epoch"] <= epochs]
+        self.seconds_before = self.total("seconds")
         with written_aside(self.path) as aside, open(aside, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()

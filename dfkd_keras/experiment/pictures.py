@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 COLUMNS = 12
 
@@ -36,20 +37,23 @@ def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_n
     figure.savefig(path, format="png", dpi=110)
 
 
-def curves(title: str, series: dict[str, tuple[list[float], list[float]]], unit: str = "") -> str:
+def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logarithmic: bool = False) -> str:
     """Returns an SVG of lines over epochs.
 
     Args:
         title: of the plot.
         series: epochs and values by name.
-        unit: of the values.
+        logarithmic: whether the values' axis is.
     """
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = figure.subplots()
     for name, (epochs, values) in series.items():
         axes.plot(epochs, values, label=name.replace("_", " "), marker="." if len(values) < 30 else None)
-    axes.set(title=title, xlabel="epoch", ylabel=unit)
+    axes.set(title=title, xlabel="epoch")
     axes.grid(alpha=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if logarithmic:
+        axes.set_yscale("log")
     if series:
         axes.legend(fontsize=8)
     return _svg(figure)

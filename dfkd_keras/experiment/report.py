@@ -81,7 +81,8 @@ def _plot(history: History, title: str, names: list[str]) -> str:
         for name in names
         if history.column(name)
     }
-    return curves(title, series)
+    positive = all(min(values) > 0 for _, values in series.values())
+    return curves(title, series, logarithmic=title == "Losses" and positive)
 
 
 def _grid(run: RunDirectory) -> str:
@@ -93,6 +94,8 @@ def _grid(run: RunDirectory) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

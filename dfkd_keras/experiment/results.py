@@ -43,7 +43,7 @@ def collect(
         The figures by name. Accuracies are fractions of the test images; `student_accuracy` is that of the final
         student, `student_accuracy_best` the best of any evaluation; `agreement` is the fraction of test images on
         which student and teacher agree; `synthetic_images` counts the images the student was trained on;
-        `seconds_total` is from the start of this call, the other seconds cover the steps of the whole run.
+        `seconds_total` is from the start of this call and, after a resume, includes the training steps before it.
     """
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
     teacher_classes = metrics.predicted_classes(teacher.model, inputs)
@@ -61,12 +61,13 @@ def collect(
         "student_accuracy": final,
         "student_accuracy_best": max([*history.column("val_accuracy"), final]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
+        "test_images": len(labels),
         "synthetic_images": images,
         "synthesis_updates": synthesis,
         "student_updates": distilling,
         "seconds_synthesis": seconds_synthesis,
         "seconds_student": seconds_student,
-        "seconds_total": time.perf_counter() - started,
+        "seconds_total": time.perf_counter() - started + history.seconds_before,
         "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
         "peak_memory_mb": peak_memory_mb(),
         "teacher_parameters": teacher.model.count_params(),

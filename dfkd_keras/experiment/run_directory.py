@@ -57,12 +57,20 @@ class RunDirectory:
             configuration: as in `check`, which must have passed.
             operative: what to write as the configuration: all parameters that have an effect.
             resume: as in `check`; if not, an earlier run's files are removed.
+
+        Raises:
+            OSError: if the folder cannot be written.
         """
         if not resume:
             self._clear()
         for path in [path for path in self.path.rglob(".*") if is_leftover(path)]:
             remove(path)
-        self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{operative}")
+        try:
+            self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{operative}")
+        except OSError as error:
+            raise OSError(
+                f"run_dir {str(self.path)!r} cannot be written ({error.strerror}): choose another --run_dir."
+            ) from error
 
     def finished(self) -> dict[str, Any] | None:
         """Returns the results if the run is complete."""

@@ -88,6 +88,7 @@ def test_operative_configurations_can_be_read_again(tmp_path):
         (["no_such.gin"], [], r"'no_such.gin' does not exist; there are: .*rdskd\.gin"),
         (["rdskd.gin"], ["NoSuchTerm.weight = 1"], "NoSuchTerm"),
         (["rdskd.gin"], ["SoftTargets.heat = 1"], "heat"),
+        (["rdskd.gin"], ["batchsize = 64"], "'batchsize' in 'batchsize = 64' is no macro of the given files"),
         (["rdskd.gin"], ["SoftTargets.temperature = "], "cannot be read"),
         (["rdskd.gin"], ["SoftTargets.temperature = @NoSuchThing()"], "NoSuchThing"),
     ],

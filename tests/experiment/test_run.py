@@ -14,7 +14,7 @@ from dfkd_keras.experiment.history import read_history
 
 KEYS = [
     "method", "task", "seed", "backend", "teacher_accuracy", "student_accuracy", "student_accuracy_best", "agreement",
-    "synthetic_images", "synthesis_updates", "student_updates", "seconds_synthesis", "seconds_student",
+    "test_images", "synthetic_images", "synthesis_updates", "student_updates", "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "peak_memory_mb", "teacher_parameters", "student_parameters", "versions",
 ]  # fmt: skip
 
@@ -60,13 +60,15 @@ def test_metrics_have_one_row_per_epoch_with_the_active_side_only(finished):
         assert "synthesis_loss" in row and "class_entropy" in row and "student_loss" not in row
     for row in rows[2:]:
         assert "student_loss" in row and "agreement" in row and "synthesis_loss" not in row
-    assert all(row["seconds"] > 0 and 0 <= row["val_accuracy"] <= 1 for row in rows)
+    assert all(row["seconds"] > 0 for row in rows)
+    assert [0 <= row.get("val_accuracy", -1) <= 1 for row in rows] == [False, False, True, True]
 
 
 def test_every_scheduled_event_happened(finished):
     run_dir = finished[0] / "run"
     assert sorted(path.name for path in (run_dir / "images").iterdir()) == [
-        f"epoch-{epoch:06d}.png" for epoch in (1, 2, 3, 4)
+        "epoch-000001.png",
+        "epoch-000002.png",
     ]
     assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
         "epoch-000003.weights.h5",
@@ -77,7 +79,7 @@ def test_every_scheduled_event_happened(finished):
 
 
 def test_image_grids_are_pictures(finished):
-    picture = np.array(Image.open(finished[0] / "run" / "images" / "epoch-000004.png").convert("L"))
+    picture = np.array(Image.open(finished[0] / "run" / "images" / "epoch-000002.png").convert("L"))
     assert picture.shape[0] > 300 and picture.std() > 20
 
 

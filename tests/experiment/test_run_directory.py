@@ -82,3 +82,8 @@ def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
     assert again.column("epoch") == [1, 2]
     assert again.column("student_loss") == [0.5]
     assert read_history(history.path) == again.rows
+
+
+def test_a_folder_that_cannot_be_written_is_told():
+    with pytest.raises(OSError, match=r"run_dir '/proc/no_such' cannot be written .*choose another --run_dir"):
+        RunDirectory("/proc/no_such").claim("a = 1", "a = 1", resume=True)

@@ -24,6 +24,7 @@ from tests.commandline import error_line, script, smoke
         (["--gin_param=SoftTargets.temperature = 'hot'"], "temperature='hot' must be positive"),
         (["--gin_param=Normalisation.mean = 0.5"], r"mean=0\.5 .* must be tuples"),
         (["--seed=-1"], "seed=-1 must be a whole number from 0 to"),
+        (["--gin_param=batchsize = 4"], "'batchsize' .* is no macro of the given files: check its spelling"),
         (["extra"], "argument 'extra' is not understood"),
     ],
 )
