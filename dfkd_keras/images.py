@@ -8,7 +8,6 @@ import dataclasses
 from typing import Any, Literal
 
 import numpy as np
-from keras import ops
 
 from dfkd_keras.serialization import Configured
 
@@ -59,8 +58,3 @@ class Normalisation(Configured):
         if target == "unit":
             return images * std + mean
         return (images - mean) / std
-
-
-def to_uint8(unit_images: Any) -> np.ndarray:
-    """Returns unit images clipped to [0, 1] and rounded to uint8, as a NumPy array."""
-    return ops.convert_to_numpy(ops.cast(ops.round(ops.clip(unit_images, 0.0, 1.0) * 255.0), "uint8"))

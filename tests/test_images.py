@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import dfkd_keras as dk
-from dfkd_keras.images import to_uint8
 
 NORMALISATION = dk.Normalisation((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
 
@@ -35,9 +34,3 @@ def test_an_unknown_space_is_refused():
 def test_impossible_statistics_are_refused(mean, std, message):
     with pytest.raises(ValueError, match=message):
         dk.Normalisation(mean, std)
-
-
-def test_to_uint8_clips_and_rounds():
-    np.testing.assert_array_equal(
-        to_uint8(np.float32([-1.0, 0.0, 0.499 / 255, 0.501 / 255, 1.0, 2.0])), [0, 0, 0, 1, 255, 255]
-    )
