@@ -21,7 +21,7 @@ ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
 def of_active_side(distiller: Any, logs: dict[str, float]) -> dict[str, float]:
     """Returns the logs without those of a side that makes no update in this epoch."""
     synthesis = {"synthesis_loss", *distiller.synthesizer.objective.names}
-    student = {"student_loss", "agreement", "val_accuracy"}
+    student = {"student_loss", "agreement"}
     idle = (set() if distiller.updates.synthesis else synthesis) | (set() if distiller.updates.student else student)
     return {name: float(value) for name, value in logs.items() if name not in idle}
 

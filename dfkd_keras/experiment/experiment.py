@@ -38,7 +38,7 @@ class Experiment:
         synthesis_optimizer: makes the synthesizer's optimizer.
         steps_per_epoch: steps an epoch; the distiller's schedule says which updates a step makes.
         seed: of initial weights and noise.
-        evaluate_every_epochs: evaluates the student on the test images every so many epochs.
+        evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
     """
@@ -121,13 +121,19 @@ class Experiment:
             distiller.load_weights(path)
             logger.info("resuming after epoch %d from %s", epochs, path)
         history.restart_after(epochs)
-        if epochs < distiller.schedule.epochs:
+        schedule = distiller.schedule
+        evaluated = [
+            epoch
+            for epoch in range(self.evaluate_every_epochs, schedule.epochs + 1, self.evaluate_every_epochs)
+            if schedule.updates(epoch - 1).student  # a student at rest stays as good as it was
+        ]
+        if epochs < schedule.epochs:
             distiller.fit(
                 steps_per_epoch=self.steps_per_epoch,
                 initial_epoch=epochs,
                 validation_data=(inputs, test.labels),
                 validation_batch_size=256,
-                validation_freq=self.evaluate_every_epochs,
+                validation_freq=evaluated,
                 callbacks=self._callbacks(run, history, epochs),
                 verbose=0,
             )

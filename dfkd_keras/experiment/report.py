@@ -9,6 +9,7 @@ from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import bars, curves
 from dfkd_keras.experiment.run_directory import RunDirectory
 
+NOT_TERMS = ("epoch", "seconds", "synthesis_loss", "student_loss", "agreement", "val_accuracy")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -49,7 +50,7 @@ def write_report(
     plots = [
         _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
         _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement"]),
-        _plot(history, "Terms", [name for name in history.columns if name in _terms(history)]),
+        _plot(history, "Terms", [name for name in history.columns if name not in NOT_TERMS]),
         bars(f"Classes of {sum(class_counts)} synthetic images", class_names, class_counts),
     ]
     headline = (
@@ -67,12 +68,6 @@ def write_report(
         configuration=html.escape(run.configuration.read_text()),
     )
     run.write_text(run.report, page)
-
-
-def _terms(history: History) -> set[str]:
-    return set(history.columns) - {
-        "epoch", "seconds", "synthesis_loss", "student_loss", "agreement", "val_accuracy"
-    }  # fmt: skip
 
 
 def _plot(history: History, title: str, names: list[str]) -> str:

@@ -86,15 +86,14 @@ class TeacherRecipe:
         )
 
     def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
+        # Keras appends counters to names within a process: they must not tell one model from the next.
+        parts = [model.to_json(), json.dumps(keras.saving.serialize_keras_object(optimizer), default=str)]
         settings = {
-            "model": model.to_json(),
-            "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "parts": [re.sub(r"_\d+\b", "", part) for part in parts],
             "data": [self.data.name, self.data.image_shape, self.data.source],
             "settings": [self.batch_size, self.epochs, self.augment, self.seed, self.train_images],
         }
-        text = json.dumps(settings, sort_keys=True, default=str)
-        text = re.sub(r"_\d+\b", "", text)  # without the counters that Keras appends to names within a process
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def build_teacher(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ def test_a_recipe_is_carried_out_once_per_configuration(tmp_path):
         {"augment": True},
         {"train_images": 32},
         {"model": models.lenet5_half},
+        {"data": dataclasses.replace(data.digits(), source="folder_1")},
         {"optimizer": lambda: keras.optimizers.Adam(0.01)},
     ],
     ids=lambda changes: next(iter(changes)),
