@@ -4,17 +4,22 @@ import functools
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import MetricsList
 
 from dfkd_keras import gradient
+from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed, same_shape
 from dfkd_keras.losses import SoftTargets
-from dfkd_keras.noise import NoiseStream
-from dfkd_keras.replay import FreshSamples
-from dfkd_keras.schedule import Alternating, TwoStage, Updates
+from dfkd_keras.noise import Draws, NoiseStream
+from dfkd_keras.objectives.modulation import Modulation
+from dfkd_keras.optimizers import span
+from dfkd_keras.replay import FreshSamples, ReplayBuffer
+from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
-from dfkd_keras.synthesis.generator import GeneratorSynthesizer
+from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings
+from dfkd_keras.synthesis.latent_inversion import LatentInversion
 from dfkd_keras.teacher import Teacher, check_outputs
 
 
@@ -32,6 +37,8 @@ class DataFreeDistiller(Configured, keras.Model):
         student_loss: `(teacher_logits, student_logits) -> [B]`; `SoftTargets()` by default.
         schedule: how often each side is updated; `Alternating()` by default.
         replay: where the student's images come from; `FreshSamples()` by default.
+        augment: applied to the student's images before both networks see them; nothing by default.
+        modulation: SSD-KD's phi on the student's loss too; nothing by default.
         batch_size: images per update of either side.
         seed: of the noise, a non-negative integer.
 
@@ -51,8 +58,10 @@ class DataFreeDistiller(Configured, keras.Model):
         student: keras.Model,
         synthesizer: GeneratorSynthesizer,
         student_loss: Any = None,
-        schedule: Alternating | TwoStage | None = None,
-        replay: FreshSamples | None = None,
+        schedule: Schedule | None = None,
+        replay: FreshSamples | ReplayBuffer | None = None,
+        augment: RandomCropFlip | None = None,
+        modulation: Modulation | None = None,
         batch_size: int = 256,
         seed: int = 0,
     ):
@@ -61,13 +70,16 @@ class DataFreeDistiller(Configured, keras.Model):
         self.student, self.synthesizer = student, synthesizer
         self.student_loss = student_loss or SoftTargets()
         self.schedule, self.replay = schedule or Alternating(), replay or FreshSamples()
+        self.augment, self.modulation = augment, modulation
         self.batch_size, self.seed = batch_size, seed
         check_counts("DataFreeDistiller", batch_size=batch_size)
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
-        synthesizer.check(self.teacher, batch_size)
+        self._check_memory()
+        synthesizer.prepare(self.teacher, batch_size)
+        self.replay.prepare(self.teacher, batch_size, getattr(self.schedule, "rounds", 0))
 
-        names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement"]
+        names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement", *self.replay.names]
         self.random_state = RandomState([student, synthesizer])
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.monitored = _Monitored([keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
@@ -104,13 +116,13 @@ class DataFreeDistiller(Configured, keras.Model):
         return self.student(images, training=training)
 
     def fit(
-        self, *, epochs: int | None = None, steps_per_epoch: int = 120, callbacks: Any = None, **kwargs: Any
+        self, *, epochs: int | None = None, steps_per_epoch: int | None = None, callbacks: Any = None, **kwargs: Any
     ) -> keras.callbacks.History:
         """Trains without data: the noise is made for it.
 
         Args:
             epochs: the number of the last epoch, as in Keras; all of the schedule's by default.
-            steps_per_epoch: steps an epoch; the schedule says which updates a step makes.
+            steps_per_epoch: steps an epoch; the schedule's by default.
             callbacks: Keras callbacks.
             **kwargs: `validation_data` (real images in the student's input space and integer labels, giving
                 `val_accuracy`), `validation_batch_size`, `validation_freq`, `initial_epoch`, `verbose` of
@@ -124,27 +136,29 @@ class DataFreeDistiller(Configured, keras.Model):
                 raise ValueError(
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
-        synthesis_updates = max(updates.synthesis for updates in self.schedule.kinds)
-        if synthesis_updates:
-            self.synthesizer.objective.check_updates_per_epoch(steps_per_epoch * synthesis_updates)
+        epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
+        self._check_plan(steps_per_epoch, kwargs.get("initial_epoch", 0))
+        made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in range(epochs)]
+        span(self.optimizer, sum(updates.student for updates in made))
+        span(self.synthesizer.optimizer, sum(updates.synthesis for updates in made))
         conductor = _Conductor(steps_per_epoch)
         noise = NoiseStream(
             self.batch_size,
-            draws=max(sum(updates) for updates in self.schedule.kinds),
+            draws=max(1, *(kind.synthesis + kind.student for kind in self.schedule.kinds)),
             latent_dim=self.synthesizer.latent_dim,
+            classes=self.teacher.classes,
             steps_per_epoch=steps_per_epoch,
             seed=self.seed,
             first_step=lambda: conductor.first_step,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
-        epochs = self.schedule.epochs if epochs is None else epochs
         return super().fit(
             noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
         )
 
     @gradient.train_step
     def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Makes the step's synthesis updates, then its student updates.
+        """Makes the step's synthesis updates, then its student updates, as its kind says.
 
         Args:
             data: an element of `NoiseStream`.
@@ -152,12 +166,16 @@ class DataFreeDistiller(Configured, keras.Model):
         Returns:
             The running means of all losses and of the agreement, by name.
         """
-        latents = data["latents"]
-        for index in range(self.updates.synthesis):
-            update_in_epoch = data["step_in_epoch"][0] * self.updates.synthesis + index
-            self._update_synthesizer(latents[:, index], update_in_epoch)
-        for index in range(self.updates.student):
-            self._update_student(latents[:, self.updates.synthesis + index])
+        kind, draws = self.updates, functools.partial(Draws.of_update, data)
+        if kind.opens_round:
+            self.synthesizer.open_round(draws(0))
+        for index in range(kind.synthesis):
+            update_in_epoch = data["step_in_epoch"][0] * kind.synthesis + index
+            self._update_synthesizer(draws(index), update_in_epoch)
+        if kind.closes_round:
+            self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
+        for index in range(kind.student):
+            self._update_student(draws(kind.synthesis + index))
         return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step
@@ -169,10 +187,9 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
-        if updates == self.updates and self.train_function is not None:
-            self._train_functions[updates] = self.train_function
-            return
         self.updates, self.train_function = updates, self._train_functions.get(updates)
+        if self.train_function is not None:
+            return
         # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
         self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()
@@ -185,31 +202,81 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised."""
-        optimizers = {"optimizer": self.optimizer, "synthesis_optimizer": self.synthesizer.optimizer_state.optimizer}
+        optimizers = {"optimizer": self.optimizer, "synthesis_optimizer": self.synthesizer.optimizer}
         return {name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in optimizers.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with what `get_compile_config` returned."""
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
-    def _update_synthesizer(self, latents: Any, update_in_epoch: Any) -> None:
-        loss, values = self.synthesizer.update(latents, self.teacher, self.student, update_in_epoch)
-        for name, value in {"synthesis_loss": loss, **values}.items():
-            self.means[name].update_state(value)
+    def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
+        around = Surroundings(self.teacher, self.student, self.replay.class_counts)
+        loss, values = self.synthesizer.update(draws, around, update_in_epoch)
+        self._log({"synthesis_loss": loss, **values})
 
-    def _update_student(self, latents: Any) -> None:
-        images = ops.stop_gradient(self.replay.sample(self.synthesizer, latents, self.teacher))
+    def _update_student(self, draws: Draws) -> None:
+        batch = self.replay.sample(draws, self.synthesizer, self.teacher)
+        images = ops.stop_gradient(self._augmented(batch.images, draws.augmentation))
         teacher_logits = ops.stop_gradient(self.teacher(images).logits)
-        inputs = self.teacher.to_inputs(images)
+        inputs, weights = self.teacher.to_inputs(images), self._weights(batch.weights, teacher_logits)
 
         def loss_fn():
             student_logits = ops.cast(self.student(inputs, training=True), "float32")
-            return ops.mean(self.student_loss(teacher_logits, student_logits)), student_logits
+            losses = self.student_loss(teacher_logits, student_logits)
+            return ops.mean(losses * weights), student_logits
 
         loss, student_logits = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)
-        self.means["student_loss"].update_state(loss)
         same = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))
-        self.means["agreement"].update_state(ops.cast(same, "float32"))
+        self._log({"student_loss": loss, "agreement": ops.cast(same, "float32")})
+        self._log(self.replay.update(batch, teacher_logits, student_logits))
+
+    def _augmented(self, images: Any, uniforms: Any) -> Any:
+        if self.augment is None:
+            return images
+        black = self.teacher.normalisation.convert(np.zeros(1, np.float32), "unit", "normalised")
+        return self.augment(images, uniforms, black)
+
+    def _weights(self, weights: Any, teacher_logits: Any) -> Any:
+        weights = 1.0 if weights is None else weights
+        if self.modulation is None:
+            return weights
+        return weights * self.modulation(teacher_logits, self.replay.class_counts)
+
+    def _log(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.means[name].update_state(value)
+
+    def _check_memory(self) -> None:
+        replay, schedule = self.replay, self.schedule
+        wants_counts = "class_counts" in self.synthesizer.objective.needs or (
+            self.modulation is not None and self.modulation.diversity
+        )
+        if wants_counts and not replay.keeps_images:
+            raise ValueError(
+                f"Modulation.diversity counts the classes in the memory, but {type(replay).__name__} is none: use a "
+                "ReplayBuffer, or Modulation(diversity=False)."
+            )
+        if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
+            raise ValueError(
+                f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which "
+                "write to it, go together; use Rounds with a ReplayBuffer."
+            )
+        if isinstance(self.synthesizer, LatentInversion) and not replay.keeps_images:
+            raise ValueError("LatentInversion makes its images by rounds: use Rounds and a ReplayBuffer.")
+
+    def _check_plan(self, steps_per_epoch: int, initial_epoch: int) -> None:
+        if self.steps_per_execution > 1 and len(self.schedule.kinds) > 2:
+            raise ValueError(
+                f"compile(steps_per_execution={self.steps_per_execution}): {type(self.schedule).__name__} switches the "
+                "kind of step within an epoch; use 1."
+            )
+        updates = steps_per_epoch * max(kind.synthesis for kind in self.schedule.kinds)
+        self.synthesizer.objective.check_updates_per_epoch(updates)
+        if initial_epoch and self.replay.keeps_images and not self.replay.stored:
+            raise ValueError(
+                f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the interrupted training "
+                "first."
+            )
 
 
 class _Monitored(MetricsList):
@@ -220,18 +287,20 @@ class _Monitored(MetricsList):
 
 
 class _Conductor(keras.callbacks.Callback):
-    """Tells the distiller each epoch's kind of step, and the noise which step training starts from."""
-
-    async_safe = True
+    """Tells the distiller each step's kind, and the noise which step training starts from."""
 
     def __init__(self, steps_per_epoch: int):
         super().__init__()
-        self.steps_per_epoch, self.first_step, self.started = steps_per_epoch, 0, False
+        self.steps_per_epoch, self.epoch, self.first_step, self.started = steps_per_epoch, 0, 0, False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if not self.started:
             self.first_step, self.started = epoch * self.steps_per_epoch, True
-        self.model.switch_to(self.model.schedule.updates(epoch))
+        self.epoch = epoch
+        self.on_train_batch_begin(0)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self.model.switch_to(self.model.schedule.updates(self.epoch, batch))
 
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:

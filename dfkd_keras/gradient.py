@@ -1,8 +1,8 @@
 """The one file that calls a backend's autodiff: everything else is written in `keras.ops`.
 
-`minimize` takes one optimizer step on a loss. `train_step` and `test_step` let a model write its steps as
-`step(self, data)` on every backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and
-expects it back.
+`minimize` takes one optimizer step on a loss, `differentiate` leaves the step to the caller. `train_step` and
+`test_step` let a model write its steps as `step(self, data)` on every backend: TensorFlow's trainer calls them so,
+JAX's passes the model's whole state in and expects it back.
 """
 
 import functools
@@ -26,20 +26,37 @@ def minimize(loss_fn: Loss, variables: list[keras.Variable], optimizer: keras.op
     Returns:
         `(loss, auxiliary)` as computed before the update.
     """
-    return _minimize(loss_fn, variables, optimizer)
+    loss, auxiliary, gradients = differentiate(loss_fn, variables, optimizer.scale_loss)
+    optimizer.apply(gradients, variables)
+    return loss, auxiliary
+
+
+def differentiate(
+    loss_fn: Loss, variables: list[keras.Variable], scale_loss: Callable[[Any], Any] = lambda loss: loss
+) -> tuple[Any, Any, list]:
+    """Computes a loss and its gradients.
+
+    Args:
+        loss_fn: as in `minimize`.
+        variables: what to differentiate by; what else `loss_fn` changes, such as BatchNorm's statistics, is changed.
+        scale_loss: applied to the loss before the gradients are taken.
+
+    Returns:
+        `(loss, auxiliary, gradients)`, the loss not scaled, one gradient per variable.
+    """
+    return _differentiate(loss_fn, variables, scale_loss)
 
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-    def _minimize(loss_fn, variables, optimizer):
+    def _differentiate(loss_fn, variables, scale_loss):
         values = [variable.value for variable in variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss, auxiliary = loss_fn()
-            scaled = optimizer.scale_loss(loss)
-        optimizer.apply(tape.gradient(scaled, values), variables)
-        return loss, auxiliary
+            scaled = scale_loss(loss)
+        return loss, auxiliary, tape.gradient(scaled, values)
 
     def train_step(step: Callable) -> Callable:
         """Marks a method as the model's `train_step(self, data)`."""
@@ -51,7 +68,7 @@ elif BACKEND == "jax":
     import jax
     from keras.src.backend.common.stateless_scope import get_stateless_scope
 
-    def _minimize(loss_fn, variables, optimizer):
+    def _differentiate(loss_fn, variables, scale_loss):
         # An inner scope does not fall back to the outer one, so it gets a full copy of the outer mapping.
         outer = get_stateless_scope()
         base = [(variable, outer.get_current_value(variable)) for variable in outer.model_variables]
@@ -59,7 +76,7 @@ elif BACKEND == "jax":
         def compute(values):
             with keras.StatelessScope(base + list(zip(variables, values, strict=True))) as inner:
                 loss, auxiliary = loss_fn()
-                scaled = optimizer.scale_loss(loss)
+                scaled = scale_loss(loss)
             return scaled, (loss, auxiliary, [inner.get_current_value(variable) for variable, _ in base])
 
         values = [outer.get_current_value(variable) for variable in variables]
@@ -68,8 +85,7 @@ elif BACKEND == "jax":
         for (variable, _), value in zip(base, current, strict=True):
             if id(variable) not in trained:  # BatchNorm statistics and the like, moved by the forward pass
                 outer.add_update((variable, value))
-        optimizer.apply(gradients, variables)
-        return loss, auxiliary
+        return loss, auxiliary, gradients
 
     def _stateless(groups_of: Callable) -> Callable:
         def decorate(step):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,8 +20,29 @@ def seed_initial_weights(seed: int) -> None:
         np.random.seed(seed)
 
 
+class Draws(NamedTuple):
+    """What one update may use of chance.
+
+    Attributes:
+        latents: standard normal `[B, Z]`.
+        labels: target classes, uniform int32 `[B]`.
+        selection: uniform in [0, 1) `[B]`, which picks images from the memory.
+        augmentation: uniform in [0, 1) `[B, 3]`: vertical shift, horizontal shift, mirroring.
+    """
+
+    latents: Any
+    labels: Any
+    selection: Any
+    augmentation: Any
+
+    @classmethod
+    def of_update(cls, data: dict[str, Any], index: int) -> "Draws":
+        """Returns the draws of the step's update number `index` from an element of `NoiseStream`."""
+        return cls(*(data[name][:, index] for name in cls._fields))
+
+
 class NoiseStream(keras.utils.PyDataset):
-    """An endless data set of standard normal latents, each step's drawn from `(seed, step)` alone.
+    """An endless data set of `Draws`, each step's drawn from `(seed, step)` alone.
 
     A resumed run therefore sees exactly the noise of an uninterrupted one, both backends see the same, and
     `tf.distribute` gives every replica its own share.
@@ -29,6 +51,7 @@ class NoiseStream(keras.utils.PyDataset):
         batch_size: images per update.
         draws: independent draws a step, one per update.
         latent_dim: the length Z of a latent.
+        classes: labels are drawn from so many classes.
         steps_per_epoch: steps after which the count within the epoch starts again.
         seed: non-negative integer.
         first_step: tells, when the first element is drawn, which step of the whole training comes first.
@@ -39,12 +62,13 @@ class NoiseStream(keras.utils.PyDataset):
         batch_size: int,
         draws: int,
         latent_dim: int,
+        classes: int,
         steps_per_epoch: int,
         seed: int = 0,
         first_step: Callable[[], int] = lambda: 0,
     ):
         super().__init__()
-        self.shape = (batch_size, draws, latent_dim)
+        self.shape, self.latent_dim, self.classes = (batch_size, draws), latent_dim, classes
         self.steps_per_epoch, self.seed, self.first_step = steps_per_epoch, seed, first_step
 
     @property
@@ -55,8 +79,11 @@ class NoiseStream(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         step = self.first_step() + index
         generator = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], dtype=np.uint64)))
-        return {
-            "latents": generator.standard_normal(self.shape, dtype=np.float32),
-            # One copy per sample, because a strategy shards the first axis of everything.
-            "step_in_epoch": np.full(self.shape[:1], step % self.steps_per_epoch, dtype=np.int32),
-        }
+        draws = Draws(
+            latents=generator.standard_normal((*self.shape, self.latent_dim), dtype=np.float32),
+            labels=generator.integers(self.classes, size=self.shape, dtype=np.int32),
+            selection=generator.random(self.shape, dtype=np.float32),
+            augmentation=generator.random((*self.shape, 3), dtype=np.float32),
+        )
+        # One copy per sample, because a strategy shards the first axis of everything.
+        return {**draws._asdict(), "step_in_epoch": np.full(self.shape[:1], step % self.steps_per_epoch, np.int32)}

@@ -1,8 +1,10 @@
-"""SGD as PyTorch defines its weight decay."""
+"""Optimization as the published recipes have it: coupled weight decay, a cosine over the whole training."""
 
+import math
 from typing import Any
 
 import keras
+from keras import ops
 
 from dfkd_keras.serialization import PACKAGE
 
@@ -37,3 +39,46 @@ class CoupledSGD(keras.optimizers.SGD):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "l2": self.l2}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
+    """A cosine from the initial to the final rate over all updates of a training, however many there are.
+
+    Whoever trains tells the number of updates (`span`): `DataFreeDistiller.fit` and `TeacherRecipe` do.
+
+    Args:
+        initial_learning_rate: at the first update.
+        final_learning_rate: after the last one, and beyond.
+        updates: over how many; set by `span`.
+    """
+
+    def __init__(self, initial_learning_rate: float, final_learning_rate: float = 0.0, updates: int | None = None):
+        self.initial_learning_rate, self.final_learning_rate = initial_learning_rate, final_learning_rate
+        self.updates = updates
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate at an update, counted from 0."""
+        if self.updates is None:
+            raise ValueError(
+                "CosineOverTraining does not know the number of updates: train by DataFreeDistiller.fit, or give "
+                "CosineOverTraining.updates."
+            )
+        progress = ops.minimum(ops.cast(step, "float32") / self.updates, 1.0)
+        height = self.initial_learning_rate - self.final_learning_rate
+        return self.final_learning_rate + 0.5 * height * (1.0 + ops.cos(math.pi * progress))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "final_learning_rate": self.final_learning_rate,
+            "updates": self.updates,
+        }
+
+
+def span(optimizer: keras.optimizers.Optimizer, updates: int) -> None:
+    """Tells an optimizer's learning rate schedule, if it wants to know, how many updates will be made in all."""
+    schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    if isinstance(schedule, CosineOverTraining):
+        schedule.updates = updates

@@ -8,25 +8,53 @@ from dfkd_keras.serialization import Configured
 
 
 class Updates(NamedTuple):
-    """The updates of one training step: first `synthesis`, then `student`."""
+    """What one training step does: `synthesis` updates, then `student` updates.
+
+    A step may also open a round of synthesis before its updates, or close it between those of the two sides.
+    """
 
     synthesis: int
     student: int
+    opens_round: bool = False
+    closes_round: bool = False
+
+
+class Schedule(Configured):
+    """The plan of a whole training.
+
+    A subclass is a frozen dataclass with the attributes `epochs` and `steps_per_epoch`, and the two members below.
+    """
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        """Every kind of step that occurs; each is compiled once."""
+        raise NotImplementedError
+
+    def updates(self, epoch: int, step: int = 0) -> Updates:
+        """Returns what the given step of an epoch does; both count from 0."""
+        raise NotImplementedError
+
+    def makes(self, epoch: int, steps_per_epoch: int | None = None) -> Updates:
+        """Returns how many updates of each side an epoch (from 0) makes in all."""
+        steps = [self.updates(epoch, step) for step in range(steps_per_epoch or self.steps_per_epoch)]
+        return Updates(sum(step.synthesis for step in steps), sum(step.student for step in steps))
 
 
 @dataclasses.dataclass(frozen=True)
-class Alternating(Configured):
+class Alternating(Schedule):
     """Every step updates the synthesizer, then the student, as DAFL and the adversarial methods do.
 
     Args:
         epochs: epochs in all.
         synthesis_updates: synthesis updates a step, at least 1.
         student_updates: student updates a step, at least 1.
+        steps_per_epoch: steps an epoch.
     """
 
     epochs: int = 100
     synthesis_updates: int = 1
     student_updates: int = 1
+    steps_per_epoch: int = 120
 
     def __post_init__(self):
         check_counts("Alternating", **dataclasses.asdict(self))
@@ -36,22 +64,24 @@ class Alternating(Configured):
         """Every kind of step that occurs."""
         return (Updates(self.synthesis_updates, self.student_updates),)
 
-    def updates(self, epoch: int) -> Updates:
-        """Returns the updates that each step of `epoch` (from 0) makes."""
+    def updates(self, epoch: int, step: int = 0) -> Updates:
+        """Returns what the given step of an epoch does; both count from 0."""
         return self.kinds[0]
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoStage(Configured):
+class TwoStage(Schedule):
     """First the synthesizer alone, then the student on the frozen synthesizer, as RDSKD does.
 
     Args:
         synthesis_epochs: epochs of one synthesis update a step.
         student_epochs: epochs of one student update a step, which follow.
+        steps_per_epoch: steps an epoch.
     """
 
     synthesis_epochs: int = 20
     student_epochs: int = 1000
+    steps_per_epoch: int = 120
 
     def __post_init__(self):
         check_counts("TwoStage", **dataclasses.asdict(self))
@@ -66,6 +96,76 @@ class TwoStage(Configured):
         """Every kind of step that occurs."""
         return (Updates(1, 0), Updates(0, 1))
 
-    def updates(self, epoch: int) -> Updates:
-        """Returns the updates that each step of `epoch` (from 0) makes."""
+    def updates(self, epoch: int, step: int = 0) -> Updates:
+        """Returns what the given step of an epoch does; both count from 0."""
         return self.kinds[0] if epoch < self.synthesis_epochs else self.kinds[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounds(Schedule):
+    """Rounds of synthesis, each of which adds a batch to the memory, with student updates in between.
+
+    The schedule of the Fast family and of SSD-KD. A round opens with fresh latents and targets, makes
+    `synthesis_updates` updates, and closes by writing its best batch to the memory; each of these is a step, and so is
+    each of the `student_updates` that follow it. The first epoch opens with the warm-up rounds, which fill the memory,
+    and spends its remaining steps on the student.
+
+    Args:
+        epochs: epochs in all.
+        rounds_per_epoch: rounds an epoch; 1 in the authors' code of Fast.
+        warmup_rounds: rounds before the first student update; at least 1.
+        synthesis_updates: updates of latents and generator in a round.
+        student_updates: student updates after a round.
+
+    Raises:
+        ValueError: for counts below 1, or if the warm-up leaves the first epoch no step for the student.
+    """
+
+    epochs: int = 200
+    rounds_per_epoch: int = 1
+    warmup_rounds: int = 20
+    synthesis_updates: int = 2
+    student_updates: int = 400
+
+    def __post_init__(self):
+        check_counts("Rounds", **dataclasses.asdict(self))
+        warmup = self.warmup_rounds * len(self._round)
+        if warmup >= self.steps_per_epoch:
+            raise ValueError(
+                f"Rounds.warmup_rounds={self.warmup_rounds} take {warmup} steps, but an epoch has only "
+                f"{self.steps_per_epoch}: raise rounds_per_epoch to {warmup // self._steps_per_round + 1}, or warm up "
+                "in fewer rounds."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps an epoch: its rounds' openings, synthesis updates, closings and student updates."""
+        return self.rounds_per_epoch * self._steps_per_round
+
+    @property
+    def rounds(self) -> int:
+        """Rounds in all, those of the warm-up included."""
+        return self.warmup_rounds + (self.epochs - 1) * self.rounds_per_epoch
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        """Every kind of step that occurs."""
+        return (self._round[0], self._round[1], self._round[-1], Updates(0, 1))
+
+    def updates(self, epoch: int, step: int = 0) -> Updates:
+        """Returns what the given step of an epoch does; both count from 0."""
+        cycle = len(self._round)
+        if epoch > 0:
+            position = step % self._steps_per_round
+        else:
+            position = step % cycle if step < self.warmup_rounds * cycle else cycle
+        return self._round[position] if position < cycle else Updates(0, 1)
+
+    @property
+    def _round(self) -> tuple[Updates, ...]:
+        opening, closing = Updates(0, 0, opens_round=True), Updates(0, 0, closes_round=True)
+        return (opening, *[Updates(1, 0)] * self.synthesis_updates, closing)
+
+    @property
+    def _steps_per_round(self) -> int:
+        return len(self._round) + self.student_updates

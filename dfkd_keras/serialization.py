@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import keras
+from keras import ops
 
 PACKAGE = "dfkd_keras"
 
@@ -40,6 +41,11 @@ class Component(Configured, keras.layers.Layer):
         super().__init__(name=name)
         self.built = True
 
+    def drop_variables(self) -> None:
+        """Forgets the component's own variables, before it makes others in their place."""
+        for variable in [*self._trainable_variables, *self._non_trainable_variables]:
+            self._untrack_variable(variable)
+
 
 class OptimizerState(Component):
     """Makes the variables of a second optimizer part of the model's state."""
@@ -47,15 +53,24 @@ class OptimizerState(Component):
     def __init__(self):
         super().__init__(name="optimizer_state")
         self.optimizer = None
+        self._initial_values = []
 
     def take(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Builds the optimizer on the variables that it updates and tracks it, in place of an earlier one."""
-        for variable in list(self.variables):
-            self._untrack_variable(variable)
+        self.drop_variables()
         self.optimizer = optimizer
         optimizer.build(variables)
         for variable in optimizer.variables:
             self._track_variable(variable)
+        # Keras fills each of an optimizer's variables with one value.
+        self._initial_values = [ops.convert_to_numpy(variable.value).flat[0] for variable in optimizer.variables]
+
+    def restart(self) -> None:
+        """Makes the optimizer forget all updates so far; its learning rate stays."""
+        rate = getattr(self.optimizer, "inner_optimizer", self.optimizer)._learning_rate
+        for variable, initial in zip(self.optimizer.variables, self._initial_values, strict=True):
+            if variable is not rate:
+                variable.assign(ops.full(variable.shape, initial, dtype=variable.dtype))
 
 
 class RandomState(Component):

@@ -189,7 +189,8 @@ def _statistics_recorder(layer: keras.layers.BatchNormalization):
     def record(kept, inputs, outputs):
         axes = [axis for axis in range(len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
         mean, variance = ops.moments(ops.cast(inputs, "float32"), axes)
-        statistics = BatchStatistics(mean, variance, layer.moving_mean, layer.moving_variance)
+        moving = layer.moving_mean, layer.moving_variance
+        statistics = BatchStatistics(mean, variance, *map(ops.convert_to_tensor, moving))
         kept.setdefault("batch_statistics", []).append(statistics)
 
     return record

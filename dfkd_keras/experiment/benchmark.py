@@ -33,8 +33,11 @@ class _OneKind:
     def __init__(self, kind: Updates):
         self.kinds, self.epochs = (kind,), 1
 
-    def updates(self, epoch: int) -> Updates:
+    def updates(self, epoch: int, step: int = 0) -> Updates:
         return self.kinds[0]
+
+    def makes(self, epoch: int, steps_per_epoch: int) -> Updates:
+        return Updates(*(steps_per_epoch * count for count in self.kinds[0][:2]))
 
 
 def step_seconds(distiller: DataFreeDistiller, kind: Updates, steps: int) -> list[float]:

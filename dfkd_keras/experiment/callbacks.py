@@ -9,20 +9,21 @@ import keras
 from keras import ops
 from tqdm import tqdm
 
+from dfkd_keras.experiment.diagnostics import teacher_probabilities
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import save_class_grid
-from dfkd_keras.experiment.results import sample_images
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
+from dfkd_keras.schedule import Updates
 
 ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
 
 
-def of_active_side(distiller: Any, logs: dict[str, float]) -> dict[str, float]:
-    """Returns the logs without those of a side that makes no update in this epoch."""
+def of_active_sides(distiller: Any, logs: dict[str, float], updates: Updates) -> dict[str, float]:
+    """Returns the logs without those of a side that `updates` makes no update of."""
     synthesis = {"synthesis_loss", *distiller.synthesizer.objective.names}
-    student = {"student_loss", "agreement"}
-    idle = (set() if distiller.updates.synthesis else synthesis) | (set() if distiller.updates.student else student)
+    student = {"student_loss", "agreement", *distiller.replay.names}
+    idle = (set() if updates.synthesis else synthesis) | (set() if updates.student else student)
     return {name: float(value) for name, value in logs.items() if name not in idle}
 
 
@@ -39,7 +40,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Raises FloatingPointError naming the loss and the step."""
-        active = of_active_side(self.model, logs or {})
+        active = of_active_sides(self.model, logs or {}, self.model.updates)
         for name in sorted(active, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
             if not math.isfinite(active[name]):
                 self._stop(f"{name} is {active[name]} at step {batch + 1}")
@@ -57,15 +58,18 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes an epoch's values and its training time to the history."""
+    """Writes an epoch's values and its training time, split between the sides, to the history.
+
+    A step that updates both sides counts in the total alone.
+    """
 
     def __init__(self, history: History):
         super().__init__()
-        self.history, self.seconds, self.started = history, 0.0, 0.0
+        self.history, self.seconds, self.started = history, {}, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the epoch's clock."""
-        self.seconds = 0.0
+        """Starts the epoch's clocks."""
+        self.seconds = {"seconds": 0.0, "seconds_synthesis": 0.0, "seconds_student": 0.0}
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Starts the step's clock, so that evaluation is not counted."""
@@ -73,11 +77,15 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Adds the step's time."""
-        self.seconds += time.perf_counter() - self.started
+        seconds, kind = time.perf_counter() - self.started, self.model.updates
+        self.seconds["seconds"] += seconds
+        if not (kind.synthesis and kind.student):
+            self.seconds["seconds_student" if kind.student else "seconds_synthesis"] += seconds
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the row."""
-        self.history.append({"epoch": epoch + 1, "seconds": self.seconds, **of_active_side(self.model, logs or {})})
+        active = of_active_sides(self.model, logs or {}, self.model.schedule.makes(epoch))
+        self.history.append({"epoch": epoch + 1, **self.seconds, **active})
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -108,9 +116,10 @@ class ImageGrids(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws, if it is time."""
         schedule, after = self.model.schedule, epoch + 1
-        last = after == self.params["epochs"] or not schedule.updates(after).synthesis
-        if schedule.updates(epoch).synthesis and (after % self.every_epochs == 0 or last):
-            images, classes = sample_images(self.model, self.images)
+        last = after == self.params["epochs"] or not schedule.makes(after).synthesis
+        if schedule.makes(epoch).synthesis and (after % self.every_epochs == 0 or last):
+            images = self.model.replay.show(self.images, self.model)
+            classes = teacher_probabilities(self.model, images)[1]
             path = self.run.images / f"epoch-{epoch + 1:06d}.png"
             with written_aside(path) as aside:
                 save_class_grid(aside, images, classes, self.class_names)
@@ -137,18 +146,18 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Moves the bar by a step."""
-        self._show(logs or {})
+        self._show(logs or {}, self.model.updates)
         self.bar.update()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Shows the accuracy on real images, where it was measured."""
-        self._show(logs or {})
+        self._show(logs or {}, self.model.schedule.makes(epoch))
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the bar."""
         self.bar.close()
 
-    def _show(self, logs: dict) -> None:
-        active = of_active_side(self.model, logs)
+    def _show(self, logs: dict, updates: Updates) -> None:
+        active = of_active_sides(self.model, logs, updates)
         self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
         self.bar.set_postfix(self.shown, refresh=False)

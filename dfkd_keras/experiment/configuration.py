@@ -9,26 +9,20 @@ import keras
 from absl import logging
 
 import dfkd_keras
-from dfkd_keras import data, models
+from dfkd_keras import data, models, optimizers, replay, synthesis
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
-from dfkd_keras.optimizers import CoupledSGD
 
+NOT_PARTS = ("SyntheticBatch", "Teacher", "Term")  # not to be named in a file, or under another recipe
 PARTS = [
-    dfkd_keras.Alternating,
-    dfkd_keras.ClassEntropy,
-    dfkd_keras.DataFreeDistiller,
-    dfkd_keras.ExponentialPenalty,
-    dfkd_keras.FreshSamples,
-    dfkd_keras.GeneratorSynthesizer,
-    dfkd_keras.Normalisation,
-    dfkd_keras.OneHotCrossEntropy,
-    dfkd_keras.SoftTargets,
-    dfkd_keras.SoftmaxDistanceDiversity,
-    dfkd_keras.TwoStage,
-    dfkd_keras.WeightedSum,
-    CoupledSGD,
+    *(getattr(dfkd_keras, name) for name in dfkd_keras.__all__ if name not in NOT_PARTS),
+    replay.FirstInFirstOut,
+    replay.LargestClassFirst,
+    replay.LowestPriorityFirst,
+    synthesis.Sequential,
+    optimizers.CosineOverTraining,
+    optimizers.CoupledSGD,
     Experiment,
     Task,
     TeacherRecipe,
@@ -47,6 +41,7 @@ KERAS_PARTS = {
         keras.optimizers.schedules.CosineDecay,
         keras.optimizers.schedules.ExponentialDecay,
         keras.optimizers.schedules.PiecewiseConstantDecay,
+        keras.optimizers.schedules.PolynomialDecay,
     ],
 }
 

@@ -15,6 +15,7 @@ from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import callbacks, results
+from dfkd_keras.experiment.diagnostics import diagnose
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -23,6 +24,7 @@ from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
 
+TIMES = ("epoch", "seconds", "seconds_synthesis", "seconds_student")
 logger = logging.getLogger(__name__)
 
 
@@ -36,7 +38,6 @@ class Experiment:
         distiller: makes the distiller when called with `teacher`, `student` and `seed`.
         optimizer: makes the student's optimizer.
         synthesis_optimizer: makes the synthesizer's optimizer.
-        steps_per_epoch: steps an epoch; the distiller's schedule says which updates a step makes.
         seed: of initial weights and noise.
         evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
@@ -48,7 +49,6 @@ class Experiment:
     distiller: Callable[..., DataFreeDistiller]
     optimizer: Callable[[], keras.optimizers.Optimizer]
     synthesis_optimizer: Callable[[], keras.optimizers.Optimizer]
-    steps_per_epoch: int = 120
     seed: int = 0
     evaluate_every_epochs: int = 1
     images_every_epochs: int = 1
@@ -62,7 +62,6 @@ class Experiment:
     def __post_init__(self):
         check_counts(
             "Experiment",
-            steps_per_epoch=self.steps_per_epoch,
             evaluate_every_epochs=self.evaluate_every_epochs,
             images_every_epochs=self.images_every_epochs,
             checkpoint_every_epochs=self.checkpoint_every_epochs,
@@ -108,14 +107,14 @@ class Experiment:
         with written_aside(run.student) as aside:
             distiller.student.save(aside)
         self._export(run, distiller)
-        class_counts = results.class_counts(distiller)
+        diagnostics = diagnose(distiller)
         outcome = results.collect(self, distiller, history, inputs, test.labels, started)
-        write_report(run, outcome, history, self.task.data.class_names, class_counts)
+        write_report(run, outcome, history, self.task.data.class_names, diagnostics)
         run.write_json(run.results, outcome)
         return outcome
 
     def _fit(self, run: RunDirectory, distiller: DataFreeDistiller, inputs: np.ndarray, test: Split) -> History:
-        history, epochs = History(run.metrics, ["epoch", "seconds", *distiller.means, "val_accuracy"]), 0
+        history, epochs = History(run.metrics, [*TIMES, *distiller.means, "val_accuracy"]), 0
         if checkpoint := run.latest_checkpoint():
             path, epochs = checkpoint
             distiller.load_weights(path)
@@ -125,12 +124,11 @@ class Experiment:
         evaluated = [
             epoch
             for epoch in range(self.evaluate_every_epochs, schedule.epochs + 1, self.evaluate_every_epochs)
-            if schedule.updates(epoch - 1).student  # a student at rest stays as good as it was
+            if schedule.makes(epoch - 1).student  # a student at rest stays as good as it was
         ]
         if epochs < schedule.epochs:
             distiller.fit(
-                steps_per_epoch=self.steps_per_epoch,
-                initial_epoch=epochs,
+                    initial_epoch=epochs,
                 validation_data=(inputs, test.labels),
                 validation_batch_size=256,
                 validation_freq=evaluated,

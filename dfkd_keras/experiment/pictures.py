@@ -70,6 +70,15 @@ def bars(title: str, names: Sequence[str], counts: Sequence[int]) -> str:
     return _svg(figure)
 
 
+def histogram(title: str, values: np.ndarray) -> str:
+    """Returns an SVG of how often values in [0, 1] occur."""
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(values, bins=20, range=(0.0, 1.0))
+    axes.set(title=title, xlabel="highest probability", ylabel="images")
+    return _svg(figure)
+
+
 def _svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")

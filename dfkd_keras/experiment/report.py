@@ -5,11 +5,12 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from dfkd_keras.experiment.diagnostics import Diagnostics
 from dfkd_keras.experiment.history import History
-from dfkd_keras.experiment.pictures import bars, curves
+from dfkd_keras.experiment.pictures import bars, curves, histogram
 from dfkd_keras.experiment.run_directory import RunDirectory
 
-NOT_TERMS = ("epoch", "seconds", "synthesis_loss", "student_loss", "agreement", "val_accuracy")
+NOT_TERMS = ("epoch", "synthesis_loss", "student_loss", "agreement", "val_accuracy", "priority")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -36,7 +37,7 @@ def write_report(
     results: dict[str, Any],
     history: History,
     class_names: Sequence[str],
-    class_counts: Sequence[int],
+    diagnostics: Diagnostics,
 ) -> None:
     """Writes `report.html`.
 
@@ -45,25 +46,29 @@ def write_report(
         results: what `results.json` holds.
         history: of the epochs.
         class_names: of the data set.
-        class_counts: how many of a batch of synthetic images the teacher puts into each class.
+        diagnostics: of the synthetic images.
     """
     plots = [
         _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
         _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement"]),
-        _plot(history, "Terms", [name for name in history.columns if name not in NOT_TERMS]),
-        bars(f"Classes of {sum(class_counts)} synthetic images", class_names, class_counts),
+        _plot(history, "Terms", [name for name in history.columns if name not in NOT_TERMS and not name.startswith("seconds")]),
+        bars(f"Classes of {sum(diagnostics.class_counts):,} synthetic images", class_names, diagnostics.class_counts),
+        histogram(f"Teacher's confidence in {len(diagnostics.confidences):,} of them", diagnostics.confidences),
     ]
     headline = (
         f"Student {results['student_accuracy']:.2%} (best during training {results['student_accuracy_best']:.2%}), "
         f"teacher {results['teacher_accuracy']:.2%} on real test images."
     )
+    figures = dict(results)
+    if diagnostics.effective_sample_size is not None:
+        figures["priorities_effective_sample_size"] = diagnostics.effective_sample_size
     page = PAGE.format(
         title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
         headline=headline,
         plots="".join(f"<div>{plot}</div>" for plot in plots),
         grid=_grid(run),
         rows="".join(
-            f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in results.items()
+            f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in figures.items()
         ),
         configuration=html.escape(run.configuration.read_text()),
     )

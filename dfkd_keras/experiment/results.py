@@ -42,15 +42,17 @@ def collect(
     Returns:
         The figures by name. Accuracies are fractions of the test images; `student_accuracy` is that of the final
         student, `student_accuracy_best` the best of any evaluation; `agreement` is the fraction of test images on
-        which student and teacher agree; `synthetic_images` counts the images the student was trained on;
+        which student and teacher agree; `synthetic_images` counts the different images synthesised for the student,
+        `images_per_second` those it was trained on, repeated ones included;
         `seconds_total` is from the start of this call and, after a resume, includes the training steps before it.
     """
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
     teacher_classes = metrics.predicted_classes(teacher.model, inputs)
     student_classes = metrics.predicted_classes(student, inputs)
-    updates = [schedule.updates(epoch) for epoch in range(schedule.epochs)]
-    synthesis, distilling = (experiment.steps_per_epoch * sum(counts) for counts in zip(*updates, strict=True))
+    made = [schedule.makes(epoch) for epoch in range(schedule.epochs)]
+    synthesis, distilling = (sum(updates[side] for updates in made) for side in (0, 1))
     images, final = distilling * distiller.batch_size, metrics.agreement(student_classes, labels)
+    replay = distiller.replay
     seconds_synthesis, seconds_student = split_seconds(distiller, history)
     return {
         "method": experiment.method,
@@ -62,7 +64,8 @@ def collect(
         "student_accuracy_best": max([*history.column("val_accuracy"), final]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
         "test_images": len(labels),
-        "synthetic_images": images,
+        "synthetic_images": int(replay.written.value) if replay.keeps_images else images,
+        "memory_images": replay.stored if replay.keeps_images else 0,
         "synthesis_updates": synthesis,
         "student_updates": distilling,
         "seconds_synthesis": seconds_synthesis,
@@ -76,46 +79,21 @@ def collect(
     }
 
 
-def class_counts(distiller: DataFreeDistiller, images: int = 1024) -> list[int]:
-    """Returns how many of a number of synthetic images the teacher puts into each class."""
-    classes = sample_images(distiller, images)[1]
-    return np.bincount(classes.ravel(), minlength=distiller.teacher.classes).tolist()
-
-
-def sample_images(distiller: DataFreeDistiller, count: int, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Synthesises images from noise that is always the same.
-
-    Returns:
-        Unit images `[count, H, W, C]`, and the class the teacher sees in each `[count]`.
-    """
-    latents = np.random.default_rng(0).standard_normal((count, distiller.synthesizer.latent_dim), dtype=np.float32)
-    images, classes = [], []
-    for start in range(0, count, batch_size):
-        made = np.asarray(distiller.synthesize(latents[start : start + batch_size]))
-        images.append(made)
-        classes.append(metrics.predicted_classes(distiller.teacher.model, distiller.teacher.to_inputs(made, "unit")))
-    return np.concatenate(images), np.concatenate(classes)
-
-
 def split_seconds(distiller: DataFreeDistiller, history: History) -> tuple[float, float]:
     """Returns the training seconds of synthesis and of the student.
 
-    Where one compiled step makes both updates, its time is shared out by the medians of the two, measured on a few
-    steps afterwards; that trains the distiller a little more, so the student must have been saved.
+    The time of steps that make both updates is shared out by the medians of the two, measured on a few steps
+    afterwards; that trains the distiller a little more, so the student must have been saved.
     """
-    synthesis = student = 0.0
-    medians = None
-    for row in history.rows:
-        weights = distiller.schedule.updates(int(row["epoch"]) - 1)
-        if all(weights):
-            medians = medians or benchmark.measure(distiller, steps=3)
-            weights = (
-                weights.synthesis * medians["seconds_per_synthesis_update"],
-                weights.student * medians["seconds_per_student_update"],
-            )
-        synthesis += row["seconds"] * weights[0] / sum(weights)
-        student += row["seconds"] * weights[1] / sum(weights)
-    return synthesis, student
+    synthesis, student = history.total("seconds_synthesis"), history.total("seconds_student")
+    both = history.total("seconds") - synthesis - student
+    mixed = [kind for kind in distiller.schedule.kinds if kind.synthesis and kind.student]
+    if not mixed:
+        return synthesis, student
+    medians, (kind,) = benchmark.measure(distiller, steps=3), mixed
+    synthesis_time = kind.synthesis * medians["seconds_per_synthesis_update"]
+    share = synthesis_time / (synthesis_time + kind.student * medians["seconds_per_student_update"])
+    return synthesis + both * share, student + both * (1.0 - share)
 
 
 def peak_memory_mb() -> float:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.optimizers import span
 from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.teacher import Teacher, check_outputs
 
@@ -75,15 +77,11 @@ class TeacherRecipe:
         images, labels = self.data.load("train")
         augmentation = [layers.RandomTranslation(0.125, 0.125, "constant", "nearest"), layers.RandomFlip("horizontal")]
         preprocessing = [layers.Rescaling(1.0 / 255.0), *(augmentation if self.augment else [])]
+        images, labels = images[: self.train_images], labels[: self.train_images]
+        span(optimizer, self.epochs * math.ceil(len(images) / self.batch_size))
         training = keras.Sequential([layers.Input(model.input_shape[1:], dtype="uint8"), *preprocessing, model])
         training.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-        training.fit(
-            images[: self.train_images],
-            labels[: self.train_images],
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            verbose=verbose,
-        )
+        training.fit(images, labels, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose)
 
     def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
         # Keras appends counters to names within a process: they must not tell one model from the next.

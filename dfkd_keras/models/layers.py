@@ -23,15 +23,16 @@ class UpsamplingConvolution(keras.layers.Layer):
 
     Args:
         filters: output channels.
+        use_bias: whether a bias is added.
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
         x: `[B, H, W, C]`; the result is `[B, 2H, 2W, filters]`.
     """
 
-    def __init__(self, filters: int, **kwargs: Any):
+    def __init__(self, filters: int, use_bias: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters = filters
+        self.filters, self.use_bias = filters, use_bias
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates kernel `[3, 3, C, filters]` and bias with PyTorch's initialisation."""
@@ -40,7 +41,10 @@ class UpsamplingConvolution(keras.layers.Layer):
         self.kernel = self.add_weight(
             shape=(3, 3, channels, self.filters), initializer=initializers["kernel_initializer"], name="kernel"
         )
-        self.bias = self.add_weight(shape=(self.filters,), initializer=initializers["bias_initializer"], name="bias")
+        self.bias = 0.0
+        if self.use_bias:
+            bias_initializer = initializers["bias_initializer"]
+            self.bias = self.add_weight(shape=(self.filters,), initializer=bias_initializer, name="bias")
 
     def call(self, x: Any) -> Any:
         """Applies the layer."""
@@ -60,4 +64,4 @@ class UpsamplingConvolution(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "use_bias": self.use_bias}

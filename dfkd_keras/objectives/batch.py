@@ -1,13 +1,11 @@
 """What the terms of an objective look at."""
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfkd_keras.teacher import BatchStatistics
 
 
-@dataclasses.dataclass
-class SyntheticBatch:
+class SyntheticBatch(NamedTuple):
     """A batch of synthetic images and what the networks make of it.
 
     Attributes:
@@ -17,11 +15,17 @@ class SyntheticBatch:
         teacher_features: the teacher's named features, if a term needs "features".
         batch_statistics: of every BatchNorm layer of the teacher, if a term needs "batch_statistics".
         student_logits: like the teacher's, if a term needs "student".
+        labels: int32 `[B]`, the classes the images are meant to be of.
+        class_counts: int32 `[K]`, how many images of each class the memory holds, if a term needs "class_counts".
+        round: how many rounds of synthesis are complete, a scalar.
     """
 
     images: Any
     latents: Any
     teacher_logits: Any
-    teacher_features: dict[str, Any] = dataclasses.field(default_factory=dict)
-    batch_statistics: list[BatchStatistics] = dataclasses.field(default_factory=list)
+    teacher_features: dict[str, Any] | None = None
+    batch_statistics: list[BatchStatistics] | None = None
     student_logits: Any = None
+    labels: Any = None
+    class_counts: Any = None
+    round: Any = 0

@@ -29,6 +29,21 @@ class OneHotCrossEntropy(Term):
 
 
 @dataclasses.dataclass(frozen=True)
+class TargetCrossEntropy(Term):
+    """The teacher should see the class that the image is meant to be of.
+
+    L_oh(x, y) = -ln p_y(x) with y drawn uniformly and p the teacher's softmax. The class prior of DeepInversion (Yin et
+    al., CVPR 2020), CMI, Fast and SSD-KD. At least 0.
+    """
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
+        log_probabilities = ops.log_softmax(batch.teacher_logits, axis=-1)
+        targets = ops.one_hot(batch.labels, batch.teacher_logits.shape[-1], dtype=log_probabilities.dtype)
+        return per_sample(-ops.sum(targets * log_probabilities, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
 class ClassEntropy(Term):
     """Class diversity: the negative entropy of the mean prediction.
 

@@ -1,6 +1,6 @@
 """How the terms of an objective become one loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras import ops
@@ -8,8 +8,16 @@ from keras import ops
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.serialization import Component
+from dfkd_keras.teacher import TeacherOutputs
 
 Values = dict[str, Any]
+
+
+def nested(term: Term) -> Iterator[Term]:
+    """Yields a term and, if it wraps another one, that one too."""
+    yield term
+    if isinstance(wrapped := getattr(term, "term", None), Term):
+        yield from nested(wrapped)
 
 
 class Objective(Component):
@@ -27,6 +35,7 @@ class Objective(Component):
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"the terms {names} of an objective must be at least one, each under another name.")
         self._all_terms = tuple(terms)
+        self._nested_terms = tuple(inner for term in terms for inner in nested(term))  # tracked, those with variables
 
     @property
     def names(self) -> list[str]:
@@ -40,7 +49,7 @@ class Objective(Component):
 
     def check_batch_size(self, batch_size: int) -> None:
         """Raises ValueError if a term cannot work on batches of this size."""
-        for term in self._all_terms:
+        for term in self._nested_terms:
             if term.compares_halves and (batch_size < 2 or batch_size % 2):
                 raise ValueError(
                     f"batch_size={batch_size} cannot be cut into the two halves that {type(term).__name__} compares: "
@@ -49,6 +58,11 @@ class Objective(Component):
 
     def check_updates_per_epoch(self, updates: int) -> None:
         """Raises ValueError if an epoch of so many synthesis updates is too short for the objective."""
+
+    def prepare(self, outputs: TeacherOutputs) -> None:
+        """Is shown what the teacher gives for some batch, before training."""
+        for term in self._nested_terms:
+            term.prepare(outputs)
 
     def evaluate(self, batch: SyntheticBatch) -> tuple[Any, Values]:
         """Returns the loss, a scalar, and the batch mean of every term by its name."""
@@ -59,8 +73,15 @@ class Objective(Component):
         """Returns the loss for the terms' values."""
         raise NotImplementedError
 
-    def after_update(self, values: Values, update_in_epoch: Any) -> None:
-        """Is told each update's values and its number within the epoch (from 0), after the update."""
+    def after_update(self, batch: SyntheticBatch, values: Values, update_in_epoch: Any) -> None:
+        """Is told each update's batch, values and number within the epoch (from 0), after the update."""
+        for term in self._nested_terms:
+            term.after_update(batch)
+
+    def close_round(self) -> None:
+        """Is told that a round of synthesis ends."""
+        for term in self._nested_terms:
+            term.close_round()
 
 
 class WeightedSum(Objective):
@@ -123,8 +144,9 @@ class ExponentialPenalty(Objective):
         increments = self._penalised_values(values) - ops.stop_gradient(self.references.value)
         return ops.sum(ops.exp(increments)) + sum(values[term.name] for term in self.added)
 
-    def after_update(self, values: Values, update_in_epoch: Any) -> None:
+    def after_update(self, batch: SyntheticBatch, values: Values, update_in_epoch: Any) -> None:
         """Takes the values for references if this is the update to do so."""
+        super().after_update(batch, values, update_in_epoch)
         refresh = ops.equal(update_in_epoch, self.refresh_update)
         self.references.assign(ops.where(refresh, self._penalised_values(values), self.references.value))
 

@@ -5,16 +5,18 @@ from typing import Any, ClassVar
 
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.serialization import Configured
+from dfkd_keras.teacher import TeacherOutputs
 
 
 class Term(Configured):
     """One published term of a synthesis objective; lower is better.
 
-    A subclass is a frozen dataclass: its hyper-parameters are the fields, its equation is `__call__`.
+    A subclass is a frozen dataclass: its hyper-parameters are the fields, its equation is `__call__`. One that wraps
+    another term has it in its field `term`; one with a memory is a `Component` too.
 
     Class attributes:
-        needs: what it reads besides images, latents and the teacher's logits: any of "student", "features" and
-            "batch_statistics". What no term needs is not computed.
+        needs: what it reads besides images, latents and the teacher's logits: any of "student", "features",
+            "batch_statistics" and "class_counts". What no term needs is not computed.
         compares_halves: whether it splits the batch into two halves, which then must be of even size.
     """
 
@@ -29,3 +31,12 @@ class Term(Configured):
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns the term per sample `[B]`, or one scalar if it is a statistic of the batch."""
         raise NotImplementedError
+
+    def prepare(self, outputs: TeacherOutputs) -> None:
+        """Is shown what the teacher gives for some batch, before training: the time to make variables."""
+
+    def after_update(self, batch: SyntheticBatch) -> None:
+        """Is shown the batch of every synthesis update, after the update."""
+
+    def close_round(self) -> None:
+        """Is told that a round of synthesis ends."""

@@ -1,6 +1,6 @@
 """Images from a generator that is trained step by step."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -8,10 +8,25 @@ from keras import ops
 from dfkd_keras.checks import same_shape
 from dfkd_keras.gradient import minimize
 from dfkd_keras.images import Space
+from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.serialization import Component, OptimizerState
 from dfkd_keras.teacher import Teacher
+
+
+class Surroundings(NamedTuple):
+    """What a synthesizer may consult; it changes none of it.
+
+    Attributes:
+        teacher: the frozen teacher.
+        student: used in inference mode, if a term needs it.
+        class_counts: int32 `[K]`, how many images of each class the memory holds; None without a memory.
+    """
+
+    teacher: Teacher
+    student: keras.Model
+    class_counts: Any = None
 
 
 class GeneratorSynthesizer(Component):
@@ -38,8 +53,17 @@ class GeneratorSynthesizer(Component):
         """Sets the optimizer of the generator, in place of an earlier one."""
         self.optimizer_state.take(optimizer, self.generator.trainable_variables)
 
-    def check(self, teacher: Teacher, batch_size: int) -> None:
-        """Raises ValueError if generator, objective, teacher and batch size do not fit together."""
+    @property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer that `compile` set."""
+        return self.optimizer_state.optimizer
+
+    def prepare(self, teacher: Teacher, batch_size: int) -> None:
+        """Makes ready for training.
+
+        Raises:
+            ValueError: if generator, objective, teacher and batch size do not fit together.
+        """
         self.objective.check_batch_size(batch_size)
         made, wanted = tuple(self.generator.output_shape[1:]), teacher.image_shape
         if not same_shape(made, wanted):
@@ -48,19 +72,22 @@ class GeneratorSynthesizer(Component):
                 "build the generator with the teacher's image_shape."
             )
         teacher.provide(self.objective.needs)
+        self.objective.prepare(teacher(ops.zeros((1, *made))))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
         images = ops.cast(self.generator(latents, training=training), "float32")
         return teacher.normalisation.convert(images, self.output_space, "normalised")
 
-    def update(self, latents: Any, teacher: Teacher, student: keras.Model, update_in_epoch: Any) -> tuple[Any, Values]:
+    def open_round(self, draws: Draws) -> None:
+        """There is nothing to begin anew."""
+
+    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on the generator.
 
         Args:
-            latents: `[B, Z]`.
-            teacher: the frozen teacher.
-            student: consulted in inference mode if a term needs it; never changed.
+            draws: of which the latents are used.
+            around: teacher, student and memory.
             update_in_epoch: the number of this update within the epoch, from 0.
 
         Returns:
@@ -68,18 +95,45 @@ class GeneratorSynthesizer(Component):
         """
 
         def loss_fn():
-            images = self.sample(latents, teacher, training=True)
-            return self.objective.evaluate(self.look_at(images, latents, teacher, student))
+            images = self.sample(draws.latents, around.teacher, training=True)
+            batch = look_at(images, around, self.objective.needs, latents=draws.latents, labels=draws.labels)
+            loss, values = self.objective.evaluate(batch)
+            return loss, (values, batch)
 
-        optimizer = self.optimizer_state.optimizer
-        loss, values = minimize(loss_fn, self.generator.trainable_variables, optimizer)
-        self.objective.after_update(values, update_in_epoch)
+        loss, (values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
+        self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
-    def look_at(self, images: Any, latents: Any, teacher: Teacher, student: keras.Model) -> SyntheticBatch:
-        """Returns what the networks make of images `[B, H, W, C]` in normalised space."""
-        seen = teacher(images)
-        student_logits = None
-        if "student" in self.objective.needs:
-            student_logits = ops.cast(student(teacher.to_inputs(images), training=False), "float32")
-        return SyntheticBatch(images, latents, seen.logits, seen.features, seen.batch_statistics, student_logits)
+    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Makes a batch for the memory.
+
+        Returns:
+            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`.
+        """
+        self.objective.close_round()
+        images = self.sample(draws.latents, teacher)
+        classes = ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")
+        return teacher.normalisation.convert(images, "normalised", "unit"), classes
+
+
+def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: Any) -> SyntheticBatch:
+    """Returns what the networks make of images.
+
+    Args:
+        images: `[B, H, W, C]` in normalised space.
+        around: teacher, student and memory.
+        needs: what the terms need; all else is left out.
+        **known: further attributes of the batch.
+    """
+    seen, student_logits = around.teacher(images), None
+    if "student" in needs:
+        student_logits = ops.cast(around.student(around.teacher.to_inputs(images), training=False), "float32")
+    return SyntheticBatch(
+        images=images,
+        teacher_logits=seen.logits,
+        teacher_features=seen.features,
+        batch_statistics=seen.batch_statistics,
+        student_logits=student_logits,
+        class_counts=around.class_counts if "class_counts" in needs else None,
+        **known,
+    )

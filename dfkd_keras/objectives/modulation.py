@@ -1,0 +1,110 @@
+"""Terms that wrap another one: SSD-KD's modulating function, and a late start."""
+
+import dataclasses
+from typing import Any
+
+from keras import ops
+
+from dfkd_keras.losses import per_sample
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.term import Term
+from dfkd_keras.serialization import Configured
+
+
+@dataclasses.dataclass(frozen=True)
+class Modulation(Configured):
+    """SSD-KD's modulating function phi: images of rare classes and images the teacher is unsure of count more.
+
+    phi(x) = (1 - n_c / N) * (1 - p_c(x))^gamma with c the class the teacher sees in x, p_c its probability, and n_c of
+    the N images in the memory of that class. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and
+    what follows, are reconstructed from public descriptions. phi is constant to the gradient: otherwise the
+    generator could lower its loss by raising the teacher's confidence.
+
+    Args:
+        diversity: whether the first factor is there; it is 1 while the memory is empty.
+        gamma: exponent of the second, at least 0; 0 leaves it out.
+        floor: what phi is raised to at least.
+        normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
+            scaling it.
+
+    Example:
+        >>> Modulation(gamma=1.0)(teacher_logits, class_counts)  # [B]
+    """
+
+    diversity: bool = True
+    gamma: float = 1.0
+    floor: float = 1e-3
+    normalise: bool = True
+
+    def __post_init__(self):
+        for name, value in {"gamma": self.gamma, "floor": self.floor}.items():
+            if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+                raise ValueError(f"Modulation.{name}={value!r} must be a number of at least 0.")
+
+    def __call__(self, teacher_logits: Any, class_counts: Any = None) -> Any:
+        """Returns phi `[B]` for logits `[B, ..., K]` and the memory's class counts `[K]`."""
+        probabilities = ops.softmax(teacher_logits, axis=-1)
+        phi = ops.power(1.0 - ops.max(probabilities, axis=-1), self.gamma) if self.gamma else 1.0
+        if self.diversity:
+            counts = ops.cast(class_counts, "float32")
+            shares = counts / ops.maximum(ops.sum(counts), 1.0)
+            phi = phi * (1.0 - ops.take(shares, ops.argmax(teacher_logits, axis=-1)))
+        phi = ops.maximum(per_sample(phi * ops.ones_like(probabilities[..., 0])), self.floor)
+        return ops.stop_gradient(phi / ops.mean(phi) if self.normalise else phi)
+
+
+@dataclasses.dataclass(frozen=True)
+class Modulated(Term):
+    """A term weighted per image by phi.
+
+    Args:
+        term: one that has a value per image.
+        modulation: phi.
+    """
+
+    term: Term
+    modulation: Modulation = Modulation()  # noqa: RUF009 - immutable
+
+    @property
+    def name(self) -> str:
+        """The name of the wrapped term."""
+        return self.term.name
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the wrapped term needs, and the class counts if they have an effect."""
+        return self.term.needs | (frozenset({"class_counts"}) if self.modulation.diversity else frozenset())
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
+        values = self.term(batch)
+        if len(values.shape) != 1:
+            raise ValueError(f"{type(self.term).__name__} is a statistic of the batch, which cannot be modulated.")
+        return values * self.modulation(batch.teacher_logits, batch.class_counts)
+
+
+@dataclasses.dataclass(frozen=True)
+class AfterRounds(Term):
+    """A term that is 0 in the first rounds, such as an adversarial one while there is no trained student.
+
+    Args:
+        term: any.
+        rounds: how many rounds it waits.
+    """
+
+    term: Term
+    rounds: int
+
+    @property
+    def name(self) -> str:
+        """The name of the wrapped term."""
+        return self.term.name
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the wrapped term needs."""
+        return self.term.needs
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns what the term does."""
+        return ops.where(batch.round >= self.rounds, self.term(batch), 0.0)

@@ -1,0 +1,17 @@
+"""What the student is trained on in one update."""
+
+from typing import Any, NamedTuple
+
+
+class ReplayBatch(NamedTuple):
+    """Synthetic images, and how they were chosen.
+
+    Attributes:
+        images: float32 `[B, H, W, C]` in normalised space.
+        weights: float32 `[B]`, on the student's loss; None for all 1.
+        indices: int32 `[B]`, the places in the memory they come from; None without a memory.
+    """
+
+    images: Any
+    weights: Any = None
+    indices: Any = None

@@ -1,0 +1,161 @@
+"""A memory of synthetic images, part of the model's state and held on the accelerator."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfkd_keras.noise import Draws
+from dfkd_keras.replay.batch import ReplayBatch
+from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
+from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
+from dfkd_keras.replay.storage import assign_rows, concrete, take_rows
+from dfkd_keras.serialization import Component
+from dfkd_keras.teacher import Teacher
+
+
+class ReplayBuffer(Component):
+    """Keeps synthetic images as uint8 and draws the student's batches from them.
+
+    A batch is written in order into free places; when there are none left, into those that the eviction gives up, so
+    that the memory is updated partially. New images get the largest priority there is, so that each is soon seen.
+
+    Args:
+        capacity_images: how many images it holds, 3,072 bytes each at 32x32x3; None for as many as the schedule will
+            write, a memory that only grows (Fast).
+        sampling: which images the student sees.
+        eviction: which images go when it is full.
+
+    Example:
+        >>> replay = ReplayBuffer(5000, PrioritySampling(alpha=0.5, beta=0.4))
+    """
+
+    keeps_images = True
+
+    def __init__(
+        self,
+        capacity_images: int | None = 5000,
+        sampling: UniformSampling | PrioritySampling | None = None,
+        eviction: FirstInFirstOut | LowestPriorityFirst | LargestClassFirst | None = None,
+    ):
+        super().__init__(name="replay")
+        self.capacity_images = capacity_images
+        self.sampling, self.eviction = sampling or UniformSampling(), eviction or FirstInFirstOut()
+        self.names = self.sampling.names
+        if isinstance(self.eviction, LowestPriorityFirst) and not self.names:
+            raise ValueError(
+                "LowestPriorityFirst needs priorities, which UniformSampling does not keep: use PrioritySampling, or "
+                "another ReplayBuffer.eviction."
+            )
+
+    def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
+        """Makes room.
+
+        Args:
+            teacher: tells the shape of the images and the number of classes.
+            batch_size: images per write.
+            rounds: writes in the whole training.
+
+        Raises:
+            ValueError: if the capacity is smaller than a batch.
+        """
+        capacity = self.capacity_images or rounds * batch_size
+        if not isinstance(capacity, int) or capacity < batch_size:
+            raise ValueError(
+                f"ReplayBuffer.capacity_images={capacity} cannot hold the {batch_size} images that a round writes: "
+                "raise it, or lower batch_size."
+            )
+        self.drop_variables()
+        self.normalisation = teacher.normalisation
+        self.images = self._state("images", (capacity, *teacher.image_shape), "uint8")
+        self.labels = self._state("labels", (capacity,), "int32")
+        self.priorities = self._state("priorities", (capacity,), "float32")
+        self.written_at = self._state("written_at", (capacity,), "int32")
+        self.class_counts = self._state("class_counts", (teacher.classes,), "int32")
+        self.size = self._state("size", (), "int32")
+        self.written = self._state("written", (), "int32")
+        self.drawn = self._state("drawn", (), "int32")
+
+    @property
+    def stored(self) -> int:
+        """How many images it holds."""
+        return int(ops.convert_to_numpy(self.size.value))
+
+    def write(self, images: Any, labels: Any) -> None:
+        """Adds a batch.
+
+        Args:
+            images: in [0, 1], `[B, H, W, C]`.
+            labels: the class the teacher sees in each, int32 `[B]`.
+        """
+        count, capacity = images.shape[0], self.images.shape[0]
+        places = self._places(count)
+        evicted = ops.one_hot(take_rows(self.labels, places), self.class_counts.shape[0], dtype="int32")
+        evicted = evicted * ops.cast(places < self.size.value, "int32")[:, None]
+        added = ops.one_hot(labels, self.class_counts.shape[0], dtype="int32")
+        self.class_counts.assign(self.class_counts.value + ops.sum(added - evicted, axis=0))
+        highest = ops.maximum(ops.max(self.priorities.value), 1e-6)
+        assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
+        assign_rows(self.labels, places, labels)
+        assign_rows(self.priorities, places, ops.broadcast_to(highest, (count,)))
+        assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype="int32"))
+        self.written.assign(self.written.value + count)
+        self.size.assign(ops.minimum(self.size.value + count, capacity))
+
+    def sample(self, draws: Draws, synthesizer: Any = None, teacher: Teacher | None = None) -> ReplayBatch:
+        """Draws a batch.
+
+        Args:
+            draws: of which `selection` is used.
+            synthesizer: unused.
+            teacher: unused.
+
+        Raises:
+            ValueError: if nothing was written yet, where that can be seen (outside compiled steps).
+        """
+        size = concrete(self.size.value)
+        if size is not None and size == 0:
+            raise ValueError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
+        arguments = self.priorities.value, self.size.value, self.drawn.value, draws.selection
+        indices, weights = self.sampling.sample(*arguments)
+        self.drawn.assign(self.drawn.value + 1)
+        images = ops.cast(take_rows(self.images, indices), "float32") / 255.0
+        return ReplayBatch(self.normalisation.convert(images, "unit", "normalised"), weights, indices)
+
+    def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
+        """Refreshes the priorities of a drawn batch from the forward pass that trained the student.
+
+        Returns:
+            What to log: the mean of the new "priority", which is NaN if one of them is negative or NaN.
+
+        Raises:
+            ValueError: if a priority is negative or NaN, where that can be seen (outside compiled steps).
+        """
+        if not self.names:
+            return {}
+        priorities = self.sampling.priorities(teacher_logits, student_logits, batch.weights)
+        if (values := concrete(priorities)) is not None and not (values >= 0).all():
+            raise ValueError(
+                f"PrioritySampling.discrepancy={self.sampling.discrepancy} gave the priority {values.min()}: it must "
+                "be at least 0 for every image."
+            )
+        priorities = ops.where(priorities >= 0, priorities, float("nan"))
+        assign_rows(self.priorities, batch.indices, priorities)
+        return {"priority": ops.mean(priorities)}
+
+    def show(self, count: int, distiller: Any = None) -> np.ndarray:
+        """Returns some of its images for inspection: unit images `[min(count, size), H, W, C]`."""
+        order = np.random.default_rng(0).permutation(self.stored)[:count].astype(np.int32)
+        return ops.convert_to_numpy(take_rows(self.images, order)).astype(np.float32) / np.float32(255.0)
+
+    def _places(self, count: int) -> Any:
+        capacity = self.images.shape[0]
+        keep = self.eviction.keep(self)
+        filled = ops.arange(capacity, dtype="int32") < self.size.value
+        lowest = ops.min(keep) - 1
+        order = ops.argsort(ops.where(filled, keep, ops.cast(lowest, keep.dtype)))
+        return ops.cast(order[:count], "int32")
+
+    def _state(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
+        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)

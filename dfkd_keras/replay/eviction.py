@@ -1,0 +1,40 @@
+"""Which images make room for new ones in a full memory."""
+
+import dataclasses
+from typing import Any
+
+from keras import ops
+
+from dfkd_keras.serialization import Configured
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstInFirstOut(Configured):
+    """The oldest images go: the memory holds exactly the newest."""
+
+    def keep(self, buffer: Any) -> Any:
+        """Returns for every place `[C]` how much it deserves to stay."""
+        return buffer.written_at.value
+
+
+@dataclasses.dataclass(frozen=True)
+class LowestPriorityFirst(Configured):
+    """The images of the lowest priority go: those on which the student agrees with the teacher."""
+
+    def keep(self, buffer: Any) -> Any:
+        """Returns for every place `[C]` how much it deserves to stay."""
+        return buffer.priorities.value
+
+
+@dataclasses.dataclass(frozen=True)
+class LargestClassFirst(Configured):
+    """Images of whatever class is then the largest go, its oldest first, which evens the classes out."""
+
+    def keep(self, buffer: Any) -> Any:
+        """Returns for every place `[C]` how much it deserves to stay."""
+        # Going by age, the image that leaves n others of its class behind goes before all that leave fewer.
+        by_age = ops.argsort(-buffer.written_at.value)
+        classes = ops.take(buffer.labels.value, by_age)
+        membership = ops.cast(ops.one_hot(classes, buffer.class_counts.shape[0], dtype="float32"), "int32")
+        newer = ops.sum(membership * ops.cumsum(membership, axis=0), axis=-1)
+        return ops.take(-newer, ops.argsort(by_age))

@@ -1,0 +1,45 @@
+"""No memory: the student sees every image once."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dfkd_keras.noise import Draws
+from dfkd_keras.replay.batch import ReplayBatch
+from dfkd_keras.serialization import Configured
+from dfkd_keras.teacher import Teacher
+
+
+@dataclasses.dataclass(frozen=True)
+class FreshSamples(Configured):
+    """No memory: every student update sees newly synthesised images.
+
+    Args:
+        training: whether the generator normalises by the batch's own statistics (DAFL, DFAD) or, the default, by its
+            moving ones (RDSKD).
+    """
+
+    training: bool = False
+
+    names = ()
+    class_counts = None
+    keeps_images = False
+
+    def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
+        """There is nothing to make room for."""
+
+    def sample(self, draws: Draws, synthesizer: Any, teacher: Teacher) -> ReplayBatch:
+        """Synthesises a batch."""
+        return ReplayBatch(synthesizer.sample(draws.latents, teacher, training=self.training))
+
+    def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
+        """Learns nothing from how the student did."""
+        return {}
+
+    def show(self, count: int, distiller: Any, batch_size: int = 256) -> np.ndarray:
+        """Returns unit images `[count, H, W, C]` for inspection, made of noise that is always the same."""
+        shape = (count, distiller.synthesizer.latent_dim)
+        latents = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        batches = [latents[start : start + batch_size] for start in range(0, count, batch_size)]
+        return np.concatenate([np.asarray(distiller.synthesize(batch)) for batch in batches])

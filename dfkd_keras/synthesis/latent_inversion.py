@@ -1,0 +1,150 @@
+"""Images from latents and a generator that are optimised anew, together, in every round."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from dfkd_keras.augmentation import RandomCropFlip
+from dfkd_keras.gradient import differentiate
+from dfkd_keras.images import Space
+from dfkd_keras.noise import Draws
+from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.serialization import OptimizerState
+from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings, look_at
+from dfkd_keras.synthesis.meta import FirstOrderMAML, Reptile, Sequential
+from dfkd_keras.taps import flat_layers
+from dfkd_keras.teacher import Teacher
+
+
+class LatentInversion(GeneratorSynthesizer):
+    """Inverts the teacher by rounds: latents and generator are moved towards images of random target classes.
+
+    A round draws latents and targets, takes some updates of both, and gives the batch of the lowest loss: Fast (Fang et
+    al., AAAI 2022) after CMI (Fang et al., IJCAI 2021). The images of a step are those from before its update. The
+    generator always normalises by the batch's own statistics.
+
+    Args:
+        generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
+        objective: what a round minimises.
+        latent_optimizer: moves the latents, fresh in every round.
+        learning: how the generator learns over the rounds; `Sequential()` by default (plain Fast).
+        augment: applied to the images before the networks see them; nothing by default.
+        output_space: the space of the generator's images, "unit" (default) or "normalised".
+        reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
+            BatchNorm start over, once; None for never. 140 in Fast's official code.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        objective: Objective,
+        latent_optimizer: keras.optimizers.Optimizer,
+        learning: Sequential | FirstOrderMAML | Reptile | None = None,
+        augment: RandomCropFlip | None = None,
+        output_space: Space = "unit",
+        reset_at_round: int | None = None,
+    ):
+        super().__init__(generator, objective, output_space)
+        self.latent_optimizer, self.learning = latent_optimizer, learning or Sequential()
+        self.augment, self.reset_at_round = augment, reset_at_round
+        self.latent_optimizer_state = OptimizerState()
+
+    @property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer that `compile` set."""
+        return self.learning.optimizer
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round."""
+        self.learning.compile(optimizer, self.generator.trainable_variables)
+
+    def prepare(self, teacher: Teacher, batch_size: int) -> None:
+        """Makes ready for training.
+
+        Raises:
+            ValueError: if generator, objective, teacher and batch size do not fit together.
+        """
+        super().prepare(teacher, batch_size)
+        self.drop_variables()
+        self.latents = self._state("latents", (batch_size, self.latent_dim), "float32")
+        self.labels = self._state("labels", (batch_size,), "int32")
+        self.best_images = self._state("best_images", (batch_size, *teacher.image_shape), "float32")
+        self.best_classes = self._state("best_classes", (batch_size,), "int32")
+        self.best_loss = self._state("best_loss", (), "float32")
+        self.rounds = self._state("rounds", (), "int32")
+        self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
+
+    def open_round(self, draws: Draws) -> None:
+        """Starts over with the draws' latents and labels."""
+        self.latents.assign(draws.latents)
+        self.labels.assign(draws.labels)
+        self.best_loss.assign(ops.full((), float("inf")))
+        self.latent_optimizer_state.restart()
+        if self.reset_at_round is not None:
+            self._reset_first_layers(ops.equal(self.rounds.value, self.reset_at_round))
+        self.learning.open_round(self.generator.trainable_variables)
+
+    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+        """Takes one step on latents and generator and keeps the batch if it is the best so far.
+
+        Args:
+            draws: of which the augmentation is used.
+            around: teacher, student and memory.
+            update_in_epoch: the number of this update within the epoch, from 0.
+
+        Returns:
+            The loss, and the values of its terms by name, both from before the update.
+        """
+        labels, convert = self.labels.value, around.teacher.normalisation.convert
+
+        def loss_fn():
+            latents = self.latents.value
+            images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
+            augmented = self.augment(images, draws.augmentation) if self.augment else images
+            seen = convert(augmented, "unit", "normalised")
+            known = {"latents": latents, "labels": labels, "round": self.rounds.value}
+            batch = look_at(seen, around, self.objective.needs, **known)
+            loss, values = self.objective.evaluate(batch)
+            return loss, (values, batch, images)
+
+        variables = [*self.generator.trainable_variables, self.latents]
+        loss, (values, batch, images), gradients = differentiate(loss_fn, variables, self.optimizer.scale_loss)
+        self._keep_best(loss, images, batch.teacher_logits)
+        self.learning.update(gradients[:-1], variables[:-1])
+        self.latent_optimizer.apply(gradients[-1:], [self.latents])
+        self.objective.after_update(batch, values, update_in_epoch)
+        return loss, values
+
+    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Ends the round.
+
+        Returns:
+            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32 `[B]`.
+        """
+        self.learning.close_round(self.generator.trainable_variables)
+        self.objective.close_round()
+        self.rounds.assign(self.rounds.value + 1)
+        return self.best_images.value, self.best_classes.value
+
+    def _keep_best(self, loss: Any, images: Any, teacher_logits: Any) -> None:
+        # Chosen by value into variables of their own, so that no later update reaches what was kept.
+        better = loss < self.best_loss.value
+        classes = ops.cast(ops.argmax(teacher_logits, axis=-1), "int32")
+        self.best_images.assign(ops.where(better, images, self.best_images.value))
+        self.best_classes.assign(ops.where(better, classes, self.best_classes.value))
+        self.best_loss.assign(ops.where(better, loss, self.best_loss.value))
+
+    def _reset_first_layers(self, due: Any) -> None:
+        """Gives the first dense layer N(0, 0.02) weights and the first BatchNorm its initial ones, if that is due."""
+        layers = flat_layers(self.generator)
+        dense = next(layer for layer in layers if isinstance(layer, keras.layers.Dense))
+        norm = next(layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization))
+        fresh = [(dense.kernel, keras.random.normal(dense.kernel.shape, stddev=0.02, seed=self.reset_at_round))]
+        fresh += [(variable, ops.zeros_like(variable)) for variable in (dense.bias, norm.beta, norm.moving_mean)]
+        fresh += [(variable, ops.ones_like(variable)) for variable in (norm.gamma, norm.moving_variance)]
+        for variable, value in fresh:
+            variable.assign(ops.where(due, value, variable.value))
+
+    def _state(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
+        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)
