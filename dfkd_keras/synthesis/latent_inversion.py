@@ -141,8 +141,8 @@ class LatentInversion(GeneratorSynthesizer):
         dense = next(layer for layer in layers if isinstance(layer, keras.layers.Dense))
         norm = next(layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization))
         fresh = [(dense.kernel, keras.random.normal(dense.kernel.shape, stddev=0.02, seed=self.reset_at_round))]
-        fresh += [(variable, ops.zeros_like(variable)) for variable in (dense.bias, norm.beta, norm.moving_mean)]
-        fresh += [(variable, ops.ones_like(variable)) for variable in (norm.gamma, norm.moving_variance)]
+        fresh += [(variable, ops.zeros(variable.shape)) for variable in (dense.bias, norm.beta, norm.moving_mean)]
+        fresh += [(variable, ops.ones(variable.shape)) for variable in (norm.gamma, norm.moving_variance)]
         for variable, value in fresh:
             variable.assign(ops.where(due, value, variable.value))
 

@@ -97,7 +97,7 @@ class FirstOrderMAML(MetaLearning):
         """Remembers where the round starts and clears the sum."""
         super().open_round(variables)
         for total in self.sums:
-            total.assign(ops.zeros_like(total))
+            total.assign(ops.zeros(total.shape, total.dtype))
 
     def update(self, gradients: list, variables: list[keras.Variable]) -> None:
         """Takes one step within the round and adds its gradients to the sum."""
