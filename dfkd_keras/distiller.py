@@ -138,7 +138,8 @@ class DataFreeDistiller(Configured, keras.Model):
                 )
         epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
         self._check_plan(steps_per_epoch, kwargs.get("initial_epoch", 0))
-        made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in range(epochs)]
+        plan = range(max(epochs, self.schedule.epochs))  # a training in parts follows the same plan as one in one go
+        made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in plan]
         span(self.optimizer, sum(updates.student for updates in made))
         span(self.synthesizer.optimizer, sum(updates.synthesis for updates in made))
         conductor = _Conductor(steps_per_epoch)
@@ -274,8 +275,7 @@ class DataFreeDistiller(Configured, keras.Model):
         self.synthesizer.objective.check_updates_per_epoch(updates)
         if initial_epoch and self.replay.keeps_images and not self.replay.stored:
             raise ValueError(
-                f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the interrupted training "
-                "first."
+                f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the first epochs before."
             )
 
 

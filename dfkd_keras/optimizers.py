@@ -45,7 +45,8 @@ class CoupledSGD(keras.optimizers.SGD):
 class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
     """A cosine from the initial to the final rate over all updates of a training, however many there are.
 
-    Whoever trains tells the number of updates (`span`): `DataFreeDistiller.fit` and `TeacherRecipe` do.
+    Whoever trains tells the number of updates (`span`): `DataFreeDistiller.fit`, those of its schedule, and
+    `TeacherRecipe`.
 
     Args:
         initial_learning_rate: at the first update.

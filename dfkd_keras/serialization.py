@@ -41,6 +41,10 @@ class Component(Configured, keras.layers.Layer):
         super().__init__(name=name)
         self.built = True
 
+    def state(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> keras.Variable:
+        """Makes a variable that is no weight: saved with the model, zero at first."""
+        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)
+
     def drop_variables(self) -> None:
         """Forgets the component's own variables, before it makes others in their place."""
         for variable in [*self._trainable_variables, *self._non_trainable_variables]:

@@ -1,10 +1,10 @@
 import numpy as np
 
-from dfkd_keras.noise import NoiseStream
+from dfkd_keras.noise import Draws, NoiseStream
 
 
 def stream(**kwargs):
-    return NoiseStream(**{"batch_size": 4, "draws": 2, "latent_dim": 3, "steps_per_epoch": 5, **kwargs})
+    return NoiseStream(**{"batch_size": 4, "draws": 2, "latent_dim": 3, "classes": 10, "steps_per_epoch": 5, **kwargs})
 
 
 def test_noise_is_a_function_of_seed_and_step():
@@ -28,3 +28,19 @@ def test_seed_and_step_do_not_mix():
 
 def test_the_step_in_the_epoch_starts_again_every_epoch():
     assert [int(stream()[index]["step_in_epoch"][0]) for index in (0, 4, 5, 12)] == [0, 4, 0, 2]
+
+
+def test_every_update_has_draws_of_its_own():
+    data = stream(batch_size=1000)[0]
+    first, second = Draws.of_update(data, 0), Draws.of_update(data, 1)
+    assert [draw.shape for draw in first] == [(1000, 3), (1000,), (1000,), (1000, 3)]
+    assert all((a != b).any() for a, b in zip(first, second, strict=True))
+
+
+def test_labels_are_uniform_classes_and_the_rest_is_in_the_unit_interval():
+    data = stream(batch_size=20000, draws=1)[0]
+    counts = np.bincount(data["labels"].ravel(), minlength=10)
+    assert len(counts) == 10
+    assert abs(counts - 2000).max() < 5 * np.sqrt(2000)
+    for name in ("selection", "augmentation"):
+        assert 0 <= data[name].min() < 0.01 < 0.99 < data[name].max() < 1

@@ -1,7 +1,9 @@
 import keras
 import numpy as np
+import pytest
 
-from dfkd_keras.optimizers import CoupledSGD
+import dfkd_keras as dk
+from dfkd_keras.optimizers import CosineOverTraining, CoupledSGD, span
 
 
 def test_decay_passes_through_the_momentum_as_in_pytorch():
@@ -30,3 +32,39 @@ def test_it_survives_serialisation():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert again.get_config() == optimizer.get_config()
     assert again.l2 == 5e-4
+
+
+def test_cosine_goes_from_the_initial_to_the_final_rate():
+    schedule = CosineOverTraining(0.2, 2e-4, updates=100)
+    expected = [2e-4 + 0.5 * (0.2 - 2e-4) * (1 + np.cos(np.pi * step / 100)) for step in (0, 30, 50, 100)]
+    np.testing.assert_allclose([schedule(step) for step in (0, 30, 50, 100)], expected, rtol=1e-4)
+    np.testing.assert_allclose(schedule(1000), 2e-4, rtol=1e-5)
+
+
+def test_a_cosine_of_unknown_length_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"train by DataFreeDistiller.fit, or give CosineOverTraining.updates"):
+        CosineOverTraining(0.2)(0)
+
+
+@pytest.mark.parametrize(("epochs", "updates"), [(1, 2), (3, 6)])
+def test_the_cosines_length_follows_the_epochs(make_distiller, epochs, updates):
+    """A toolkit fixes the length while the number of epochs is free."""
+    distiller = make_distiller(dk.Alternating(epochs, steps_per_epoch=2))
+    rates = [CosineOverTraining(0.1), CosineOverTraining(0.2)]
+    distiller.compile(CoupledSGD(rates[0]), synthesis_optimizer=keras.optimizers.Adam(rates[1]))
+    distiller.fit(verbose=0)
+    assert [rate.updates for rate in rates] == [updates, updates]
+    np.testing.assert_allclose(distiller.optimizer.learning_rate, 0.0, atol=1e-6)
+
+
+def test_other_schedules_are_left_alone():
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 7))
+    span(optimizer, 100)
+    assert optimizer._learning_rate.decay_steps == 7
+    span(keras.optimizers.SGD(0.1), 100)
+
+
+def test_the_cosine_survives_serialisation():
+    optimizer = CoupledSGD(CosineOverTraining(0.2, 0.01, 50), 0.9)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert again.get_config() == optimizer.get_config()

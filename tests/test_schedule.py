@@ -6,20 +6,59 @@ import dfkd_keras as dk
 def test_two_stage_synthesises_first_and_distils_then():
     schedule = dk.TwoStage(synthesis_epochs=2, student_epochs=3)
     assert schedule.epochs == 5
-    assert [tuple(schedule.updates(epoch)) for epoch in range(5)] == [(1, 0), (1, 0), (0, 1), (0, 1), (0, 1)]
+    assert [schedule.updates(epoch)[:2] for epoch in range(5)] == [(1, 0), (1, 0), (0, 1), (0, 1), (0, 1)]
 
 
 def test_alternating_makes_both_updates_in_every_step():
     schedule = dk.Alternating(epochs=2, synthesis_updates=1, student_updates=5)
-    assert [tuple(schedule.updates(epoch)) for epoch in range(2)] == [(1, 5), (1, 5)]
+    assert [schedule.updates(epoch)[:2] for epoch in range(2)] == [(1, 5), (1, 5)]
 
 
 def test_kinds_are_all_that_occurs():
-    for schedule in (dk.TwoStage(1, 2), dk.Alternating(3, 1, 2)):
-        assert set(schedule.kinds) == {schedule.updates(epoch) for epoch in range(schedule.epochs)}
+    for schedule in (dk.TwoStage(1, 2), dk.Alternating(3, 1, 2), dk.Rounds(2, 3, 2, 2, 4)):
+        steps = range(schedule.steps_per_epoch)
+        assert set(schedule.kinds) == {
+            schedule.updates(epoch, step) for epoch in range(schedule.epochs) for step in steps
+        }
 
 
-@pytest.mark.parametrize("make", [lambda: dk.TwoStage(0, 1), lambda: dk.TwoStage(1, 0), lambda: dk.Alternating(1, 0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: dk.TwoStage(0, 1),
+        lambda: dk.TwoStage(1, 0),
+        lambda: dk.Alternating(1, 0),
+        lambda: dk.Rounds(warmup_rounds=0),
+    ],
+)
 def test_counts_below_1_are_refused(make):
     with pytest.raises(ValueError, match="at least 1"):
         make()
+
+
+def written(schedule, epoch):
+    """An epoch's steps in letters: ( and ) for the ends of a round, y for synthesis, s for the student."""
+    letters = {(0, 0, True, False): "(", (1, 0, False, False): "y", (0, 0, False, True): ")", (0, 1, False, False): "s"}
+    return "".join(letters[schedule.updates(epoch, step)] for step in range(schedule.steps_per_epoch))
+
+
+def test_rounds_warm_up_first_and_then_alternate():
+    schedule = dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+    assert schedule.steps_per_epoch == 18
+    assert written(schedule, 0) == "(yy)(yy)(yy)ssssss"
+    assert written(schedule, 1) == written(schedule, 2) == "(yy)sssss(yy)sssss"
+
+
+def test_rounds_know_their_number_and_an_epochs_updates():
+    schedule = dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+    assert schedule.rounds == 3 + 2 * 2
+    assert sum(written(schedule, epoch).count(")") for epoch in range(3)) == schedule.rounds
+    assert [schedule.makes(epoch)[:2] for epoch in range(3)] == [(6, 6), (4, 10), (4, 10)]
+
+
+def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remedy():
+    with pytest.raises(
+        ValueError, match=r"warmup_rounds=3 take 12 steps, but an epoch has only 9: raise rounds_per_epoch to 2"
+    ):
+        dk.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+    dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)

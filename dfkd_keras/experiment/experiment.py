@@ -128,7 +128,7 @@ class Experiment:
         ]
         if epochs < schedule.epochs:
             distiller.fit(
-                    initial_epoch=epochs,
+                initial_epoch=epochs,
                 validation_data=(inputs, test.labels),
                 validation_batch_size=256,
                 validation_freq=evaluated,

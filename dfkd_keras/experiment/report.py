@@ -51,7 +51,11 @@ def write_report(
     plots = [
         _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
         _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement"]),
-        _plot(history, "Terms", [name for name in history.columns if name not in NOT_TERMS and not name.startswith("seconds")]),
+        _plot(
+            history,
+            "Terms",
+            [name for name in history.columns if name not in NOT_TERMS and not name.startswith("seconds")],
+        ),
         bars(f"Classes of {sum(diagnostics.class_counts):,} synthetic images", class_names, diagnostics.class_counts),
         histogram(f"Teacher's confidence in {len(diagnostics.confidences):,} of them", diagnostics.confidences),
     ]

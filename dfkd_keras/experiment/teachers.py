@@ -17,8 +17,8 @@ from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
-from dfkd_keras.optimizers import span
 from dfkd_keras.noise import seed_initial_weights
+from dfkd_keras.optimizers import span
 from dfkd_keras.teacher import Teacher, check_outputs
 
 logger = logging.getLogger(__name__)

@@ -40,12 +40,9 @@ class BatchNormStatistics(Component, Term):
         if not self.momentum:
             return
         sizes = [value.shape[0] for seen in outputs.batch_statistics for value in (seen.mean, seen.variance)]
-        self.latest, self.averages = (
-            [self.add_weight(name=f"{name}_{index}", shape=(size,), dtype="float32", initializer="zeros", trainable=False)
-             for index, size in enumerate(sizes)]
-            for name in ("latest", "average")
-        )  # fmt: skip
-        self.rounds = self.add_weight(name="rounds", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.latest = [self.state(f"latest_{index}", (size,)) for index, size in enumerate(sizes)]
+        self.averages = [self.state(f"average_{index}", (size,)) for index, size in enumerate(sizes)]
+        self.rounds = self.state("rounds", (), "int32")
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""

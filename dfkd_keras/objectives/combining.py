@@ -127,9 +127,7 @@ class ExponentialPenalty(Objective):
     def __init__(self, penalised: Sequence[Term], added: Sequence[Term] = (), refresh_update: int = 1):
         super().__init__([*penalised, *added])
         self.penalised, self.added, self.refresh_update = list(penalised), list(added), refresh_update
-        self.references = self.add_weight(
-            shape=(len(self.penalised),), initializer="zeros", dtype="float32", trainable=False, name="references"
-        )
+        self.references = self.state("references", (len(self.penalised),))
 
     def check_updates_per_epoch(self, updates: int) -> None:
         """Raises ValueError if the references would never be refreshed."""

@@ -63,7 +63,7 @@ class Modulated(Term):
     """
 
     term: Term
-    modulation: Modulation = Modulation()  # noqa: RUF009 - immutable
+    modulation: Modulation = Modulation()
 
     @property
     def name(self) -> str:

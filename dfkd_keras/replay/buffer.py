@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -68,14 +67,14 @@ class ReplayBuffer(Component):
             )
         self.drop_variables()
         self.normalisation = teacher.normalisation
-        self.images = self._state("images", (capacity, *teacher.image_shape), "uint8")
-        self.labels = self._state("labels", (capacity,), "int32")
-        self.priorities = self._state("priorities", (capacity,), "float32")
-        self.written_at = self._state("written_at", (capacity,), "int32")
-        self.class_counts = self._state("class_counts", (teacher.classes,), "int32")
-        self.size = self._state("size", (), "int32")
-        self.written = self._state("written", (), "int32")
-        self.drawn = self._state("drawn", (), "int32")
+        self.images = self.state("images", (capacity, *teacher.image_shape), "uint8")
+        self.labels = self.state("labels", (capacity,), "int32")
+        self.priorities = self.state("priorities", (capacity,), "float32")
+        self.written_at = self.state("written_at", (capacity,), "int32")
+        self.class_counts = self.state("class_counts", (teacher.classes,), "int32")
+        self.size = self.state("size", (), "int32")
+        self.written = self.state("written", (), "int32")
+        self.drawn = self.state("drawn", (), "int32")
 
     @property
     def stored(self) -> int:
@@ -89,7 +88,7 @@ class ReplayBuffer(Component):
             images: in [0, 1], `[B, H, W, C]`.
             labels: the class the teacher sees in each, int32 `[B]`.
         """
-        count, capacity = images.shape[0], self.images.shape[0]
+        count, capacity = ops.shape(images)[0], self.images.shape[0]
         places = self._places(count)
         evicted = ops.one_hot(take_rows(self.labels, places), self.class_counts.shape[0], dtype="int32")
         evicted = evicted * ops.cast(places < self.size.value, "int32")[:, None]
@@ -98,7 +97,7 @@ class ReplayBuffer(Component):
         highest = ops.maximum(ops.max(self.priorities.value), 1e-6)
         assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
         assign_rows(self.labels, places, labels)
-        assign_rows(self.priorities, places, ops.broadcast_to(highest, (count,)))
+        assign_rows(self.priorities, places, ops.full((count,), 1.0) * highest)
         assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype="int32"))
         self.written.assign(self.written.value + count)
         self.size.assign(ops.minimum(self.size.value + count, capacity))
@@ -149,13 +148,10 @@ class ReplayBuffer(Component):
         order = np.random.default_rng(0).permutation(self.stored)[:count].astype(np.int32)
         return ops.convert_to_numpy(take_rows(self.images, order)).astype(np.float32) / np.float32(255.0)
 
-    def _places(self, count: int) -> Any:
+    def _places(self, count: Any) -> Any:
         capacity = self.images.shape[0]
         keep = self.eviction.keep(self)
         filled = ops.arange(capacity, dtype="int32") < self.size.value
         lowest = ops.min(keep) - 1
         order = ops.argsort(ops.where(filled, keep, ops.cast(lowest, keep.dtype)))
         return ops.cast(order[:count], "int32")
-
-    def _state(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
-        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)

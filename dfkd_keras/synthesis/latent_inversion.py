@@ -67,12 +67,12 @@ class LatentInversion(GeneratorSynthesizer):
         """
         super().prepare(teacher, batch_size)
         self.drop_variables()
-        self.latents = self._state("latents", (batch_size, self.latent_dim), "float32")
-        self.labels = self._state("labels", (batch_size,), "int32")
-        self.best_images = self._state("best_images", (batch_size, *teacher.image_shape), "float32")
-        self.best_classes = self._state("best_classes", (batch_size,), "int32")
-        self.best_loss = self._state("best_loss", (), "float32")
-        self.rounds = self._state("rounds", (), "int32")
+        self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
+        self.labels = self.state("labels", (batch_size,), "int32")
+        self.best_images = self.state("best_images", (batch_size, *teacher.image_shape), "float32")
+        self.best_classes = self.state("best_classes", (batch_size,), "int32")
+        self.best_loss = self.state("best_loss", (), "float32")
+        self.rounds = self.state("rounds", (), "int32")
         self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
 
     def open_round(self, draws: Draws) -> None:
@@ -125,7 +125,7 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.close_round(self.generator.trainable_variables)
         self.objective.close_round()
         self.rounds.assign(self.rounds.value + 1)
-        return self.best_images.value, self.best_classes.value
+        return ops.copy(self.best_images.value), ops.copy(self.best_classes.value)
 
     def _keep_best(self, loss: Any, images: Any, teacher_logits: Any) -> None:
         # Chosen by value into variables of their own, so that no later update reaches what was kept.
@@ -145,6 +145,3 @@ class LatentInversion(GeneratorSynthesizer):
         fresh += [(variable, ops.ones(variable.shape)) for variable in (norm.gamma, norm.moving_variance)]
         for variable, value in fresh:
             variable.assign(ops.where(due, value, variable.value))
-
-    def _state(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
-        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)

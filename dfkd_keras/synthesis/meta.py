@@ -1,7 +1,5 @@
 """How a generator learns from one round of latent inversion to the next."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -78,10 +76,7 @@ class MetaLearning(Sequential):
 
     def _copies(self, variables: list[keras.Variable], name: str) -> list[keras.Variable]:
         return [
-            self.add_weight(
-                name=f"{name}_{index}", shape=variable.shape, dtype=variable.dtype, initializer="zeros", trainable=False
-            )
-            for index, variable in enumerate(variables)
+            self.state(f"{name}_{index}", variable.shape, variable.dtype) for index, variable in enumerate(variables)
         ]
 
 

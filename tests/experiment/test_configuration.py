@@ -1,4 +1,5 @@
 import gin
+import numpy as np
 import pytest
 
 import dfkd_keras as dk
@@ -8,6 +9,7 @@ from dfkd_keras.experiment.configuration import available, configuration_folders
 
 FILES = available(configuration_folders())
 METHODS = [name for name in FILES if "/" not in name and name not in ("smoke.gin", "alternating.gin")]
+ABLATIONS = [name for name in FILES if name.startswith("ablations/")]
 TASKS = [name for name in FILES if name.startswith("tasks/")]
 PAPERS = [name for name in FILES if name.startswith("papers/")]
 
@@ -24,19 +26,23 @@ def experiment(*files, params=()):
 
 
 def test_the_promised_files_are_there():
-    assert {"rdskd.gin", "smoke.gin"} <= set(FILES)
-    tasks = (
+    assert {"rdskd.gin", "fast.gin", "fast_meta.gin", "ssdkd.gin", "smoke.gin"} <= set(FILES)
+    pairs = ("resnet34_resnet18", "vgg11_resnet18", "wrn40_2_wrn16_1", "wrn40_2_wrn40_1", "wrn40_2_wrn16_2")
+    tasks = {
         "digits_lenet5",
+        "digits_resnet8_lenet5half",
         "mnist_lenet5",
+        "mnist_resnet8_lenet5half",
         "svhn_wrn40_2_wrn16_1",
-        "cifar10_resnet34_resnet18",
         "cifar10_resnet20_resnet8",
-    )
+        *(f"{data}_{pair}" for data in ("cifar10", "cifar100") for pair in pairs),
+    }
     assert {f"tasks/{task}.gin" for task in tasks} == set(TASKS)
     assert {f"papers/rdskd_{name}.gin" for name in ("mnist", "svhn", "cifar10")} <= set(PAPERS)
+    assert {f"papers/{name}.gin" for name in ("fast2", "fast5", "fast10", "ssdkd")} <= set(PAPERS)
 
 
-@pytest.mark.parametrize("name", METHODS + PAPERS)
+@pytest.mark.parametrize("name", METHODS + PAPERS + ABLATIONS)
 def test_every_method_and_paper_file_describes_an_experiment(name):
     assert isinstance(experiment(name), Experiment)
 
@@ -47,13 +53,44 @@ def test_a_task_given_later_replaces_the_methods_own(method, task):
     assert experiment(method, task).task.name == task.removeprefix("tasks/").removesuffix(".gin")
 
 
-@pytest.mark.parametrize("name", PAPERS)
-def test_paper_files_have_the_published_schedule(name):
+@pytest.mark.parametrize("name", [name for name in PAPERS if "rdskd" in name])
+def test_rdskds_paper_files_have_the_published_schedule(name):
     described = experiment(name)
     schedule = gin.get_configurable("TwoStage")()
-    assert (schedule.synthesis_epochs, schedule.student_epochs, described.steps_per_epoch) == (20, 1000, 120)
+    assert (schedule.synthesis_epochs, schedule.student_epochs, schedule.steps_per_epoch) == (20, 1000, 120)
     assert gin.query_parameter("%batch_size") == 512
     assert described.optimizer().epsilon == 1e-8
+
+
+@pytest.mark.parametrize(("name", "updates"), [("fast2", 2), ("fast5", 5), ("fast10", 10)])
+def test_fasts_paper_files_have_the_published_schedule(name, updates):
+    described = experiment(f"papers/{name}.gin")
+    schedule = gin.get_configurable("Rounds")()
+    assert (schedule.epochs, schedule.warmup_rounds, schedule.student_updates) == (200, 20, 400)
+    assert schedule.rounds == 219  # the first round after the warm-up is its last
+    assert schedule.synthesis_updates == updates
+    inner = gin.get_configurable("FirstOrderMAML")().inner_optimizer
+    np.testing.assert_allclose(described.synthesis_optimizer().learning_rate, updates * inner.learning_rate)
+    assert described.method == name
+    assert gin.query_parameter("%batch_size") == 256
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if "cifar100" in task])
+def test_cifar100_tasks_have_100_classes_and_their_own_statistics(task):
+    described = experiment("ssdkd.gin", task)
+    assert gin.query_parameter("tfds_dataset.name") == "cifar100"
+    assert described.task.student().output_shape == (None, 100)
+    assert gin.get_configurable("Normalisation")().mean == (0.5071, 0.4867, 0.4408)
+
+
+def test_ablations_change_one_thing_each():
+    configure(["ssdkd.gin"])
+    whole = gin.config_str()
+    for name in ABLATIONS:
+        configure([name])
+        changed = set(gin.config_str().splitlines()) ^ set(whole.splitlines())
+        changed = {line.split(" =")[0] for line in changed if " = " in line}
+        assert len(changed - {"Experiment.method", "import"}) <= 1, changed
 
 
 def test_bindings_win_over_files_and_take_effect():
@@ -70,7 +107,7 @@ def test_a_direct_call_ignores_gin():
 def test_the_alternating_schedule_is_a_matter_of_one_file():
     configure(["rdskd.gin", "alternating.gin"])
     schedule = gin.query_parameter("DataFreeDistiller.schedule").scoped_configurable_fn()
-    assert schedule == dk.Alternating(epochs=20)
+    assert schedule == dk.Alternating(epochs=20, steps_per_epoch=60)
 
 
 def test_operative_configurations_can_be_read_again(tmp_path):

@@ -32,14 +32,14 @@ def test_references_start_at_0_and_enter_as_increments(penalty):
 
 def test_references_are_refreshed_at_the_second_update_of_an_epoch_only(penalty):
     for update, value in enumerate([1.0, 2.0, 3.0, 4.0]):
-        penalty.after_update(terms(value, -value), update)
+        penalty.after_update(None, terms(value, -value), update)
         expected = [0.0, 0.0] if update == 0 else [2.0, -2.0]
         np.testing.assert_array_equal(penalty.references.value, expected)
 
 
 def test_refresh_update_is_an_argument_that_counts():
     penalty = dk.ExponentialPenalty([dk.OneHotCrossEntropy()], refresh_update=0)
-    penalty.after_update(terms(3.0, 0.0), 0)
+    penalty.after_update(None, terms(3.0, 0.0), 0)
     np.testing.assert_array_equal(penalty.references.value, [3.0])
 
 

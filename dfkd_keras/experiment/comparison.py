@@ -1,0 +1,159 @@
+"""Several methods on one task: a table and a plot of what their runs came to."""
+
+import csv
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from dfkd_keras.experiment.history import read_history
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.files import written_aside
+
+COLUMNS = (
+    "method",
+    "seeds",
+    "teacher_accuracy",
+    "student_accuracy",
+    "student_accuracy_std",
+    "student_accuracy_best",
+    "synthetic_images",
+    "memory_images",
+    "seconds",
+    "seconds_synthesis",
+    "seconds_student",
+    "seconds_to_reference",
+)
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        results: what its `results.json` holds.
+        curve: training seconds and accuracy at every evaluation.
+    """
+
+    results: dict[str, Any]
+    curve: list[tuple[float, float]]
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Run | None":
+        """Returns the run of a folder, or None if it is not complete."""
+        run = RunDirectory(path)
+        if not run.results.exists():
+            return None
+        curve, seconds = [], 0.0
+        for row in read_history(run.metrics):
+            seconds += row["seconds"]
+            if "val_accuracy" in row:
+                curve.append((seconds, row["val_accuracy"]))
+        return cls(json.loads(run.results.read_text()), curve)
+
+    def seconds_to(self, accuracy: float) -> float | None:
+        """Returns the training seconds at the first evaluation of at least this accuracy; None if there is none."""
+        return next((seconds for seconds, reached in self.curve if reached >= accuracy), None)
+
+
+def summarise(runs: Sequence[Run], reference: str | None = None) -> list[dict[str, Any]]:
+    """Averages the runs of each method over its seeds.
+
+    Args:
+        runs: of one task.
+        reference: the method whose mean final accuracy the time `seconds_to_reference` is counted to; the first run's
+            by default.
+
+    Returns:
+        A row per method with the keys `COLUMNS`; accuracies are fractions, `student_accuracy_std` is None for one
+        seed, `seconds` are of training, and `seconds_to_reference` is None unless every seed gets there.
+    """
+    methods: dict[str, list[Run]] = {}
+    for run in runs:
+        methods.setdefault(run.results["method"], []).append(run)
+    if not methods:
+        return []
+    reference = reference or next(iter(methods))
+    if reference not in methods:
+        raise ValueError(f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}.")
+    goal = _mean(methods[reference], "student_accuracy")
+    return [_row(method, of_method, goal) for method, of_method in methods.items()]
+
+
+def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = None) -> str:
+    """Writes `comparison.csv`, `comparison.md` and `comparison.png` and returns the table in Markdown."""
+    rows = summarise(runs, reference)
+    with written_aside(folder / "comparison.csv") as aside, open(aside, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    table = markdown(rows, reference or (rows[0]["method"] if rows else ""))
+    with written_aside(folder / "comparison.md") as aside:
+        aside.write_text(table)
+    with written_aside(folder / "comparison.png") as aside:
+        _plot(aside, runs)
+    return table
+
+
+def markdown(rows: Sequence[dict[str, Any]], reference: str) -> str:
+    """Returns the rows of `summarise` as a Markdown table."""
+    titles = (
+        "method",
+        "seeds",
+        "student, final",
+        "best",
+        "synthetic images",
+        "training time",
+        f"to {reference}'s final",
+    )
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    for row in rows:
+        spread = "" if row["student_accuracy_std"] is None else f" ± {100 * row['student_accuracy_std']:.2f}"
+        cells = (
+            row["method"],
+            row["seeds"],
+            f"{100 * row['student_accuracy']:.2f}{spread} %",
+            f"{100 * row['student_accuracy_best']:.2f} %",
+            f"{row['synthetic_images']:,.0f}"
+            + (f" ({row['memory_images']:,.0f} kept)" if row["memory_images"] else ""),
+            f"{row['seconds']:,.0f} s ({row['seconds_synthesis']:,.0f} + {row['seconds_student']:,.0f})",
+            "not reached" if row["seconds_to_reference"] is None else f"{row['seconds_to_reference']:,.0f} s",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _row(method: str, runs: Sequence[Run], goal: float) -> dict[str, Any]:
+    accuracies = [run.results["student_accuracy"] for run in runs]
+    reached = [run.seconds_to(goal) for run in runs]
+    averaged = {name: _mean(runs, name) for name in COLUMNS if name in runs[0].results and name != "method"}
+    return {
+        "method": method,
+        "seeds": len(runs),
+        **averaged,
+        "student_accuracy_std": statistics.stdev(accuracies) if len(runs) > 1 else None,
+        "seconds": averaged["seconds_synthesis"] + averaged["seconds_student"],
+        "seconds_to_reference": None if None in reached else statistics.mean(reached),
+    }
+
+
+def _mean(runs: Sequence[Run], name: str) -> float:
+    return statistics.mean(run.results[name] for run in runs)
+
+
+def _plot(path: Path, runs: Sequence[Run]) -> None:
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    colours: dict[str, str] = {}
+    for run in runs:
+        method = run.results["method"]
+        label = None if method in colours else method
+        colour = colours.setdefault(method, f"C{len(colours)}")
+        seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
+        axes.plot([second / 60 for second in seconds], accuracies, color=colour, label=label)
+    axes.set(xlabel="training time in minutes", ylabel="accuracy on real test images")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, format="png", dpi=120)

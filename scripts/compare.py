@@ -1,0 +1,69 @@
+"""Runs several methods with several seeds on one task and compares them:
+
+python scripts/compare.py --gin_file=ssdkd.gin --gin_file=fast_meta.gin --task=tasks/mnist_resnet8_lenet5half.gin
+
+Every run is a process of its own; what is complete is not run again, what was interrupted goes on.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from absl import flags
+from commandline import main
+
+from dfkd_keras.experiment.comparison import Run, write_comparison
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")
+flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2.")
+flags.DEFINE_string("out_dir", "runs/comparison", "Folder of the runs, the table and the plot.")
+flags.DEFINE_string("reference", None, "The method whose final accuracy times are counted to; the first by default.")
+
+
+def compare() -> None:
+    """Makes the runs that are missing and writes the table and the plot after each."""
+    if not FLAGS.gin_file:
+        raise ValueError("nothing to compare: give --gin_file for every method, such as --gin_file=ssdkd.gin.")
+    if FLAGS.seed is not None:
+        raise ValueError("--seed is for one run: give --seeds=0,1 here.")
+    if not all(seed.isdigit() for seed in FLAGS.seeds):
+        raise ValueError(f"--seeds={','.join(FLAGS.seeds)} must be whole numbers such as 0,1,2.")
+    folder, failed = Path(FLAGS.out_dir), []
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(method, seed) for seed in FLAGS.seeds for method in FLAGS.gin_file]
+    for method, seed in jobs:
+        path = run_path(folder, method, seed)
+        print(f"{path.name} ...", flush=True)
+        if not train(method, seed, path):
+            failed.append(path.name)
+        write_comparison(folder, finished_runs(folder, jobs))
+    print(write_comparison(folder, finished_runs(folder, jobs), FLAGS.reference), end="")
+    print(f"see {folder}/comparison.md, .csv and .png")
+    if failed:
+        raise ValueError(f"these runs failed, see their logs in {folder}: {', '.join(failed)}.")
+
+
+def run_path(folder: Path, method: str, seed: str) -> Path:
+    """Returns the folder of one run."""
+    return folder / f"{Path(method).stem}-seed{seed}"
+
+
+def finished_runs(folder: Path, jobs: list[tuple[str, str]]) -> list[Run]:
+    """Returns the runs that are complete."""
+    return [run for job in jobs if (run := Run.read(run_path(folder, *job)))]
+
+
+def train(method: str, seed: str, path: Path) -> bool:
+    """Makes one run in a process of its own, its output in a log beside the run; returns whether it succeeded."""
+    files = [f"--gin_file={name}" for name in (method, *FLAGS.task)]
+    params = [f"--gin_param={binding}" for binding in FLAGS.gin_param]
+    script = Path(__file__).parent / "train.py"
+    command = [sys.executable, str(script), *files, *params, f"--seed={seed}", f"--run_dir={path}"]
+    with open(path.with_name(path.name + ".log"), "a") as log:
+        process = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+    return process.returncode == 0
+
+
+if __name__ == "__main__":
+    main(compare)

@@ -1,0 +1,109 @@
+"""SSD-KD as a whole: with its switches off it is Fast-Meta, resumed it is the same, and its memory stays small."""
+
+import gin
+import keras
+import numpy as np
+import pytest
+
+from dfkd_keras.experiment import configure
+from tests.conftest import equal, values
+
+SMALL = ["batch_size = 8", "epochs = 2", "rounds_per_epoch = 3", "warmup_rounds = 2", "student_updates_per_round = 3"]
+OFF = ["Modulation.diversity = False", "Modulation.gamma = 0.0", "PrioritySampling.alpha = 0.0"]
+SHORT = ["TeacherRecipe.epochs = 2", "TeacherRecipe.train_images = 640", "ReplayBuffer.capacity_images = 20"]
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    gin.clear_config()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """Builds a method on the digits, with a teacher that knows a little."""
+    cache = f'TeacherRecipe.cache_dir = "{tmp_path_factory.mktemp("teachers")}"'
+
+    def build(method, *params):
+        configure([method], [*SMALL, *SHORT, cache, *params])
+        return gin.get_configurable("Experiment")().build()
+
+    return build
+
+
+def losses_of(distiller):
+    """Trains and returns the losses of every step."""
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append([logs[name] for name in ("synthesis_loss", "student_loss")])
+
+    distiller.fit(callbacks=[Watch()], verbose=0)
+    return np.array(seen)
+
+
+def test_with_every_switch_off_it_is_fast_meta_with_a_capped_memory(build):
+    plain, off = losses_of(build("fast_meta.gin")), losses_of(build("ssdkd.gin", *OFF))
+    assert len(plain) > 20
+    assert (plain != 0).all(axis=1).any()
+    np.testing.assert_allclose(off, plain, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "switch", ["Modulation.gamma = 1.0", "Modulation.diversity = True", "PrioritySampling.alpha = 1.0"]
+)
+def test_every_switch_has_an_effect(build, switch):
+    changed = [line for line in OFF if line.split(" = ")[0] != switch.split(" = ")[0]]
+    plain, on = losses_of(build("fast_meta.gin")), losses_of(build("ssdkd.gin", *changed, switch))
+    assert np.abs(on - plain).max() > 1e-4
+
+
+def test_beta_has_an_effect(build):
+    first, second = (losses_of(build("ssdkd.gin", f"PrioritySampling.beta = {beta}")) for beta in (0.0, 1.0))
+    assert np.abs(first - second).max() > 1e-4
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(build, tmp_path):
+    whole, first = build("ssdkd.gin"), build("ssdkd.gin")
+    whole.fit(verbose=0)
+    first.fit(epochs=1, verbose=0)
+    first.save_weights(tmp_path / "state.weights.h5")
+    resumed = build("ssdkd.gin")
+    resumed.load_weights(tmp_path / "state.weights.h5")
+    resumed.fit(initial_epoch=1, verbose=0)
+    assert equal(values(resumed.variables), values(whole.variables))
+
+
+def test_resuming_without_the_weights_is_refused(build):
+    with pytest.raises(ValueError, match="with an empty memory"):
+        build("ssdkd.gin").fit(initial_epoch=1, verbose=0)
+
+
+def test_the_memory_holds_no_more_than_it_may_and_the_teacher_stays(build):
+    distiller = build("ssdkd.gin")
+    before = values(distiller.teacher.variables)
+    distiller.fit(verbose=0)
+    assert distiller.replay.stored == 20
+    assert int(np.sum(distiller.replay.class_counts.value)) == 20
+    assert equal(values(distiller.teacher.variables), before)
+
+
+def test_the_students_batch_norm_rests_during_synthesis(build):
+    distiller = build("ssdkd.gin", "Task.student = @cifar_resnet", "cifar_resnet.depth = 8")
+    before = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.updates.student == 0:
+                before.append(values(self.model.student.variables))
+
+    distiller.fit(epochs=1, callbacks=[Watch()], verbose=0)
+    assert len(before) == 2 * 4
+    assert all(equal(before[0], later) for later in before[1:])
+
+
+def test_phi_may_weigh_the_students_loss_too(build):
+    plain = losses_of(build("ssdkd.gin"))
+    modulated = losses_of(build("ssdkd.gin", "DataFreeDistiller.modulation = @Modulation()"))
+    assert np.abs(plain[:, 1] - modulated[:, 1]).max() > 1e-4

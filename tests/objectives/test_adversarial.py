@@ -1,0 +1,66 @@
+"""The adversarial discrepancy and the target cross-entropy against NumPy."""
+
+import numpy as np
+from keras import ops
+
+import dfkd_keras as dk
+
+from .test_terms import softmax
+
+
+def batch(teacher, student=None, labels=None, **kwargs):
+    tensors = [
+        None if logits is None else ops.convert_to_tensor(logits.astype("float32")) for logits in (teacher, student)
+    ]
+    return dk.SyntheticBatch(None, None, tensors[0], student_logits=tensors[1], labels=labels, **kwargs)
+
+
+def divergence(teacher, student):
+    p, q = softmax(teacher), softmax(student)
+    return np.sum(p * (np.log(p) - np.log(q)), axis=-1)
+
+
+def test_target_cross_entropy_equals_numpy(rng):
+    logits, labels = rng.normal(size=(8, 10)) * 3, rng.integers(10, size=8)
+    values = dk.TargetCrossEntropy()(batch(logits, labels=labels))
+    np.testing.assert_allclose(
+        values, [-np.log(softmax(row)[label]) for row, label in zip(logits, labels, strict=True)], rtol=1e-5
+    )
+
+
+def test_discrepancy_counts_only_where_student_and_teacher_decide_alike(rng):
+    teacher, student = rng.normal(size=(64, 4)), rng.normal(size=(64, 4))
+    same = teacher.argmax(axis=-1) == student.argmax(axis=-1)
+    assert 0 < same.sum() < 64
+    values = dk.AdversarialDiscrepancy()(batch(teacher, student))
+    np.testing.assert_allclose(values, -divergence(teacher, student) * same, atol=1e-5)
+
+
+def test_without_the_mask_every_image_counts(rng):
+    teacher, student = rng.normal(size=(64, 4)), rng.normal(size=(64, 4))
+    values = dk.AdversarialDiscrepancy(agreed_only=False)(batch(teacher, student))
+    np.testing.assert_allclose(values, -divergence(teacher, student), atol=1e-5)
+
+
+def test_the_student_is_the_one_that_differs_from_the_teacher(make_distiller):
+    """A toolkit hands the teacher in for the student, which makes the term 0."""
+    distiller = make_distiller(
+        dk.Alternating(1), objective=dk.WeightedSum([dk.AdversarialDiscrepancy(agreed_only=False)])
+    )
+    history = distiller.fit(steps_per_epoch=2, verbose=0).history
+    assert history["adversarial_discrepancy"][0] < -1e-6
+
+
+def test_a_late_term_is_0_before_its_round(rng):
+    logits, labels = rng.normal(size=(8, 10)), rng.integers(10, size=8)
+    term = dk.AfterRounds(dk.TargetCrossEntropy(), 3)
+    np.testing.assert_array_equal(term(batch(logits, labels=labels, round=ops.convert_to_tensor(2))), np.zeros(8))
+    late = term(batch(logits, labels=labels, round=ops.convert_to_tensor(3)))
+    np.testing.assert_array_equal(late, dk.TargetCrossEntropy()(batch(logits, labels=labels)))
+
+
+def test_wrappers_keep_the_name_and_the_needs():
+    term = dk.AfterRounds(dk.Modulated(dk.AdversarialDiscrepancy(), dk.Modulation()), 3)
+    assert term.name == "adversarial_discrepancy"
+    assert term.needs == {"student", "class_counts"}
+    assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == frozenset()

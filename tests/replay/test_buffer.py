@@ -1,0 +1,214 @@
+"""The memory: what it holds, in which order, and what it counts."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import dfkd_keras as dk
+from dfkd_keras import models
+from dfkd_keras.noise import Draws
+from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
+
+SHAPE, BATCH = (4, 4, 1), 4
+
+
+@pytest.fixture
+def teacher():
+    model = keras.Sequential([keras.layers.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(10)])
+    return dk.Teacher(model, dk.Normalisation((0.5,), (0.25,)))
+
+
+@pytest.fixture
+def make(teacher):
+    def make(capacity=10, sampling=None, eviction=None):
+        buffer = dk.ReplayBuffer(capacity, sampling, eviction)
+        buffer.prepare(teacher, BATCH, rounds=5)
+        return buffer
+
+    return make
+
+
+def write(buffer, values, labels=None):
+    """Writes one image per value, all of whose pixels are value / 255."""
+    images = np.ones((len(values), *SHAPE), "float32") * np.array(values, "float32")[:, None, None, None] / 255.0
+    labels = [0] * len(values) if labels is None else labels
+    buffer.write(ops.convert_to_tensor(images), ops.convert_to_tensor(np.array(labels, "int32")))
+
+
+def contents(buffer):
+    """The values of the images it holds, place by place."""
+    return np.array(buffer.images.value)[: buffer.stored, 0, 0, 0].tolist()
+
+
+def counts(buffer):
+    return np.array(buffer.class_counts.value)
+
+
+def draws(selection):
+    return Draws(None, None, ops.convert_to_tensor(np.array(selection, "float32")), None)
+
+
+def test_images_survive_as_8_bits_and_come_back_normalised(make, rng):
+    buffer, images = make(), rng.uniform(-0.2, 1.2, (BATCH, *SHAPE)).astype("float32")
+    buffer.write(ops.convert_to_tensor(images), ops.zeros(BATCH, "int32"))
+    sample = buffer.sample(draws([0.0, 0.3, 0.6, 0.9]))
+    np.testing.assert_array_equal(sample.indices, [0, 1, 2, 3])
+    unit = np.rint(np.clip(images, 0, 1) * 255) / 255
+    np.testing.assert_allclose(sample.images, (unit - 0.5) / 0.25, atol=1e-5)
+    assert buffer.images.dtype == "uint8"
+
+
+def test_first_in_first_out_keeps_exactly_the_newest(make):
+    buffer, everything = make(10), []
+    for batch in range(6):
+        values = list(range(BATCH * batch + 1, BATCH * (batch + 1) + 1))
+        everything += values
+        write(buffer, values)
+        assert buffer.stored == min(len(everything), 10)
+        assert sorted(contents(buffer)) == everything[-10:]
+
+
+def test_a_write_overwrites_the_oldest_only(make):
+    buffer = make(10)
+    for batch in range(2):
+        write(buffer, range(BATCH * batch + 1, BATCH * (batch + 1) + 1))
+    before = contents(buffer)
+    write(buffer, [91, 92, 93, 94])
+    assert contents(buffer) == [93, 94, *before[2:], 91, 92]
+
+
+def test_counts_always_are_those_of_the_images(make, rng):
+    for eviction in (FirstInFirstOut(), LargestClassFirst()):
+        buffer = make(10, eviction=eviction)
+        for _ in range(8):
+            write(buffer, rng.integers(256, size=BATCH), rng.integers(10, size=BATCH))
+            assert counts(buffer).sum() == buffer.stored
+            held = np.array(buffer.labels.value)[: buffer.stored]
+            np.testing.assert_array_equal(counts(buffer), np.bincount(held, minlength=10))
+
+
+def test_the_lowest_priorities_go_first(make):
+    buffer = make(8, dk.PrioritySampling(), LowestPriorityFirst())
+    write(buffer, [1, 2, 3, 4])
+    write(buffer, [5, 6, 7, 8])
+    buffer.priorities.assign([0.5, 0.1, 0.7, 0.2, 0.9, 0.3, 0.8, 0.4])
+    write(buffer, [91, 92, 93, 94])
+    assert sorted(contents(buffer)) == [1, 3, 5, 7, 91, 92, 93, 94]
+
+
+def test_the_largest_class_goes_first_and_its_oldest_before(make):
+    buffer = make(12, eviction=LargestClassFirst())
+    write(buffer, [1, 2, 3, 4], [0, 0, 0, 0])
+    write(buffer, [5, 6, 7, 8], [0, 1, 1, 2])
+    write(buffer, [9, 10, 11, 12], [0, 0, 1, 3])
+    write(buffer, [91, 92, 93, 94], [2, 2, 3, 3])
+    # Class 0 had 7 images, class 1 had 3: the four oldest of class 0 leave 3, 3.
+    assert sorted(contents(buffer)) == [5, 6, 7, 8, 9, 10, 11, 12, 91, 92, 93, 94]
+    assert counts(buffer)[:4].tolist() == [3, 3, 3, 3]
+
+
+def test_a_growing_memory_has_room_for_every_round(make):
+    buffer = make(None)
+    for batch in range(5):
+        write(buffer, [batch] * BATCH)
+    assert buffer.stored == 5 * BATCH == buffer.images.shape[0]
+    assert contents(buffer) == [batch for batch in range(5) for _ in range(BATCH)]
+
+
+def test_new_images_get_the_highest_priority(make):
+    buffer = make(10, dk.PrioritySampling())
+    write(buffer, [1, 2, 3, 4])
+    assert (np.array(buffer.priorities.value)[:4] > 0).all()
+    buffer.priorities.assign(ops.convert_to_tensor([0.5, 0.1, 7.0, 0.2] + [0.0] * 6))
+    write(buffer, [5, 6, 7, 8])
+    np.testing.assert_array_equal(np.array(buffer.priorities.value)[4:8], [7.0] * 4)
+
+
+def test_priorities_come_from_the_forward_pass_of_the_student(make, rng):
+    buffer = make(10, dk.PrioritySampling(beta=0.0))
+    write(buffer, [1, 2, 3, 4])
+    sample = buffer.sample(draws([0.05, 0.3, 0.6, 0.9]))
+    teacher, student = (ops.convert_to_tensor(rng.normal(size=(BATCH, 10)).astype("float32")) for _ in range(2))
+    logged = buffer.update(sample, teacher, student)
+    expected = np.array(dk.SoftTargets(1.0)(teacher, student))
+    np.testing.assert_allclose(np.array(buffer.priorities.value)[np.array(sample.indices)], expected, rtol=1e-6)
+    np.testing.assert_allclose(logged["priority"], expected.mean(), rtol=1e-6)
+
+
+def test_uniform_sampling_keeps_no_priorities(make):
+    buffer = make()
+    write(buffer, [1, 2, 3, 4])
+    assert buffer.update(buffer.sample(draws([0.1])), None, None) == {}
+
+
+class Constant:
+    """A discrepancy of a given value for every image."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, teacher_logits, student_logits):
+        return ops.full((BATCH,), self.value)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan")])
+def test_priorities_that_are_negative_or_nan_are_refused_where_they_arise(make, value):
+    buffer = make(10, dk.PrioritySampling(discrepancy=Constant(value)))
+    write(buffer, [1, 2, 3, 4])
+    sample = buffer.sample(draws([0.1, 0.3, 0.6, 0.9]))
+    with pytest.raises(ValueError, match=rf"PrioritySampling.discrepancy=.*Constant.* gave the priority {value}"):
+        buffer.update(sample, None, None)
+
+
+def test_a_capacity_below_the_batch_is_refused(make):
+    with pytest.raises(ValueError, match=r"capacity_images=3 cannot hold the 4 images"):
+        make(3)
+
+
+def test_an_empty_memory_is_refused(make):
+    with pytest.raises(ValueError, match="the ReplayBuffer is empty"):
+        make().sample(draws([0.5]))
+
+
+def test_eviction_by_priority_wants_priorities():
+    with pytest.raises(ValueError, match="LowestPriorityFirst needs priorities"):
+        dk.ReplayBuffer(10, dk.UniformSampling(), LowestPriorityFirst())
+
+
+def test_inspection_shows_unit_images_it_holds(make):
+    buffer = make()
+    write(buffer, [1, 2, 3, 4])
+    shown = buffer.show(3)
+    assert shown.shape == (3, *SHAPE)
+    assert set(np.rint(shown[:, 0, 0, 0] * 255)) <= {1.0, 2.0, 3.0, 4.0}
+    assert len(buffer.show(100)) == 4
+
+
+def test_a_memory_and_rounds_go_together(make_distiller):
+    with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
+        make_distiller(dk.Alternating(1), replay=dk.ReplayBuffer(10))
+    with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
+        make_distiller(dk.Rounds(1, 2, 1, 1, 1))
+
+
+def test_any_synthesizer_can_fill_a_memory(make_distiller):
+    distiller = make_distiller(dk.Rounds(2, 2, 1, 1, 2), replay=dk.ReplayBuffer(20))
+    distiller.fit(verbose=0)
+    assert distiller.replay.stored == 20
+    assert int(distiller.replay.written.value) == 8 * distiller.schedule.rounds
+    assert len(np.unique(distiller.replay.show(20))) > 10
+
+
+def test_counting_classes_wants_a_memory(make_distiller):
+    objective = dk.WeightedSum([dk.Modulated(dk.OneHotCrossEntropy())])
+    with pytest.raises(ValueError, match="use a ReplayBuffer, or Modulation"):
+        make_distiller(objective=objective)
+    with pytest.raises(ValueError, match="use a ReplayBuffer, or Modulation"):
+        make_distiller(modulation=dk.Modulation())
+
+
+def test_a_memory_made_ready_twice_has_its_variables_once(make):
+    buffer, model = make(), models.lenet5_half((32, 32, 1))
+    buffer.prepare(dk.Teacher(model), BATCH, rounds=5)
+    assert len(buffer.variables) == 8

@@ -1,0 +1,232 @@
+"""Rounds of latent inversion: what is optimised, what is kept, how the generator learns."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import dfkd_keras as dk
+from dfkd_keras import models
+from dfkd_keras.noise import Draws
+from dfkd_keras.synthesis import Sequential
+from dfkd_keras.synthesis.generator import Surroundings
+from tests.conftest import equal, values
+
+BATCH, LATENT, SHAPE = 4, 5, (8, 8, 1)
+
+
+def adam(rate=0.01):
+    return keras.optimizers.Adam(rate, beta_1=0.5, epsilon=1e-8)
+
+
+def norm_teacher():
+    hidden = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU(), layers.Flatten()]
+    model = keras.Sequential([layers.Input(SHAPE), *hidden, layers.Dense(3)])
+    return dk.Teacher(model, dk.Normalisation((0.5,), (0.25,)))
+
+
+def draws(seed=0):
+    rng = np.random.default_rng(seed)
+    arrays = rng.normal(size=(BATCH, LATENT)), rng.integers(3, size=BATCH), rng.random(BATCH), rng.random((BATCH, 3))
+    return Draws(*(ops.convert_to_tensor(a.astype(t)) for a, t in zip(arrays, ("f4", "i4", "f4", "f4"), strict=True)))
+
+
+class Round:
+    """A synthesizer and its surroundings, driven by hand."""
+
+    def __init__(self, learning=None, objective=None, optimizer=None, **kwargs):
+        keras.utils.set_random_seed(0)
+        self.teacher = norm_teacher()
+        objective = objective or dk.WeightedSum([dk.TargetCrossEntropy(), dk.BatchNormStatistics(0.9)], [1.0, 1.0])
+        generator = models.sigmoid_generator(LATENT, SHAPE, width=8)
+        self.inversion = dk.LatentInversion(generator, objective, adam(0.05), learning, **kwargs)
+        self.inversion.prepare(self.teacher, BATCH)
+        self.inversion.compile(optimizer or adam())
+        self.around = Surroundings(self.teacher, None)
+
+    def open(self, seed=0):
+        self.inversion.open_round(draws(seed))
+
+    def update(self):
+        return self.inversion.update(draws(), self.around, 0)[0]
+
+    def close(self):
+        return self.inversion.close_round(draws(), self.teacher)
+
+    def run(self, updates=3, seed=0):
+        self.open(seed)
+        losses = [float(self.update()) for _ in range(updates)]
+        return losses, *self.close()
+
+    @property
+    def weights(self):
+        return values(self.inversion.generator.trainable_variables)
+
+
+def test_a_round_moves_latents_and_generator_and_lowers_the_loss():
+    rounds = Round()
+    rounds.open()
+    latents, weights = np.array(rounds.inversion.latents.value), rounds.weights
+    losses = [float(rounds.update()) for _ in range(8)]
+    assert losses[-1] < losses[0]
+    assert not np.allclose(rounds.inversion.latents.value, latents)
+    assert not any(np.array_equal(a, b) for a, b in zip(rounds.weights, weights, strict=True))
+
+
+def test_the_images_of_the_lowest_loss_are_kept_and_no_later_update_reaches_them():
+    """A toolkit keeps an alias of the images, which is then overwritten: its best are its last."""
+    rounds = Round(optimizer=adam(0.5))
+    rounds.open()
+    losses, images = [], []
+    for _ in range(6):
+        losses.append(float(rounds.update()))
+        images.append(np.array(rounds.inversion.best_images.value))
+    best = int(np.argmin(losses))
+    assert best < 5, "the learning rate is meant to be too high to improve to the end"
+    kept, _ = rounds.close()
+    np.testing.assert_array_equal(kept, images[best])
+    assert not np.array_equal(images[0], images[best]) or best == 0
+
+
+def test_kept_images_are_those_from_before_the_update():
+    rounds = Round()
+    rounds.open()
+    before = np.array(rounds.inversion.generator(draws().latents, training=True))
+    rounds.update()
+    np.testing.assert_allclose(rounds.inversion.best_images.value, before, atol=1e-5)
+
+
+def test_kept_classes_are_what_the_teacher_sees():
+    rounds = Round()
+    _, images, classes = rounds.run(updates=1)
+    seen = rounds.teacher(rounds.teacher.normalisation.convert(images, "unit", "normalised")).logits
+    np.testing.assert_array_equal(classes, np.argmax(seen, axis=-1))
+
+
+def test_a_round_forgets_the_one_before():
+    rounds = Round()
+    first = rounds.run(seed=1)[1]
+    copy = np.array(first)
+    rounds.open(seed=2)
+    np.testing.assert_array_equal(rounds.inversion.latents.value, draws(2).latents)
+    assert np.isinf(rounds.inversion.best_loss.value)
+    iterations = rounds.inversion.latent_optimizer.iterations
+    assert int(iterations.value) == 0
+    rounds.update()
+    assert int(iterations.value) == 1
+    assert not np.array_equal(rounds.inversion.best_images.value, first)
+    np.testing.assert_array_equal(first, copy)
+
+
+def test_plain_fast_goes_on_with_the_generator_and_restarts_its_optimizer():
+    optimizer = adam()
+    rounds = Round(Sequential(), optimizer=optimizer)
+    rounds.open()
+    rounds.update()
+    moved = rounds.weights
+    moments = [np.array(v.value) for v in optimizer.variables if "momentum" in v.path]
+    assert any(moment.any() for moment in moments)
+    rounds.close()
+    assert equal(rounds.weights, moved)
+    rounds.open(1)
+    assert not any(np.array(v.value).any() for v in optimizer.variables if "momentum" in v.path or "velocity" in v.path)
+    np.testing.assert_allclose(optimizer.learning_rate, 0.01)
+
+
+def plain_gradients(rounds, updates):
+    """The generator's gradients of each inner step and its weights after them, by TensorFlow itself."""
+    import tensorflow as tf
+
+    generator = rounds.inversion.generator
+    variables = [v.value for v in generator.trainable_variables]
+    latents, inner, outer = keras.Variable(draws().latents), adam(), adam(0.05)
+    inner.build(generator.trainable_variables)
+    outer.build([latents])
+    steps = []
+    for _ in range(updates):
+        with tf.GradientTape() as tape:
+            tape.watch(latents.value)
+            images = generator(latents.value, training=True)
+            seen = rounds.teacher(rounds.teacher.normalisation.convert(images, "unit", "normalised"))
+            batch = dk.SyntheticBatch(
+                None, None, seen.logits, batch_statistics=seen.batch_statistics, labels=draws().labels
+            )
+            loss, _ = rounds.inversion.objective.evaluate(batch)
+        *gradients, of_latents = tape.gradient(loss, [*variables, latents.value])
+        steps.append([np.array(gradient) for gradient in gradients])
+        inner.apply(gradients, generator.trainable_variables)
+        outer.apply([of_latents], [latents])
+    return steps, rounds.weights
+
+
+def test_fomaml_takes_one_step_from_the_start_along_the_sum_of_the_gradients():
+    reference = Round()
+    steps, _ = plain_gradients(reference, 3)
+    rounds = Round(dk.FirstOrderMAML(adam()), optimizer=keras.optimizers.SGD(0.1))
+    start = rounds.weights
+    rounds.run(updates=3)
+    for after, before, *gradients in zip(rounds.weights, start, *steps, strict=True):
+        np.testing.assert_allclose(after, before - 0.1 * sum(gradients), atol=2e-4, rtol=1e-3)
+
+
+def test_reptile_goes_towards_where_the_round_ended():
+    reference = Round()
+    _, end = plain_gradients(reference, 3)
+    rounds = Round(dk.Reptile(adam(), scale=2.0), optimizer=keras.optimizers.SGD(0.25))
+    start = rounds.weights
+    rounds.run(updates=3)
+    for after, before, target in zip(rounds.weights, start, end, strict=True):
+        np.testing.assert_allclose(after, before + 0.5 * (target - before), atol=2e-4)
+
+
+@pytest.mark.parametrize("make", [dk.FirstOrderMAML, dk.Reptile])
+def test_within_a_round_the_generator_adapts_and_the_outer_optimizer_waits(make):
+    optimizer = adam()
+    rounds = Round(make(adam()), optimizer=optimizer)
+    for count in (1, 2):
+        rounds.open(count)
+        start = rounds.weights
+        for _ in range(2):
+            rounds.update()
+        assert not equal(rounds.weights, start)
+        assert int(optimizer.iterations.value) == count - 1
+        rounds.close()
+        assert int(optimizer.iterations.value) == count
+
+
+def test_the_first_layers_start_over_once_at_their_round():
+    rounds = Round(reset_at_round=2, optimizer=adam(1e-12))
+    dense = rounds.inversion.generator.layers[1]
+    kernels = []
+    for seed in range(4):
+        rounds.open(seed)
+        kernels.append(np.array(dense.kernel.value))
+        rounds.close()
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[1], kernels[2])
+    np.testing.assert_array_equal(kernels[2], kernels[3])
+    assert abs(kernels[2].std() - 0.02) < 0.004
+    assert not np.array(dense.bias.value).any()
+
+
+def test_the_networks_see_augmented_images_and_the_memory_gets_them_as_they_are():
+    class Black:
+        def __call__(self, images, uniforms, fill=0.0):
+            return images * 0.0
+
+    rounds = Round(augment=Black())
+    rounds.open()
+    before = np.array(rounds.inversion.generator(draws().latents, training=True))
+    black = rounds.teacher(ops.full((BATCH, *SHAPE), -2.0)).logits
+    expected = np.mean(dk.TargetCrossEntropy()(dk.SyntheticBatch(None, None, black, labels=draws().labels)))
+    values_seen = rounds.inversion.update(draws(), rounds.around, 0)[1]
+    np.testing.assert_allclose(values_seen["target_cross_entropy"], expected, rtol=1e-4)
+    np.testing.assert_allclose(rounds.close()[0], before, atol=1e-5)
+
+
+def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
+    inversion = dk.LatentInversion(
+        models.sigmoid_generator(LATENT, (32, 32, 1)), dk.WeightedSum([dk.BatchNormStatistics()]), adam()
+    )
+    with pytest.raises(ValueError, match=r"no BatchNormalization layer.*weight 0, or choose another method"):
+        inversion.prepare(dk.Teacher(models.lenet5()), BATCH)
