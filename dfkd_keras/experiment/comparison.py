@@ -155,5 +155,6 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
         axes.plot([second / 60 for second in seconds], accuracies, color=colour, label=label)
     axes.set(xlabel="training time in minutes", ylabel="accuracy on real test images")
     axes.grid(alpha=0.3)
-    axes.legend()
+    if colours:
+        axes.legend()
     figure.savefig(path, format="png", dpi=120)

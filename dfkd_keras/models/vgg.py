@@ -23,7 +23,7 @@ def vgg(
         image_shape: height, width and channels.
         classes: number of logits.
         normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
-        depth: 11 (9,231,114 parameters with the moving statistics left out).
+        depth: 11 (9,231,114 parameters at the defaults).
 
     Returns:
         A model from unit images `[B, H, W, C]` to logits `[B, classes]`.

@@ -38,6 +38,26 @@ def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--gin_param=memory_images = 5"], r"capacity_images=5 cannot hold the 8 images that a round writes"),
+        (["--gin_param=warmup_rounds = 9"], r"warmup_rounds=9 take 36 steps.*raise rounds_per_epoch to"),
+        (["--gin_param=PrioritySampling.alpha = -1"], r"PrioritySampling\.alpha=-1 must be a number of at least 0"),
+        (["--gin_param=Modulation.gamma = -1"], r"Modulation\.gamma=-1 must be a number of at least 0"),
+        (["--gin_param=TeacherRecipe.model = @lenet5"], r"no BatchNormalization layer.*weight 0, or choose another"),
+        (["--gin_param=DataFreeDistiller.replay = @FreshSamples()"], r"use a ReplayBuffer"),
+        (["--gin_param=ReplayBuffer.sampling = @UniformSampling()",
+          "--gin_param=ReplayBuffer.eviction = @LowestPriorityFirst()"], r"LowestPriorityFirst needs priorities"),
+    ],
+)  # fmt: skip
+def test_wrong_values_of_the_fast_family_are_told_in_one_line(tmp_path, arguments, message):
+    configuration = ["--gin_file=ssdkd.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False"]
+    process = script("train.py", *configuration, *arguments, "--run_dir=run", cwd=tmp_path)
+    assert re.search(message, error_line(process)), process.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_configuration_at_all(tmp_path):
     assert "--gin_file=rdskd.gin" in error_line(script("train.py", cwd=tmp_path))
 

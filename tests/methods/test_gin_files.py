@@ -21,6 +21,8 @@ def made_up(image_shape=(32, 32, 3), classes=10):
 
 
 gin.external_configurable(made_up, "made_up", module="tests")
+# CIFAR-100's tasks are CIFAR-10's with other data: one of them stands for all.
+TASKS = [task for task in TASKS if "cifar100" not in task or "wrn40_2_wrn16_1" in task]
 CONFIGURATIONS = [*([name] for name in METHODS + PAPERS + ABLATIONS), *(["ssdkd.gin", task] for task in TASKS)]
 
 

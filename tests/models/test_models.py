@@ -24,8 +24,22 @@ def trainable(model):
         (lambda: models.cifar_resnet(depth=20), 269_722),
         (lambda: models.upsampling_generator(100, (32, 32, 1)), 1_049_985),
         (lambda: models.upsampling_generator(1000, (32, 32, 3)), 8_423_939),
+        (lambda: models.vgg(depth=11), 9_231_114),
+        (lambda: models.sigmoid_generator(256, (32, 32, 3)), 2_328_899),
     ],
-    ids=["lenet5", "lenet5_half", "resnet18", "resnet34", "wrn40_2", "wrn16_1", "resnet20", "generator1", "generator3"],
+    ids=[
+        "lenet5",
+        "lenet5_half",
+        "resnet18",
+        "resnet34",
+        "wrn40_2",
+        "wrn16_1",
+        "resnet20",
+        "generator1",
+        "generator3",
+        "vgg11",
+        "sigmoid",
+    ],
 )
 def test_parameter_counts_are_the_published_ones(build, parameters):
     assert trainable(build()) == parameters
@@ -40,7 +54,13 @@ def test_slim_resnets_have_depth_minus_one_convolutions(depth):
 
 @pytest.mark.parametrize(
     "build",
-    [models.lenet5, models.lenet5_half, models.cifar_resnet, lambda **kw: models.wide_resnet(depth=10, width=1, **kw)],
+    [
+        models.lenet5,
+        models.lenet5_half,
+        models.cifar_resnet,
+        models.vgg,
+        lambda **kw: models.wide_resnet(depth=10, width=1, **kw),
+    ],
 )
 def test_classifiers_take_any_classes_and_channels_and_normalise_inside(build, rng, normalisation):
     unit = rng.uniform(size=(2, 32, 32, 2)).astype("float32")
@@ -57,6 +77,8 @@ def test_classifiers_take_any_classes_and_channels_and_normalise_inside(build, r
     ("build", "message"),
     [
         (lambda: models.resnet(depth=20), "resnet.depth=20 must be one of"),
+        (lambda: models.vgg(depth=16), "vgg.depth=16 must be one of"),
+        (lambda: models.sigmoid_generator(8, (30, 32, 3)), "divisible by 4"),
         (lambda: models.cifar_resnet(depth=18), r"cifar_resnet.depth=18 must be 6n \+ 2"),
         (lambda: models.wide_resnet(depth=18), r"wide_resnet.depth=18 must be 6n \+ 4"),
         (lambda: models.upsampling_generator(image_shape=(30, 32, 1)), "divisible by 4"),
@@ -114,3 +136,9 @@ def test_generators_survive_saving(tmp_path, rng):
     generator.save(tmp_path / "generator.keras")
     again = keras.saving.load_model(tmp_path / "generator.keras")
     np.testing.assert_array_equal(again(latents), generator(latents))
+
+
+def test_sigmoid_generators_end_in_unit_space(rng):
+    images = np.array(models.sigmoid_generator(5, (8, 12, 3), width=4)(rng.normal(size=(4, 5)).astype("float32")))
+    assert images.shape == (4, 8, 12, 3)
+    assert 0 < images.min() < images.max() < 1
