@@ -272,7 +272,8 @@ class DataFreeDistiller(Configured, keras.Model):
                 "kind of step within an epoch; use 1."
             )
         updates = steps_per_epoch * max(kind.synthesis for kind in self.schedule.kinds)
-        self.synthesizer.objective.check_updates_per_epoch(updates)
+        if updates:
+            self.synthesizer.objective.check_updates_per_epoch(updates)
         if initial_epoch and self.replay.keeps_images and not self.replay.stored:
             raise ValueError(
                 f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the first epochs before."

@@ -14,7 +14,7 @@ from dfkd_keras.experiment.history import read_history
 
 KEYS = [
     "method", "task", "seed", "backend", "teacher_accuracy", "student_accuracy", "student_accuracy_best", "agreement",
-    "test_images", "synthetic_images", "synthesis_updates", "student_updates", "seconds_synthesis", "seconds_student",
+    "test_images", "synthetic_images", "memory_images", "synthesis_updates", "student_updates", "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "peak_memory_mb", "teacher_parameters", "student_parameters", "versions",
 ]  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_the_report_is_one_self_contained_page(finished):
     page = (finished[0] / "run" / "report.html").read_text()
     for part in ("rdskd on digits_lenet5, seed 0", "data:image/png;base64,", "Losses", "TwoStage.synthesis_epochs"):
         assert part in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert 'src="http' not in page and "<link" not in page and "<script" not in page
     assert "{title}" not in page
 

@@ -27,7 +27,7 @@ RUN = (
 import runpy
 
 sys.path.insert(0, sys.argv[1])
-sys.argv = ["train.py", "--gin_file=rdskd.gin", "--gin_file=smoke.gin", "--run_dir=run"]
+sys.argv = ["train.py", "--gin_file=" + sys.argv[2], "--gin_file=smoke.gin", "--run_dir=run"]
 runpy.run_path(sys.path[0] + "/train.py", run_name="__main__")
 """
 )
@@ -76,8 +76,9 @@ def run(code, folder, *arguments):
     )
 
 
-def test_the_smoke_run_passes_without_tensorflow(tmp_path):
-    process = run(RUN, tmp_path, str(ROOT / "scripts"))
+@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin"])
+def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
+    process = run(RUN, tmp_path, str(ROOT / "scripts"), method)
     assert process.returncode == 0, process.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["backend"] == "jax"
