@@ -1,7 +1,7 @@
 """Terms that wrap another one: SSD-KD's modulating function, and a late start."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from keras import ops
 
@@ -15,24 +15,29 @@ from dfkd_keras.serialization import Configured
 class Modulation(Configured):
     """SSD-KD's modulating function phi: images of rare classes and images the teacher is unsure of count more.
 
-    phi(x) = (1 - n_c / N) * (1 - p_c(x))^gamma with c the class the teacher sees in x, p_c its probability, and n_c of
-    the N images in the memory of that class. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and
-    what follows, are reconstructed from public descriptions. phi is constant to the gradient: otherwise the
-    generator could lower its loss by raising the teacher's confidence.
+    phi(x) = (1 - n_c / N) * (1 - p_c(x))^gamma with c a class, p_c the teacher's probability of it, and n_c of the N
+    images in the memory of that class. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and what
+    follows, are reconstructed from public descriptions. phi is constant to the gradient: otherwise the generator could
+    lower its loss by raising the teacher's confidence.
 
     Args:
         diversity: whether the first factor is there; it is 1 while the memory is empty.
-        gamma: exponent of the second, at least 0; 0 leaves it out.
+        gamma: exponent of the second, at least 0; 0 leaves it out. On a cross-entropy with the target class it is the
+            focal loss (Lin et al., ICCV 2017).
+        category: the class c is the "target" that the image is meant to be of, or the one the teacher has "predicted".
+            They differ while images are poor. Then "predicted" takes weight from just those images that should leave a
+            frequent class, or a wrong one that the teacher is sure of.
         floor: what phi is raised to at least.
         normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
             scaling it.
 
     Example:
-        >>> Modulation(gamma=1.0)(teacher_logits, class_counts)  # [B]
+        >>> Modulation(gamma=1.0)(teacher_logits, class_counts, labels)  # [B]
     """
 
     diversity: bool = True
     gamma: float = 1.0
+    category: Literal["target", "predicted"] = "target"
     floor: float = 1e-3
     normalise: bool = True
 
@@ -40,16 +45,32 @@ class Modulation(Configured):
         for name, value in {"gamma": self.gamma, "floor": self.floor}.items():
             if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
                 raise ValueError(f"Modulation.{name}={value!r} must be a number of at least 0.")
+        if self.category not in ("target", "predicted"):
+            raise ValueError(f"Modulation.category={self.category!r} must be 'target' or 'predicted'.")
 
-    def __call__(self, teacher_logits: Any, class_counts: Any = None) -> Any:
-        """Returns phi `[B]` for logits `[B, ..., K]` and the memory's class counts `[K]`."""
-        probabilities = ops.softmax(teacher_logits, axis=-1)
-        phi = ops.power(1.0 - ops.max(probabilities, axis=-1), self.gamma) if self.gamma else 1.0
+    def __call__(self, teacher_logits: Any, class_counts: Any = None, labels: Any = None) -> Any:
+        """Computes phi.
+
+        Args:
+            teacher_logits: `[B, ..., K]`.
+            class_counts: of the memory `[K]`; needed for diversity.
+            labels: the target classes, int `[B]`; without them the category is what the teacher has predicted.
+
+        Returns:
+            phi, `[B]`.
+        """
+        classes = ops.argmax(teacher_logits, axis=-1)
+        if self.category == "target" and labels is not None:
+            classes = labels
+        membership = ops.one_hot(classes, teacher_logits.shape[-1], dtype="float32")
+        phi = ops.ones_like(membership[..., 0])
+        if self.gamma:
+            probability = ops.sum(membership * ops.softmax(teacher_logits, axis=-1), axis=-1)
+            phi = phi * ops.power(ops.maximum(1.0 - probability, 0.0), self.gamma)
         if self.diversity:
             counts = ops.cast(class_counts, "float32")
-            shares = counts / ops.maximum(ops.sum(counts), 1.0)
-            phi = phi * (1.0 - ops.take(shares, ops.argmax(teacher_logits, axis=-1)))
-        phi = ops.maximum(per_sample(phi * ops.ones_like(probabilities[..., 0])), self.floor)
+            phi = phi * (1.0 - ops.matmul(membership, counts / ops.maximum(ops.sum(counts), 1.0)))
+        phi = ops.maximum(per_sample(phi), self.floor)
         return ops.stop_gradient(phi / ops.mean(phi) if self.normalise else phi)
 
 
@@ -80,7 +101,7 @@ class Modulated(Term):
         values = self.term(batch)
         if len(values.shape) != 1:
             raise ValueError(f"{type(self.term).__name__} is a statistic of the batch, which cannot be modulated.")
-        return values * self.modulation(batch.teacher_logits, batch.class_counts)
+        return values * self.modulation(batch.teacher_logits, batch.class_counts, batch.labels)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,16 @@ def test_phi_equals_numpy(rng):
     np.testing.assert_allclose(plain(gamma=1.5)(tensor(logits), tensor(counts)), expected, rtol=1e-4)
 
 
+def test_phi_of_the_targets_is_focal(rng):
+    logits, counts, labels = rng.normal(size=(32, 4)) * 2, np.array([5, 0, 3, 8]), rng.integers(4, size=32)
+    p = softmax(logits)
+    expected = (1 - counts[labels] / 16) * (1 - p[np.arange(32), labels]) ** 1.5
+    np.testing.assert_allclose(plain(gamma=1.5)(tensor(logits), tensor(counts), labels), expected, rtol=1e-4)
+    predicted = plain(gamma=1.5, category="predicted")
+    expected = (1 - counts[p.argmax(axis=-1)] / 16) * (1 - p.max(axis=-1)) ** 1.5
+    np.testing.assert_allclose(predicted(tensor(logits), tensor(counts), labels), expected, rtol=1e-4)
+
+
 def test_phi_is_0_where_the_teacher_is_certain():
     assert plain()(tensor([[200.0, 0.0, 0.0, 0.0]]), EVEN)[0] == 0.0
 
@@ -67,7 +77,7 @@ def test_phi_weighs_a_term_per_image(rng):
     logits, labels = rng.normal(size=(8, 4)), rng.integers(4, size=8)
     modulated = dk.Modulated(dk.TargetCrossEntropy(), plain())
     whole = batch(logits, labels=labels, class_counts=EVEN)
-    expected = np.array(plain()(whole.teacher_logits, EVEN)) * np.array(dk.TargetCrossEntropy()(whole))
+    expected = np.array(plain()(whole.teacher_logits, EVEN, labels)) * np.array(dk.TargetCrossEntropy()(whole))
     np.testing.assert_allclose(modulated(whole), expected, rtol=1e-6)
 
 
@@ -86,7 +96,7 @@ def test_statistics_of_a_batch_cannot_be_modulated(rng):
         term(batch(rng.normal(size=(8, 4)), class_counts=EVEN))
 
 
-@pytest.mark.parametrize("kwargs", [{"gamma": -1.0}, {"floor": -0.1}, {"gamma": float("nan")}])
+@pytest.mark.parametrize("kwargs", [{"gamma": -1.0}, {"floor": -0.1}, {"gamma": float("nan")}, {"category": "rare"}])
 def test_negative_arguments_are_refused(kwargs):
     with pytest.raises(ValueError, match="Modulation"):
         dk.Modulation(**kwargs)
