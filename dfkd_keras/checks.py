@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 
-def check_counts(owner: str, **counts: int) -> None:
-    """Raises ValueError unless every count is a whole number of at least 1."""
+def check_counts(owner: str, minimum: int = 1, **counts: int) -> None:
+    """Raises ValueError unless every count is a whole number of at least `minimum`."""
     for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{owner}.{name}={value!r} must be a whole number of at least 1.")
+        if not isinstance(value, int) or value < minimum:
+            raise ValueError(f"{owner}.{name}={value!r} must be a whole number of at least {minimum}.")
 
 
 def check_seed(owner: str, seed: int) -> None:

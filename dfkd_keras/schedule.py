@@ -108,12 +108,12 @@ class Rounds(Schedule):
     The schedule of the Fast family and of SSD-KD. A round opens with fresh latents and targets, makes
     `synthesis_updates` updates, and closes by writing its best batch to the memory; each of these is a step, and so is
     each of the `student_updates` that follow it. The first epoch opens with the warm-up rounds, which fill the memory,
-    and spends its remaining steps on the student.
+    goes on with one round more, and spends its remaining steps on the student.
 
     Args:
         epochs: epochs in all.
         rounds_per_epoch: rounds an epoch; 1 in the authors' code of Fast.
-        warmup_rounds: rounds before the first student update; at least 1.
+        warmup_rounds: rounds before the first one that is followed by student updates; may be 0.
         synthesis_updates: updates of latents and generator in a round.
         student_updates: student updates after a round.
 
@@ -128,11 +128,13 @@ class Rounds(Schedule):
     student_updates: int = 400
 
     def __post_init__(self):
-        check_counts("Rounds", **dataclasses.asdict(self))
-        warmup = self.warmup_rounds * len(self._round)
+        counts = dataclasses.asdict(self)
+        check_counts("Rounds", minimum=0, warmup_rounds=counts.pop("warmup_rounds"))
+        check_counts("Rounds", **counts)
+        warmup = (self.warmup_rounds + 1) * len(self._round)
         if warmup >= self.steps_per_epoch:
             raise ValueError(
-                f"Rounds.warmup_rounds={self.warmup_rounds} take {warmup} steps, but an epoch has only "
+                f"Rounds.warmup_rounds={self.warmup_rounds} and one more take {warmup} steps, but an epoch has only "
                 f"{self.steps_per_epoch}: raise rounds_per_epoch to {warmup // self._steps_per_round + 1}, or warm up "
                 "in fewer rounds."
             )
@@ -145,7 +147,7 @@ class Rounds(Schedule):
     @property
     def rounds(self) -> int:
         """Rounds in all, those of the warm-up included."""
-        return self.warmup_rounds + (self.epochs - 1) * self.rounds_per_epoch
+        return self.warmup_rounds + 1 + (self.epochs - 1) * self.rounds_per_epoch
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
@@ -158,7 +160,7 @@ class Rounds(Schedule):
         if epoch > 0:
             position = step % self._steps_per_round
         else:
-            position = step % cycle if step < self.warmup_rounds * cycle else cycle
+            position = step % cycle if step < (self.warmup_rounds + 1) * cycle else cycle
         return self._round[position] if position < cycle else Updates(0, 1)
 
     @property

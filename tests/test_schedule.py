@@ -28,7 +28,7 @@ def test_kinds_are_all_that_occurs():
         lambda: dk.TwoStage(0, 1),
         lambda: dk.TwoStage(1, 0),
         lambda: dk.Alternating(1, 0),
-        lambda: dk.Rounds(warmup_rounds=0),
+        lambda: dk.Rounds(student_updates=0),
     ],
 )
 def test_counts_below_1_are_refused(make):
@@ -45,20 +45,27 @@ def written(schedule, epoch):
 def test_rounds_warm_up_first_and_then_alternate():
     schedule = dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
     assert schedule.steps_per_epoch == 18
-    assert written(schedule, 0) == "(yy)(yy)(yy)ssssss"
+    assert written(schedule, 0) == "(yy)(yy)(yy)(yy)ss"
     assert written(schedule, 1) == written(schedule, 2) == "(yy)sssss(yy)sssss"
 
 
 def test_rounds_know_their_number_and_an_epochs_updates():
     schedule = dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
-    assert schedule.rounds == 3 + 2 * 2
+    assert schedule.rounds == 3 + 1 + 2 * 2
     assert sum(written(schedule, epoch).count(")") for epoch in range(3)) == schedule.rounds
-    assert [schedule.makes(epoch)[:2] for epoch in range(3)] == [(6, 6), (4, 10), (4, 10)]
+    assert [schedule.makes(epoch)[:2] for epoch in range(3)] == [(8, 2), (4, 10), (4, 10)]
+
+
+def test_there_need_be_no_warm_up():
+    schedule = dk.Rounds(epochs=2, rounds_per_epoch=1, warmup_rounds=0, synthesis_updates=2, student_updates=5)
+    assert written(schedule, 0) == written(schedule, 1) == "(yy)sssss"
+    with pytest.raises(ValueError, match="warmup_rounds=-1 must be a whole number of at least 0"):
+        dk.Rounds(warmup_rounds=-1)
 
 
 def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remedy():
     with pytest.raises(
-        ValueError, match=r"warmup_rounds=3 take 12 steps, but an epoch has only 9: raise rounds_per_epoch to 2"
+        ValueError, match=r"warmup_rounds=3 and one more take 16 steps, but an epoch has only 9: raise rounds_per_epoch to 2"
     ):
         dk.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
     dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)

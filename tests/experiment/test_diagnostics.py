@@ -53,9 +53,9 @@ def test_the_report_shows_them(finished):
 
 def test_results_tell_the_memory_and_both_sides_times(finished):
     results = json.loads((finished[0] / "results.json").read_text())
-    assert (results["synthetic_images"], results["memory_images"]) == (3 * 8, 16)
-    assert results["student_updates"] == 8 + 4
-    assert results["synthesis_updates"] == 2 * (1 + 2)
+    assert (results["synthetic_images"], results["memory_images"]) == (4 * 8, 16)
+    assert results["student_updates"] == 4 + 4
+    assert results["synthesis_updates"] == 2 * (2 + 2)
     rows = read_history(finished[0] / "logs" / "metrics.csv")
     assert results["seconds_synthesis"] == pytest.approx(sum(row["seconds_synthesis"] for row in rows))
     assert results["seconds_student"] == pytest.approx(sum(row["seconds_student"] for row in rows))

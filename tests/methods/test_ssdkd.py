@@ -99,7 +99,7 @@ def test_the_students_batch_norm_rests_during_synthesis(build):
                 before.append(values(self.model.student.variables))
 
     distiller.fit(epochs=1, callbacks=[Watch()], verbose=0)
-    assert len(before) == 2 * 4
+    assert len(before) == 3 * 4
     assert all(equal(before[0], later) for later in before[1:])
 
 

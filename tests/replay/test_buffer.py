@@ -189,7 +189,7 @@ def test_a_memory_and_rounds_go_together(make_distiller):
     with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
         make_distiller(dk.Alternating(1), replay=dk.ReplayBuffer(10))
     with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
-        make_distiller(dk.Rounds(1, 2, 1, 1, 1))
+        make_distiller(dk.Rounds(1, 3, 1, 1, 1))
 
 
 def test_any_synthesizer_can_fill_a_memory(make_distiller):
