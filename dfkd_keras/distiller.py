@@ -10,7 +10,8 @@ from keras.src.trainers.compile_utils import MetricsList
 
 from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
-from dfkd_keras.checks import check_counts, check_seed, same_shape
+from dfkd_keras.checks import check_counts, check_seed
+from dfkd_keras.compatibility import check_memory, check_plan, check_student
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
@@ -19,8 +20,7 @@ from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings
-from dfkd_keras.synthesis.latent_inversion import LatentInversion
-from dfkd_keras.teacher import Teacher, check_outputs
+from dfkd_keras.teacher import Teacher
 
 
 class DataFreeDistiller(Configured, keras.Model):
@@ -75,7 +75,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_counts("DataFreeDistiller", batch_size=batch_size)
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
-        self._check_memory()
+        check_memory(self.schedule, self.replay, synthesizer, modulation)
         synthesizer.prepare(self.teacher, batch_size)
         self.replay.prepare(self.teacher, batch_size, getattr(self.schedule, "rounds", 0))
 
@@ -137,7 +137,7 @@ class DataFreeDistiller(Configured, keras.Model):
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
         epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
-        self._check_plan(steps_per_epoch, kwargs.get("initial_epoch", 0))
+        check_plan(self, steps_per_epoch, kwargs.get("initial_epoch", 0))
         plan = range(max(epochs, self.schedule.epochs))  # a training in parts follows the same plan as one in one go
         made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in plan]
         span(self.optimizer, sum(updates.student for updates in made))
@@ -247,38 +247,6 @@ class DataFreeDistiller(Configured, keras.Model):
         for name, value in values.items():
             self.means[name].update_state(value)
 
-    def _check_memory(self) -> None:
-        replay, schedule = self.replay, self.schedule
-        wants_counts = "class_counts" in self.synthesizer.objective.needs or (
-            self.modulation is not None and self.modulation.diversity
-        )
-        if wants_counts and not replay.keeps_images:
-            raise ValueError(
-                f"Modulation.diversity counts the classes in the memory, but {type(replay).__name__} is none: use a "
-                "ReplayBuffer, or Modulation(diversity=False)."
-            )
-        if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
-            raise ValueError(
-                f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which "
-                "write to it, go together; use Rounds with a ReplayBuffer."
-            )
-        if isinstance(self.synthesizer, LatentInversion) and not replay.keeps_images:
-            raise ValueError("LatentInversion makes its images by rounds: use Rounds and a ReplayBuffer.")
-
-    def _check_plan(self, steps_per_epoch: int, initial_epoch: int) -> None:
-        if self.steps_per_execution > 1 and len(self.schedule.kinds) > 2:
-            raise ValueError(
-                f"compile(steps_per_execution={self.steps_per_execution}): {type(self.schedule).__name__} switches the "
-                "kind of step within an epoch; use 1."
-            )
-        updates = steps_per_epoch * max(kind.synthesis for kind in self.schedule.kinds)
-        if updates:
-            self.synthesizer.objective.check_updates_per_epoch(updates)
-        if initial_epoch and self.replay.keeps_images and not self.replay.stored:
-            raise ValueError(
-                f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the first epochs before."
-            )
-
 
 class _Monitored(MetricsList):
     """A list in which Keras' callbacks find out by themselves that accuracy is to be maximised."""
@@ -302,23 +270,3 @@ class _Conductor(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self.model.switch_to(self.model.schedule.updates(self.epoch, batch))
-
-
-def check_student(student: keras.Model, teacher: Teacher) -> None:
-    """Raises ValueError if the student's inputs or outputs differ from the teacher's, or if it ends in softmax."""
-    if student is teacher.model:
-        raise ValueError(
-            f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
-        )
-    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
-    if not same_shape(shape, teacher.image_shape):
-        raise ValueError(
-            f"student {student.name!r} takes images of shape {shape}, but the teacher "
-            f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
-        )
-    classes = check_outputs(student, teacher.image_shape)
-    if classes != teacher.classes:
-        raise ValueError(
-            f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
-            f"{teacher.classes}: build the student with {teacher.classes} classes."
-        )

@@ -65,7 +65,8 @@ def test_there_need_be_no_warm_up():
 
 def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remedy():
     with pytest.raises(
-        ValueError, match=r"warmup_rounds=3 and one more take 16 steps, but an epoch has only 9: raise rounds_per_epoch to 2"
+        ValueError,
+        match=r"warmup_rounds=3 and one more take 16 steps, but an epoch has only 9: raise rounds_per_epoch to 2",
     ):
         dk.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
     dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)

@@ -1,0 +1,72 @@
+"""Whether the parts of a distiller fit together, checked before anything is trained."""
+
+from typing import Any
+
+import keras
+
+from dfkd_keras.checks import same_shape
+from dfkd_keras.objectives.modulation import Modulation
+from dfkd_keras.replay import FreshSamples, ReplayBuffer
+from dfkd_keras.schedule import Schedule
+from dfkd_keras.synthesis.generator import GeneratorSynthesizer
+from dfkd_keras.synthesis.latent_inversion import LatentInversion
+from dfkd_keras.teacher import Teacher, check_outputs
+
+
+def check_student(student: keras.Model, teacher: Teacher) -> None:
+    """Raises ValueError if the student's inputs or outputs differ from the teacher's, or if it ends in softmax."""
+    if student is teacher.model:
+        raise ValueError(
+            f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
+        )
+    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
+    if not same_shape(shape, teacher.image_shape):
+        raise ValueError(
+            f"student {student.name!r} takes images of shape {shape}, but the teacher "
+            f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
+        )
+    classes = check_outputs(student, teacher.image_shape)
+    if classes != teacher.classes:
+        raise ValueError(
+            f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
+            f"{teacher.classes}: build the student with {teacher.classes} classes."
+        )
+
+
+def check_memory(
+    schedule: Schedule,
+    replay: FreshSamples | ReplayBuffer,
+    synthesizer: GeneratorSynthesizer,
+    modulation: Modulation | None,
+) -> None:
+    """Raises ValueError if something needs a memory and there is none, or the other way round."""
+    counts_classes = "class_counts" in synthesizer.objective.needs or (modulation and modulation.diversity)
+    if counts_classes and not replay.keeps_images:
+        raise ValueError(
+            f"Modulation.diversity counts the classes in the memory, but {type(replay).__name__} is none: use a "
+            "ReplayBuffer, or Modulation(diversity=False)."
+        )
+    if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
+        raise ValueError(
+            f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "
+            "it, go together; use Rounds with a ReplayBuffer."
+        )
+    if isinstance(synthesizer, LatentInversion) and not replay.keeps_images:
+        raise ValueError("LatentInversion makes its images by rounds: use Rounds and a ReplayBuffer.")
+
+
+def check_plan(distiller: Any, steps_per_epoch: int, initial_epoch: int) -> None:
+    """Raises ValueError if a distiller cannot be trained as its schedule, and the arguments of `fit`, say."""
+    schedule, execution = distiller.schedule, distiller.steps_per_execution
+    if execution > 1 and any(kind.opens_round for kind in schedule.kinds):
+        raise ValueError(
+            f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
+            "epoch; use 1."
+        )
+    synthesis_updates = steps_per_epoch * max(kind.synthesis for kind in schedule.kinds)
+    if synthesis_updates:
+        distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
+    if initial_epoch and distiller.replay.keeps_images and not distiller.replay.stored:
+        raise ValueError(
+            f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the first epochs before."
+        )
