@@ -46,6 +46,8 @@ def check_memory(
             f"Modulation.diversity counts the classes in the memory, but {type(replay).__name__} is none: use a "
             "ReplayBuffer, or Modulation(diversity=False)."
         )
+    if "rounds" in synthesizer.objective.needs and not schedule.rounds:
+        raise ValueError(f"AfterRounds waits for rounds, which {type(schedule).__name__} has none of: use Rounds.")
     if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
         raise ValueError(
             f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "

@@ -77,7 +77,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_student(student, self.teacher)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
         synthesizer.prepare(self.teacher, batch_size)
-        self.replay.prepare(self.teacher, batch_size, getattr(self.schedule, "rounds", 0))
+        self.replay.prepare(self.teacher, batch_size, self.schedule.rounds)
 
         names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement", *self.replay.names]
         self.random_state = RandomState([student, synthesizer])

@@ -22,8 +22,10 @@ class Updates(NamedTuple):
 class Schedule(Configured):
     """The plan of a whole training.
 
-    A subclass is a frozen dataclass with the attributes `epochs` and `steps_per_epoch`, and the two members below.
+    A subclass is a frozen dataclass with the attributes `epochs` and `steps_per_epoch`, and the members below.
     """
+
+    rounds = 0  # of synthesis in all, for a schedule that has such
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
@@ -107,13 +109,13 @@ class Rounds(Schedule):
 
     The schedule of the Fast family and of SSD-KD. A round opens with fresh latents and targets, makes
     `synthesis_updates` updates, and closes by writing its best batch to the memory; each of these is a step, and so is
-    each of the `student_updates` that follow it. The first epoch opens with the warm-up rounds, which fill the memory,
-    goes on with one round more, and spends its remaining steps on the student.
+    each of the `student_updates` that follow it. The first epoch opens with the warm-up rounds, which fill the memory
+    and are not followed by student updates; for them it has so many ordinary rounds less, its last one cut short.
 
     Args:
         epochs: epochs in all.
         rounds_per_epoch: rounds an epoch; 1 in the authors' code of Fast.
-        warmup_rounds: rounds before the first one that is followed by student updates; may be 0.
+        warmup_rounds: rounds before the first that is followed by student updates; may be 0.
         synthesis_updates: updates of latents and generator in a round.
         student_updates: student updates after a round.
 
@@ -131,11 +133,11 @@ class Rounds(Schedule):
         counts = dataclasses.asdict(self)
         check_counts("Rounds", minimum=0, warmup_rounds=counts.pop("warmup_rounds"))
         check_counts("Rounds", **counts)
-        warmup = (self.warmup_rounds + 1) * len(self._round)
-        if warmup >= self.steps_per_epoch:
+        needed = self._warmup_steps + len(self._round) + 1
+        if needed > self.steps_per_epoch:
             raise ValueError(
-                f"Rounds.warmup_rounds={self.warmup_rounds} and one more take {warmup} steps, but an epoch has only "
-                f"{self.steps_per_epoch}: raise rounds_per_epoch to {warmup // self._steps_per_round + 1}, or warm up "
+                f"Rounds.warmup_rounds={self.warmup_rounds} and one more take {needed} steps, but an epoch has only "
+                f"{self.steps_per_epoch}: raise rounds_per_epoch to {-(-needed // self._steps_per_round)}, or warm up "
                 "in fewer rounds."
             )
 
@@ -147,7 +149,8 @@ class Rounds(Schedule):
     @property
     def rounds(self) -> int:
         """Rounds in all, those of the warm-up included."""
-        return self.warmup_rounds + 1 + (self.epochs - 1) * self.rounds_per_epoch
+        full, rest = divmod(self.steps_per_epoch - self._warmup_steps, self._steps_per_round)
+        return self.warmup_rounds + full + (rest > len(self._round)) + (self.epochs - 1) * self.rounds_per_epoch
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
@@ -156,17 +159,21 @@ class Rounds(Schedule):
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         """Returns what the given step of an epoch does; both count from 0."""
-        cycle = len(self._round)
-        if epoch > 0:
-            position = step % self._steps_per_round
-        else:
-            position = step % cycle if step < (self.warmup_rounds + 1) * cycle else cycle
-        return self._round[position] if position < cycle else Updates(0, 1)
+        cycle, start = len(self._round), self._warmup_steps if epoch == 0 else 0
+        if step < start:
+            return self._round[step % cycle]
+        round_start = step - (step - start) % self._steps_per_round
+        has_room = self.steps_per_epoch - round_start > cycle
+        return self._round[step - round_start] if has_room and step - round_start < cycle else Updates(0, 1)
 
     @property
     def _round(self) -> tuple[Updates, ...]:
         opening, closing = Updates(0, 0, opens_round=True), Updates(0, 0, closes_round=True)
         return (opening, *[Updates(1, 0)] * self.synthesis_updates, closing)
+
+    @property
+    def _warmup_steps(self) -> int:
+        return self.warmup_rounds * len(self._round)
 
     @property
     def _steps_per_round(self) -> int:

@@ -56,6 +56,14 @@ def test_rounds_know_their_number_and_an_epochs_updates():
     assert [schedule.makes(epoch)[:2] for epoch in range(3)] == [(8, 2), (4, 10), (4, 10)]
 
 
+def test_a_long_first_epoch_goes_on_by_rounds_after_the_warm_up():
+    schedule = dk.Rounds(epochs=2, rounds_per_epoch=4, warmup_rounds=2, synthesis_updates=1, student_updates=3)
+    assert written(schedule, 0) == "(y)(y)(y)sss(y)sss(y)sss"
+    schedule = dk.Rounds(epochs=2, rounds_per_epoch=4, warmup_rounds=3, synthesis_updates=1, student_updates=3)
+    assert written(schedule, 0) == "(y)(y)(y)(y)sss(y)sssyss".replace("yss", "sss")  # no room for a third round
+    assert schedule.rounds == sum(written(schedule, epoch).count(")") for epoch in range(2))
+
+
 def test_there_need_be_no_warm_up():
     schedule = dk.Rounds(epochs=2, rounds_per_epoch=1, warmup_rounds=0, synthesis_updates=2, student_updates=5)
     assert written(schedule, 0) == written(schedule, 1) == "(yy)sssss"
@@ -66,7 +74,7 @@ def test_there_need_be_no_warm_up():
 def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remedy():
     with pytest.raises(
         ValueError,
-        match=r"warmup_rounds=3 and one more take 16 steps, but an epoch has only 9: raise rounds_per_epoch to 2",
+        match=r"warmup_rounds=3 and one more take 17 steps, but an epoch has only 9: raise rounds_per_epoch to 2",
     ):
         dk.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
     dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)

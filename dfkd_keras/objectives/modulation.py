@@ -71,7 +71,7 @@ class Modulation(Configured):
             counts = ops.cast(class_counts, "float32")
             phi = phi * (1.0 - ops.matmul(membership, counts / ops.maximum(ops.sum(counts), 1.0)))
         phi = ops.maximum(per_sample(phi), self.floor)
-        return ops.stop_gradient(phi / ops.mean(phi) if self.normalise else phi)
+        return ops.stop_gradient(phi / ops.maximum(ops.mean(phi), 1e-12) if self.normalise else phi)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +123,8 @@ class AfterRounds(Term):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the wrapped term needs."""
-        return self.term.needs
+        """What the wrapped term needs, and a schedule that counts rounds."""
+        return self.term.needs | {"rounds"}
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns what the term does."""

@@ -16,7 +16,7 @@ class Term(Configured):
 
     Class attributes:
         needs: what it reads besides images, latents and the teacher's logits: any of "student", "features",
-            "batch_statistics" and "class_counts". What no term needs is not computed.
+            "batch_statistics", "class_counts" and "rounds". What no term needs is not computed.
         compares_halves: whether it splits the batch into two halves, which then must be of even size.
     """
 

@@ -9,9 +9,11 @@ class ReplayBatch(NamedTuple):
     Attributes:
         images: float32 `[B, H, W, C]` in normalised space.
         weights: float32 `[B]`, on the student's loss; None for all 1.
+        importance: float32 `[B]`, the weights before they were normalised over the batch; None without priorities.
         indices: int32 `[B]`, the places in the memory they come from; None without a memory.
     """
 
     images: Any
     weights: Any = None
+    importance: Any = None
     indices: Any = None

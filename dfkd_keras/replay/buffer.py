@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dfkd_keras.checks import check_counts
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
@@ -18,7 +19,8 @@ class ReplayBuffer(Component):
     """Keeps synthetic images as uint8 and draws the student's batches from them.
 
     A batch is written in order into free places; when there are none left, into those that the eviction gives up, so
-    that the memory is updated partially. New images get the largest priority there is, so that each is soon seen.
+    that the memory is updated partially. New images get the largest priority there is (1 before the student's first
+    update), so that each is soon seen.
 
     Args:
         capacity_images: how many images it holds, 3,072 bytes each at 32x32x3; None for as many as the schedule will
@@ -59,8 +61,9 @@ class ReplayBuffer(Component):
         Raises:
             ValueError: if the capacity is smaller than a batch.
         """
-        capacity = self.capacity_images or rounds * batch_size
-        if not isinstance(capacity, int) or capacity < batch_size:
+        capacity = rounds * batch_size if self.capacity_images is None else self.capacity_images
+        check_counts("ReplayBuffer", capacity_images=capacity)
+        if capacity < batch_size:
             raise ValueError(
                 f"ReplayBuffer.capacity_images={capacity} cannot hold the {batch_size} images that a round writes: "
                 "raise it, or lower batch_size."
@@ -94,7 +97,8 @@ class ReplayBuffer(Component):
         evicted = evicted * ops.cast(places < self.size.value, "int32")[:, None]
         added = ops.one_hot(labels, self.class_counts.shape[0], dtype="int32")
         self.class_counts.assign(self.class_counts.value + ops.sum(added - evicted, axis=0))
-        highest = ops.maximum(ops.max(self.priorities.value), 1e-6)
+        highest = ops.max(self.priorities.value)
+        highest = ops.where(highest > 0.0, highest, 1.0)
         assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
         assign_rows(self.labels, places, labels)
         assign_rows(self.priorities, places, ops.full((count,), 1.0) * highest)
@@ -117,10 +121,11 @@ class ReplayBuffer(Component):
         if size is not None and size == 0:
             raise ValueError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
         arguments = self.priorities.value, self.size.value, self.drawn.value, draws.selection
-        indices, weights = self.sampling.sample(*arguments)
+        indices, importance = self.sampling.sample(*arguments)
         self.drawn.assign(self.drawn.value + 1)
         images = ops.cast(take_rows(self.images, indices), "float32") / 255.0
-        return ReplayBatch(self.normalisation.convert(images, "unit", "normalised"), weights, indices)
+        images = self.normalisation.convert(images, "unit", "normalised")
+        return ReplayBatch(images, self.sampling.normalised(importance), importance, indices)
 
     def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
         """Refreshes the priorities of a drawn batch from the forward pass that trained the student.
@@ -133,7 +138,7 @@ class ReplayBuffer(Component):
         """
         if not self.names:
             return {}
-        priorities = self.sampling.priorities(teacher_logits, student_logits, batch.weights)
+        priorities = self.sampling.priorities(teacher_logits, student_logits, batch.importance)
         if (values := concrete(priorities)) is not None and not (values >= 0).all():
             raise ValueError(
                 f"PrioritySampling.discrepancy={self.sampling.discrepancy} gave the priority {values.min()}: it must "

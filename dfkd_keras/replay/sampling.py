@@ -16,6 +16,9 @@ class UniformSampling(Configured):
 
     names = ()
 
+    def normalised(self, weights: None) -> None:
+        """There is nothing to normalise."""
+
     def sample(self, priorities: Any, size: Any, drawn: Any, selection: Any) -> tuple[Any, None]:
         """Draws images.
 
@@ -49,8 +52,8 @@ class PrioritySampling(Configured):
             student updates, such as a `PolynomialDecay` from 0.4 to 1.
         discrepancy: `(teacher_logits, student_logits) -> [B]`, at least 0; the divergence at temperature 1 by default.
         weighted: whether the priority has the factor w_i.
-        normalise: the weights of a batch are divided by their "max" (as in prioritised replay), their "mean", or by
-            nothing ("none").
+        normalise: in the student's loss the weights of a batch are divided by their "max" (as in prioritised replay),
+            their "mean", or by nothing ("none").
         epsilon: keeps images of priority 0 within reach.
     """
 
@@ -89,16 +92,19 @@ class PrioritySampling(Configured):
             selection: uniform in [0, 1) `[B]`.
 
         Returns:
-            The indices of the images and their normalised weights, `[B]` each.
+            The indices of the images and their weights w_i, `[B]` each.
         """
         probabilities = self.probabilities(priorities, size)
         cumulative = ops.cumsum(probabilities)
         # Sums round: scaled to the last of them, no draw lies beyond it, nor on a place without probability.
         indices = ops.searchsorted(cumulative, selection * cumulative[-1], side="right")
         indices = ops.cast(ops.minimum(indices, size - 1), "int32")
-        weights = self.weights(ops.take(probabilities, indices), size, drawn)
+        return indices, self.weights(ops.take(probabilities, indices), size, drawn)
+
+    def normalised(self, weights: Any) -> Any:
+        """Returns the weights `[B]` as the student's loss takes them."""
         scale = {"max": ops.max, "mean": ops.mean, "none": ops.ones_like}[self.normalise](weights)
-        return indices, weights / scale
+        return weights / scale
 
     def weights(self, probabilities: Any, size: Any, drawn: Any) -> Any:
         """Returns the weights w_i = (N P_i)^-beta, `[B]`, for probabilities `[B]` among `size` images."""
@@ -106,6 +112,6 @@ class PrioritySampling(Configured):
         return ops.power(probabilities * ops.cast(size, "float32"), -beta)
 
     def priorities(self, teacher_logits: Any, student_logits: Any, weights: Any) -> Any:
-        """Returns the new priorities `[B]` of the images that the student was just trained on."""
+        """Returns the new priorities `[B]` of the images, drawn with weights w_i, that trained the student just now."""
         discrepancy = self.discrepancy(teacher_logits, student_logits)
         return discrepancy * weights if self.weighted else discrepancy

@@ -73,6 +73,8 @@ class GeneratorSynthesizer(Component):
             )
         teacher.provide(self.objective.needs)
         self.objective.prepare(teacher(ops.zeros((1, *made))))
+        self.drop_variables()
+        self.rounds = self.state("rounds", (), "int32")
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
@@ -96,7 +98,8 @@ class GeneratorSynthesizer(Component):
 
         def loss_fn():
             images = self.sample(draws.latents, around.teacher, training=True)
-            batch = look_at(images, around, self.objective.needs, latents=draws.latents, labels=draws.labels)
+            known = {"latents": draws.latents, "labels": draws.labels, "round": self.rounds.value}
+            batch = look_at(images, around, self.objective.needs, **known)
             loss, values = self.objective.evaluate(batch)
             return loss, (values, batch)
 
@@ -110,10 +113,16 @@ class GeneratorSynthesizer(Component):
         Returns:
             Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`.
         """
-        self.objective.close_round()
+        self._count_round()
         images = self.sample(draws.latents, teacher)
-        classes = ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")
-        return teacher.normalisation.convert(images, "normalised", "unit"), classes
+        return teacher.normalisation.convert(images, "normalised", "unit"), self._seen_classes(images, teacher)
+
+    def _count_round(self) -> None:
+        self.objective.close_round()
+        self.rounds.assign(self.rounds.value + 1)
+
+    def _seen_classes(self, images: Any, teacher: Teacher) -> Any:
+        return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")
 
 
 def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: Any) -> SyntheticBatch:

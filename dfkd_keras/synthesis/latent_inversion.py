@@ -1,5 +1,6 @@
 """Images from latents and a generator that are optimised anew, together, in every round."""
 
+import random
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ class LatentInversion(GeneratorSynthesizer):
         augment: applied to the images before the networks see them; nothing by default.
         output_space: the space of the generator's images, "unit" (default) or "normalised".
         reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
-            BatchNorm start over, once; None for never. 140 in Fast's official code.
+            BatchNorm start over, once; None for never. 139 in Fast's official code.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class LatentInversion(GeneratorSynthesizer):
             ValueError: if generator, objective, teacher and batch size do not fit together.
         """
         super().prepare(teacher, batch_size)
-        self.drop_variables()
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
         self.labels = self.state("labels", (batch_size,), "int32")
         self.best_images = self.state("best_images", (batch_size, *teacher.image_shape), "float32")
-        self.best_classes = self.state("best_classes", (batch_size,), "int32")
         self.best_loss = self.state("best_loss", (), "float32")
-        self.rounds = self.state("rounds", (), "int32")
         self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
+        self._reset_seed = random.randrange(2**31)  # Python's own chance, which the run's seed has set
+        if self.reset_at_round is not None:
+            self._first_layers()
 
     def open_round(self, draws: Draws) -> None:
         """Starts over with the draws' latents and labels."""
@@ -110,7 +111,7 @@ class LatentInversion(GeneratorSynthesizer):
 
         variables = [*self.generator.trainable_variables, self.latents]
         loss, (values, batch, images), gradients = differentiate(loss_fn, variables, self.optimizer.scale_loss)
-        self._keep_best(loss, images, batch.teacher_logits)
+        self._keep_best(loss, images)
         self.learning.update(gradients[:-1], variables[:-1])
         self.latent_optimizer.apply(gradients[-1:], [self.latents])
         self.objective.after_update(batch, values, update_in_epoch)
@@ -123,25 +124,35 @@ class LatentInversion(GeneratorSynthesizer):
             The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32 `[B]`.
         """
         self.learning.close_round(self.generator.trainable_variables)
-        self.objective.close_round()
-        self.rounds.assign(self.rounds.value + 1)
-        return ops.copy(self.best_images.value), ops.copy(self.best_classes.value)
+        self._count_round()
+        images = ops.copy(self.best_images.value)
+        return images, self._seen_classes(teacher.normalisation.convert(images, "unit", "normalised"), teacher)
 
-    def _keep_best(self, loss: Any, images: Any, teacher_logits: Any) -> None:
-        # Chosen by value into variables of their own, so that no later update reaches what was kept.
+    def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
+        """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`; `training` has no effect."""
+        return super().sample(latents, teacher, training=True)
+
+    def _keep_best(self, loss: Any, images: Any) -> None:
+        # Chosen by value into a variable of its own, so that no later update reaches what was kept.
         better = loss < self.best_loss.value
-        classes = ops.cast(ops.argmax(teacher_logits, axis=-1), "int32")
         self.best_images.assign(ops.where(better, images, self.best_images.value))
-        self.best_classes.assign(ops.where(better, classes, self.best_classes.value))
         self.best_loss.assign(ops.where(better, loss, self.best_loss.value))
 
     def _reset_first_layers(self, due: Any) -> None:
-        """Gives the first dense layer N(0, 0.02) weights and the first BatchNorm its initial ones, if that is due."""
-        layers = flat_layers(self.generator)
-        dense = next(layer for layer in layers if isinstance(layer, keras.layers.Dense))
-        norm = next(layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization))
-        fresh = [(dense.kernel, keras.random.normal(dense.kernel.shape, stddev=0.02, seed=self.reset_at_round))]
-        fresh += [(variable, ops.zeros(variable.shape)) for variable in (dense.bias, norm.beta, norm.moving_mean)]
-        fresh += [(variable, ops.ones(variable.shape)) for variable in (norm.gamma, norm.moving_variance)]
-        for variable, value in fresh:
-            variable.assign(ops.where(due, value, variable.value))
+        """Gives the first dense layer and the first BatchNorm N(0, 0.02) weights and zero offsets, if that is due."""
+        for index, layer in enumerate(self._first_layers()):
+            weight, *offsets = layer.trainable_variables
+            fresh = keras.random.normal(weight.shape, stddev=0.02, seed=self._reset_seed + index)
+            weight.assign(ops.where(due, fresh, weight.value))
+            for offset in offsets:
+                offset.assign(ops.where(due, 0.0, offset.value))
+
+    def _first_layers(self) -> list[keras.layers.Layer]:
+        layers, wanted = flat_layers(self.generator), (keras.layers.Dense, keras.layers.BatchNormalization)
+        found = [[layer for layer in layers if isinstance(layer, kind)] for kind in wanted]
+        if not all(found):
+            raise ValueError(
+                f"LatentInversion.reset_at_round={self.reset_at_round}: the generator {self.generator.name!r} has no "
+                "dense or no BatchNorm layer to reset; use None."
+            )
+        return [layers_of_kind[0] for layers_of_kind in found]

@@ -42,7 +42,7 @@ def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
     ("arguments", "message"),
     [
         (["--gin_param=memory_images = 5"], r"capacity_images=5 cannot hold the 8 images that a round writes"),
-        (["--gin_param=warmup_rounds = 9"], r"warmup_rounds=9 and one more take 40 steps.*raise rounds_per_epoch to"),
+        (["--gin_param=warmup_rounds = 9"], r"warmup_rounds=9 and one more take 41 steps.*raise rounds_per_epoch to"),
         (["--gin_param=PrioritySampling.alpha = -1"], r"PrioritySampling\.alpha=-1 must be a number of at least 0"),
         (["--gin_param=Modulation.gamma = -1"], r"Modulation\.gamma=-1 must be a number of at least 0"),
         (["--gin_param=TeacherRecipe.model = @lenet5"], r"no BatchNormalization layer.*weight 0, or choose another"),

@@ -1,6 +1,7 @@
 """The adversarial discrepancy and the target cross-entropy against NumPy."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 import dfkd_keras as dk
@@ -59,8 +60,18 @@ def test_a_late_term_is_0_before_its_round(rng):
     np.testing.assert_array_equal(late, dk.TargetCrossEntropy()(batch(logits, labels=labels)))
 
 
+def test_a_late_term_starts_with_a_plain_generator_too(make_distiller):
+    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), dk.AfterRounds(dk.ClassEntropy(), 3)])
+    schedule = dk.Rounds(epochs=2, rounds_per_epoch=3, warmup_rounds=2, synthesis_updates=1, student_updates=2)
+    distiller = make_distiller(schedule, objective=objective, replay=dk.ReplayBuffer(20))
+    entropies = distiller.fit(verbose=0).history["class_entropy"]
+    assert entropies[1] < -0.1
+    with pytest.raises(ValueError, match="AfterRounds waits for rounds, which Alternating has none of"):
+        make_distiller(dk.Alternating(1), objective=objective)
+
+
 def test_wrappers_keep_the_name_and_the_needs():
     term = dk.AfterRounds(dk.Modulated(dk.AdversarialDiscrepancy(), dk.Modulation()), 3)
     assert term.name == "adversarial_discrepancy"
-    assert term.needs == {"student", "class_counts"}
+    assert term.needs == {"student", "class_counts", "rounds"}
     assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == frozenset()

@@ -49,6 +49,16 @@ def draws(selection):
     return Draws(None, None, ops.convert_to_tensor(np.array(selection, "float32")), None)
 
 
+class Constant:
+    """A discrepancy of a given value for every image."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, teacher_logits, student_logits):
+        return ops.full((BATCH,), self.value)
+
+
 def test_images_survive_as_8_bits_and_come_back_normalised(make, rng):
     buffer, images = make(), rng.uniform(-0.2, 1.2, (BATCH, *SHAPE)).astype("float32")
     buffer.write(ops.convert_to_tensor(images), ops.zeros(BATCH, "int32"))
@@ -119,7 +129,7 @@ def test_a_growing_memory_has_room_for_every_round(make):
 def test_new_images_get_the_highest_priority(make):
     buffer = make(10, dk.PrioritySampling())
     write(buffer, [1, 2, 3, 4])
-    assert (np.array(buffer.priorities.value)[:4] > 0).all()
+    np.testing.assert_array_equal(np.array(buffer.priorities.value)[:4], [1.0] * 4)
     buffer.priorities.assign(ops.convert_to_tensor([0.5, 0.1, 7.0, 0.2] + [0.0] * 6))
     write(buffer, [5, 6, 7, 8])
     np.testing.assert_array_equal(np.array(buffer.priorities.value)[4:8], [7.0] * 4)
@@ -136,20 +146,37 @@ def test_priorities_come_from_the_forward_pass_of_the_student(make, rng):
     np.testing.assert_allclose(logged["priority"], expected.mean(), rtol=1e-6)
 
 
+def test_images_of_the_warm_up_stay_within_reach_after_the_first_updates(make, rng):
+    """Once all but the first batch starved: it alone had priorities of a discrepancy's size."""
+    policy = dk.PrioritySampling(alpha=1.0, beta=0.4)
+    buffer = make(100, policy)
+    for _ in range(25):
+        write(buffer, rng.integers(256, size=BATCH))
+    for _ in range(5):
+        sample = buffer.sample(draws(rng.random(BATCH)))
+        buffer.update(
+            sample, *(ops.convert_to_tensor(rng.normal(size=(BATCH, 10)).astype("float32")) for _ in range(2))
+        )
+    assert 1.0 / np.sum(np.square(policy.probabilities(buffer.priorities.value, 100))) > 80
+
+
+def test_priorities_have_the_weight_itself_not_what_its_batch_made_of_it(make):
+    buffer = make(10, dk.PrioritySampling(beta=1.0, discrepancy=Constant(2.0), normalise="max"))
+    write(buffer, [1, 2, 3, 4])
+    buffer.priorities.assign(np.array([1.0, 2.0, 1.0, 4.0] + [0.0] * 6, "float32"))
+    sample = buffer.sample(draws([0.0, 0.2, 0.4, 0.9]))
+    np.testing.assert_array_equal(sample.indices, [0, 1, 2, 3])
+    importance = 8.0 / (4 * np.array([1.0, 2.0, 1.0, 4.0]))
+    np.testing.assert_allclose(sample.importance, importance, rtol=1e-5)
+    np.testing.assert_allclose(sample.weights, importance / importance.max(), rtol=1e-5)
+    buffer.update(sample, None, None)
+    np.testing.assert_allclose(np.array(buffer.priorities.value)[:4], 2.0 * importance, rtol=1e-5)
+
+
 def test_uniform_sampling_keeps_no_priorities(make):
     buffer = make()
     write(buffer, [1, 2, 3, 4])
     assert buffer.update(buffer.sample(draws([0.1])), None, None) == {}
-
-
-class Constant:
-    """A discrepancy of a given value for every image."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __call__(self, teacher_logits, student_logits):
-        return ops.full((BATCH,), self.value)
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
@@ -164,6 +191,8 @@ def test_priorities_that_are_negative_or_nan_are_refused_where_they_arise(make, 
 def test_a_capacity_below_the_batch_is_refused(make):
     with pytest.raises(ValueError, match=r"capacity_images=3 cannot hold the 4 images"):
         make(3)
+    with pytest.raises(ValueError, match=r"capacity_images=0 must be a whole number of at least 1"):
+        make(0)
 
 
 def test_an_empty_memory_is_refused(make):

@@ -45,7 +45,7 @@ def test_draws_follow_the_probabilities(priorities, rng):
 
 
 def test_full_weights_make_every_statistic_that_of_uniform_draws(priorities, rng):
-    policy, statistic = dk.PrioritySampling(1.0, beta=1.0, normalise="none"), rng.normal(size=FILLED)
+    policy, statistic = dk.PrioritySampling(1.0, beta=1.0), rng.normal(size=FILLED)
     indices, weights = (np.array(x) for x in sample(policy, priorities, rng.random(100_000, dtype=np.float32)))
     for values in (statistic, statistic**2, np.arange(FILLED)):
         weighted = weights * values[indices]
@@ -55,12 +55,12 @@ def test_full_weights_make_every_statistic_that_of_uniform_draws(priorities, rng
 
 def test_weights_equal_numpy(priorities, rng):
     selection = rng.random(32, dtype=np.float32)
-    indices, weights = sample(dk.PrioritySampling(0.7, beta=0.4, normalise="none"), priorities, selection)
+    indices, weights = sample(dk.PrioritySampling(0.7, beta=0.4), priorities, selection)
     expected = (FILLED * numpy_probabilities(priorities, 0.7)[np.array(indices)]) ** -0.4
     np.testing.assert_allclose(weights, expected, rtol=1e-4)
-    for normalise, scale in (("max", expected.max()), ("mean", expected.mean())):
-        _, weights = sample(dk.PrioritySampling(0.7, beta=0.4, normalise=normalise), priorities, selection)
-        np.testing.assert_allclose(weights, expected / scale, rtol=1e-4)
+    for normalise, scale in (("max", expected.max()), ("mean", expected.mean()), ("none", 1.0)):
+        normalised = dk.PrioritySampling(0.7, beta=0.4, normalise=normalise).normalised(weights)
+        np.testing.assert_allclose(normalised, expected / scale, rtol=1e-4)
 
 
 def test_beta_0_gives_weights_of_1(priorities, rng):
@@ -80,9 +80,9 @@ def test_alpha_0_draws_uniformly_with_weights_of_1(priorities, rng, beta):
 
 def test_beta_may_be_annealed(priorities, rng):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 100, 1.0)
-    policy, selection = dk.PrioritySampling(1.0, beta=schedule, normalise="none"), rng.random(32, dtype=np.float32)
+    policy, selection = dk.PrioritySampling(1.0, beta=schedule), rng.random(32, dtype=np.float32)
     for drawn, beta in ((0, 0.0), (50, 0.5), (100, 1.0), (1000, 1.0)):
-        expected = sample(dk.PrioritySampling(1.0, beta=beta, normalise="none"), priorities, selection)[1]
+        expected = sample(dk.PrioritySampling(1.0, beta=beta), priorities, selection)[1]
         np.testing.assert_allclose(sample(policy, priorities, selection, drawn)[1], expected, rtol=1e-4)
 
 

@@ -96,8 +96,15 @@ def test_kept_images_are_those_from_before_the_update():
     np.testing.assert_allclose(rounds.inversion.best_images.value, before, atol=1e-5)
 
 
-def test_kept_classes_are_what_the_teacher_sees():
-    rounds = Round()
+class Black:
+    """An augmentation that leaves nothing of an image."""
+
+    def __call__(self, images, uniforms, fill=0.0):
+        return images * 0.0
+
+
+def test_kept_classes_are_what_the_teacher_sees_in_the_images_that_are_kept():
+    rounds = Round(augment=Black())
     _, images, classes = rounds.run(updates=1)
     seen = rounds.teacher(rounds.teacher.normalisation.convert(images, "unit", "normalised")).logits
     np.testing.assert_array_equal(classes, np.argmax(seen, axis=-1))
@@ -207,13 +214,19 @@ def test_the_first_layers_start_over_once_at_their_round():
     np.testing.assert_array_equal(kernels[2], kernels[3])
     assert abs(kernels[2].std() - 0.02) < 0.004
     assert not np.array(dense.bias.value).any()
+    norm = rounds.inversion.generator.layers[3]
+    assert abs(np.array(norm.gamma.value)).max() < 0.2
+    assert not np.array(norm.beta.value).any()
+
+
+def test_a_generator_without_layers_to_reset_is_refused():
+    generator = keras.Sequential([layers.Input((LATENT,)), layers.Dense(64, use_bias=False), layers.Reshape(SHAPE)])
+    inversion = dk.LatentInversion(generator, dk.WeightedSum([dk.TargetCrossEntropy()]), adam(), reset_at_round=2)
+    with pytest.raises(ValueError, match=r"reset_at_round=2: the generator .* has no dense or no BatchNorm layer"):
+        inversion.prepare(norm_teacher(), BATCH)
 
 
 def test_the_networks_see_augmented_images_and_the_memory_gets_them_as_they_are():
-    class Black:
-        def __call__(self, images, uniforms, fill=0.0):
-            return images * 0.0
-
     rounds = Round(augment=Black())
     rounds.open()
     before = np.array(rounds.inversion.generator(draws().latents, training=True))
