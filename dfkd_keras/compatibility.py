@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from dfkd_keras import gradient
 from dfkd_keras.checks import same_shape
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
@@ -48,6 +49,8 @@ def check_memory(
         )
     if "rounds" in synthesizer.objective.needs and not schedule.rounds:
         raise ValueError(f"AfterRounds waits for rounds, which {type(schedule).__name__} has none of: use Rounds.")
+    if replay.keeps_images and gradient.replicas() > 1:
+        raise ValueError(f"a ReplayBuffer is for one device as yet, not for {gradient.replicas()}: use no strategy.")
     if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
         raise ValueError(
             f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "
@@ -57,13 +60,23 @@ def check_memory(
         raise ValueError("LatentInversion makes its images by rounds: use Rounds and a ReplayBuffer.")
 
 
-def check_plan(distiller: Any, steps_per_epoch: int, initial_epoch: int) -> None:
+def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int) -> None:
     """Raises ValueError if a distiller cannot be trained as its schedule, and the arguments of `fit`, say."""
     schedule, execution = distiller.schedule, distiller.steps_per_execution
     if execution > 1 and any(kind.opens_round for kind in schedule.kinds):
         raise ValueError(
             f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
             "epoch; use 1."
+        )
+    if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
+        raise ValueError(
+            f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out, and it is the schedule's "
+            f"{schedule.steps_per_epoch}."
+        )
+    if epochs > schedule.epochs and distiller.replay.grows:
+        raise ValueError(
+            f"fit(epochs={epochs}): the growing memory has room for the schedule's {schedule.epochs} epochs only; plan "
+            "them there, or give ReplayBuffer.capacity_images."
         )
     synthesis_updates = steps_per_epoch * max(kind.synthesis for kind in schedule.kinds)
     if synthesis_updates:

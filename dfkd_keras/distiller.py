@@ -105,6 +105,8 @@ class DataFreeDistiller(Configured, keras.Model):
         if optimizer is synthesis_optimizer:
             raise ValueError(f"both sides were given the same {optimizer.name!r} object: give each its own optimizer.")
         super().compile(optimizer=optimizer, **kwargs)
+        if gradient.BACKEND == "jax" and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
         self.optimizer.build(self.student.trainable_variables)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer) and self.optimizer is not optimizer:
             synthesis_optimizer = keras.optimizers.LossScaleOptimizer(synthesis_optimizer)  # as Keras did to the other
@@ -137,11 +139,16 @@ class DataFreeDistiller(Configured, keras.Model):
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
         epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
-        check_plan(self, steps_per_epoch, kwargs.get("initial_epoch", 0))
+        check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0))
         plan = range(max(epochs, self.schedule.epochs))  # a training in parts follows the same plan as one in one go
         made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in plan]
-        span(self.optimizer, sum(updates.student for updates in made))
-        span(self.synthesizer.optimizer, sum(updates.synthesis for updates in made))
+        synthesis_updates, student_updates = (sum(updates[side] for updates in made) for side in (0, 1))
+        new_lengths = (
+            self.synthesizer.span(synthesis_updates, self.schedule.rounds),
+            span(self.optimizer, student_updates),
+        )
+        if any(new_lengths):
+            self._train_functions = {}  # which have the old lengths built in
         conductor = _Conductor(steps_per_epoch)
         noise = NoiseStream(
             self.batch_size,

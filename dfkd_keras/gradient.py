@@ -58,6 +58,10 @@ if BACKEND == "tensorflow":
             scaled = scale_loss(loss)
         return loss, auxiliary, tape.gradient(scaled, values)
 
+    def replicas() -> int:
+        """Returns on how many devices a step runs at once."""
+        return tf.distribute.get_strategy().num_replicas_in_sync
+
     def train_step(step: Callable) -> Callable:
         """Marks a method as the model's `train_step(self, data)`."""
         return step
@@ -86,6 +90,10 @@ elif BACKEND == "jax":
             if id(variable) not in trained:  # BatchNorm statistics and the like, moved by the forward pass
                 outer.add_update((variable, value))
         return loss, auxiliary, gradients
+
+    def replicas() -> int:
+        """Returns on how many devices a step runs at once."""
+        return 1
 
     def _stateless(groups_of: Callable) -> Callable:
         def decorate(step):

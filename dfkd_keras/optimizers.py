@@ -78,8 +78,10 @@ class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def span(optimizer: keras.optimizers.Optimizer, updates: int) -> None:
-    """Tells an optimizer's learning rate schedule, if it wants to know, how many updates will be made in all."""
+def span(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
+    """Tells an optimizer's schedule, if it wants to know, how many updates will be made in all; True if that is new."""
     schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
-    if isinstance(schedule, CosineOverTraining):
-        schedule.updates = updates
+    if not isinstance(schedule, CosineOverTraining) or schedule.updates == updates:
+        return False
+    schedule.updates = updates
+    return True

@@ -57,7 +57,6 @@ class OptimizerState(Component):
     def __init__(self):
         super().__init__(name="optimizer_state")
         self.optimizer = None
-        self._initial_values = []
 
     def take(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Builds the optimizer on the variables that it updates and tracks it, in place of an earlier one."""
@@ -66,15 +65,12 @@ class OptimizerState(Component):
         optimizer.build(variables)
         for variable in optimizer.variables:
             self._track_variable(variable)
-        # Keras fills each of an optimizer's variables with one value.
-        self._initial_values = [ops.convert_to_numpy(variable.value).flat[0] for variable in optimizer.variables]
 
     def restart(self) -> None:
-        """Makes the optimizer forget all updates so far; its learning rate stays."""
-        rate = getattr(self.optimizer, "inner_optimizer", self.optimizer)._learning_rate
-        for variable, initial in zip(self.optimizer.variables, self._initial_values, strict=True):
-            if variable is not rate:
-                variable.assign(ops.full(variable.shape, initial, dtype=variable.dtype))
+        """Makes an optimizer whose moments start at 0 forget all updates so far; a constant learning rate stays."""
+        for variable in self.optimizer.variables:
+            if variable is not self.optimizer._learning_rate:
+                variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
 
 class RandomState(Component):

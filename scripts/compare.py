@@ -27,18 +27,20 @@ def compare() -> None:
         raise ValueError("nothing to compare: give --gin_file for every method, such as --gin_file=ssdkd.gin.")
     if FLAGS.seed is not None:
         raise ValueError("--seed is for one run: give --seeds=0,1 here.")
-    if not all(seed.isdigit() for seed in FLAGS.seeds):
-        raise ValueError(f"--seeds={','.join(FLAGS.seeds)} must be whole numbers such as 0,1,2.")
-    folder, failed = Path(FLAGS.out_dir), []
+    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(FLAGS.seeds)) < len(FLAGS.seeds):
+        raise ValueError(f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers such as 0,1,2.")
+    folder, finished, failed = Path(FLAGS.out_dir), [], []
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(method, seed) for seed in FLAGS.seeds for method in FLAGS.gin_file]
     for method, seed in jobs:
         path = run_path(folder, method, seed)
         print(f"{path.name} ...", flush=True)
-        if not train(method, seed, path):
+        if train(method, seed, path):
+            finished.append(Run.read(path))
+        else:
             failed.append(path.name)
-        write_comparison(folder, finished_runs(folder, jobs))
-    print(write_comparison(folder, finished_runs(folder, jobs), FLAGS.reference), end="")
+        write_comparison(folder, finished)
+    print(write_comparison(folder, finished, FLAGS.reference), end="")
     print(f"see {folder}/comparison.md, .csv and .png")
     if failed:
         raise ValueError(f"these runs failed, see their logs in {folder}: {', '.join(failed)}.")
@@ -46,12 +48,7 @@ def compare() -> None:
 
 def run_path(folder: Path, method: str, seed: str) -> Path:
     """Returns the folder of one run."""
-    return folder / f"{Path(method).stem}-seed{seed}"
-
-
-def finished_runs(folder: Path, jobs: list[tuple[str, str]]) -> list[Run]:
-    """Returns the runs that are complete."""
-    return [run for job in jobs if (run := Run.read(run_path(folder, *job)))]
+    return folder / f"{method.removesuffix('.gin').strip('./').replace('/', '-')}-seed{seed}"
 
 
 def train(method: str, seed: str, path: Path) -> bool:

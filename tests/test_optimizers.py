@@ -68,3 +68,15 @@ def test_the_cosine_survives_serialisation():
     optimizer = CoupledSGD(CosineOverTraining(0.2, 0.01, 50), 0.9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert again.get_config() == optimizer.get_config()
+
+
+def test_a_longer_training_changes_the_rate_of_the_compiled_steps_too(make_distiller):
+    """The length is built into compiled steps: they must be compiled anew."""
+    distiller = make_distiller(dk.Alternating(1, steps_per_epoch=2))
+    distiller.compile(CoupledSGD(CosineOverTraining(0.1)), synthesis_optimizer="adam")
+    distiller.fit(verbose=0)
+    before = [np.array(v.value) for v in distiller.student.trainable_variables]
+    distiller.optimizer.iterations.assign(4)  # at the end of a training of 2 epochs the rate is 0
+    distiller.fit(epochs=2, initial_epoch=1, verbose=0)
+    after = [np.array(v.value) for v in distiller.student.trainable_variables]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

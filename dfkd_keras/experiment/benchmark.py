@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.schedule import Updates
+from dfkd_keras.schedule import Schedule, Updates
 
 WARM_UP_STEPS = 3
 
@@ -27,17 +27,18 @@ class _Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.started)
 
 
-class _OneKind:
+class _OneKind(Schedule):
     """A schedule whose every step makes the same updates."""
 
     def __init__(self, kind: Updates):
-        self.kinds, self.epochs = (kind,), 1
+        self.kind, self.epochs = kind, 1
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        return (self.kind,)
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
-        return self.kinds[0]
-
-    def makes(self, epoch: int, steps_per_epoch: int) -> Updates:
-        return Updates(*(steps_per_epoch * count for count in self.kinds[0][:2]))
+        return self.kind
 
 
 def step_seconds(distiller: DataFreeDistiller, kind: Updates, steps: int) -> list[float]:

@@ -20,7 +20,7 @@ PARTS = [
     replay.FirstInFirstOut,
     replay.LargestClassFirst,
     replay.LowestPriorityFirst,
-    synthesis.Sequential,
+    synthesis.ContinuedLearning,
     optimizers.CosineOverTraining,
     optimizers.CoupledSGD,
     Experiment,

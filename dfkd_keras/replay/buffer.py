@@ -43,7 +43,7 @@ class ReplayBuffer(Component):
         super().__init__(name="replay")
         self.capacity_images = capacity_images
         self.sampling, self.eviction = sampling or UniformSampling(), eviction or FirstInFirstOut()
-        self.names = self.sampling.names
+        self.names, self.grows = self.sampling.names, capacity_images is None
         if isinstance(self.eviction, LowestPriorityFirst) and not self.names:
             raise ValueError(
                 "LowestPriorityFirst needs priorities, which UniformSampling does not keep: use PrioritySampling, or "

@@ -25,6 +25,7 @@ class FreshSamples(Configured):
     names = ()
     class_counts = None
     keeps_images = False
+    grows = False
 
     def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
         """There is nothing to make room for."""

@@ -2,6 +2,6 @@
 
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.latent_inversion import LatentInversion
-from dfkd_keras.synthesis.meta import FirstOrderMAML, Reptile, Sequential
+from dfkd_keras.synthesis.meta import ContinuedLearning, FirstOrderMAML, Reptile
 
-__all__ = ["FirstOrderMAML", "GeneratorSynthesizer", "LatentInversion", "Reptile", "Sequential"]
+__all__ = ["ContinuedLearning", "FirstOrderMAML", "GeneratorSynthesizer", "LatentInversion", "Reptile"]

@@ -11,6 +11,7 @@ from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import Component, OptimizerState
 from dfkd_keras.teacher import Teacher
 
@@ -57,6 +58,15 @@ class GeneratorSynthesizer(Component):
     def optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that `compile` set."""
         return self.optimizer_state.optimizer
+
+    def span(self, updates: int, rounds: int) -> bool:
+        """Tells the optimizer's schedule, if it wants to know, the length of the training; True if that is new to it.
+
+        Args:
+            updates: of the synthesizer in all.
+            rounds: of synthesis in all, 0 if the schedule has none.
+        """
+        return span(self.optimizer, updates)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Makes ready for training.

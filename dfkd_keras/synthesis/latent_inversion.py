@@ -11,9 +11,10 @@ from dfkd_keras.gradient import differentiate
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import OptimizerState
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings, look_at
-from dfkd_keras.synthesis.meta import FirstOrderMAML, Reptile, Sequential
+from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds, check_restarted
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import Teacher
 
@@ -29,7 +30,7 @@ class LatentInversion(GeneratorSynthesizer):
         generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
         objective: what a round minimises.
         latent_optimizer: moves the latents, fresh in every round.
-        learning: how the generator learns over the rounds; `Sequential()` by default (plain Fast).
+        learning: how the generator learns over the rounds; `ContinuedLearning()` by default (plain Fast).
         augment: applied to the images before the networks see them; nothing by default.
         output_space: the space of the generator's images, "unit" (default) or "normalised".
         reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
@@ -41,13 +42,14 @@ class LatentInversion(GeneratorSynthesizer):
         generator: keras.Model,
         objective: Objective,
         latent_optimizer: keras.optimizers.Optimizer,
-        learning: Sequential | FirstOrderMAML | Reptile | None = None,
+        learning: LearningOverRounds | None = None,
         augment: RandomCropFlip | None = None,
         output_space: Space = "unit",
         reset_at_round: int | None = None,
     ):
         super().__init__(generator, objective, output_space)
-        self.latent_optimizer, self.learning = latent_optimizer, learning or Sequential()
+        check_restarted(latent_optimizer, "the latent optimizer")
+        self.latent_optimizer, self.learning = latent_optimizer, learning or ContinuedLearning()
         self.augment, self.reset_at_round = augment, reset_at_round
         self.latent_optimizer_state = OptimizerState()
 
@@ -57,8 +59,23 @@ class LatentInversion(GeneratorSynthesizer):
         return self.learning.optimizer
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round."""
+        """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round.
+
+        Raises:
+            ValueError: for an optimizer that is used elsewhere too, or under mixed_float16.
+        """
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "LatentInversion does not scale its losses, as mixed_float16 asks for: use mixed_bfloat16 or float32."
+            )
+        used = [optimizer, self.latent_optimizer, getattr(self.learning, "inner_optimizer", None)]
+        if len({id(each) for each in used}) < len(used):
+            raise ValueError(f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own.")
         self.learning.compile(optimizer, self.generator.trainable_variables)
+
+    def span(self, updates: int, rounds: int) -> bool:
+        """Tells the optimizer's schedule, if it wants to know, that it makes one step in each of `rounds` rounds."""
+        return span(self.optimizer, rounds)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Makes ready for training.
@@ -110,7 +127,7 @@ class LatentInversion(GeneratorSynthesizer):
             return loss, (values, batch, images)
 
         variables = [*self.generator.trainable_variables, self.latents]
-        loss, (values, batch, images), gradients = differentiate(loss_fn, variables, self.optimizer.scale_loss)
+        loss, (values, batch, images), gradients = differentiate(loss_fn, variables)
         self._keep_best(loss, images)
         self.learning.update(gradients[:-1], variables[:-1])
         self.latent_optimizer.apply(gradients[-1:], [self.latents])

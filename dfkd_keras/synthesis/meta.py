@@ -6,21 +6,46 @@ from keras import ops
 from dfkd_keras.serialization import Component, OptimizerState
 
 
-class Sequential(Component):
-    """Plain Fast: the generator goes on from where the last round left it, with a fresh optimizer."""
+class LearningOverRounds(Component):
+    """What a round of latent inversion does to the generator.
+
+    A subclass says what happens at a round's opening, at each update and at its closing; `variables` are always the
+    generator's.
+    """
 
     def __init__(self):
-        super().__init__(name="sequential")
+        super().__init__(name="learning")
         self.optimizer_state = OptimizerState()
 
     @property
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """The generator's optimizer."""
+        """The synthesizer's optimizer."""
         return self.optimizer_state.optimizer
 
     def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Sets the optimizer and what it updates."""
         self.optimizer_state.take(optimizer, variables)
+
+    def open_round(self, variables: list[keras.Variable]) -> None:
+        """Begins a round."""
+        raise NotImplementedError
+
+    def update(self, gradients: list, variables: list[keras.Variable]) -> None:
+        """Takes one step within the round."""
+        raise NotImplementedError
+
+    def close_round(self, variables: list[keras.Variable]) -> None:
+        """Ends the round."""
+        raise NotImplementedError
+
+
+class ContinuedLearning(LearningOverRounds):
+    """Plain Fast: the generator goes on from where the last round left it, with a fresh optimizer."""
+
+    def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
+        """Sets the optimizer and what it updates."""
+        check_restarted(optimizer, "the synthesis optimizer under ContinuedLearning")
+        super().compile(optimizer, variables)
 
     def open_round(self, variables: list[keras.Variable]) -> None:
         """Forgets the optimizer's moments."""
@@ -34,7 +59,7 @@ class Sequential(Component):
         """There is nothing left to do."""
 
 
-class MetaLearning(Sequential):
+class MetaLearning(LearningOverRounds):
     """Within a round the generator adapts; then it returns to where it started and takes one step of its own.
 
     Args:
@@ -44,6 +69,7 @@ class MetaLearning(Sequential):
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer):
         super().__init__()
+        check_restarted(inner_optimizer, "the inner optimizer of meta-learning")
         self.inner_optimizer = inner_optimizer
         self.inner_state, self.start = OptimizerState(), []
 
@@ -119,3 +145,11 @@ class Reptile(MetaLearning):
     def _meta_gradients(self, variables: list[keras.Variable]) -> list:
         pairs = zip(self.start, variables, strict=True)
         return [self.scale * (start.value - variable.value) for start, variable in pairs]
+
+
+def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
+    """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
+    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
+    if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl)):
+        raise ValueError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")

@@ -31,7 +31,17 @@ def test_a_failed_run_is_named_and_does_not_stop_the_others(tmp_path):
     assert "| ssdkd | 1 |" in (tmp_path / "out" / "comparison.md").read_text()
 
 
+def test_runs_of_another_configuration_are_not_taken_for_these(tmp_path):
+    assert compare("--gin_file=ssdkd.gin", cwd=tmp_path).returncode == 0
+    process = compare("--gin_file=ssdkd.gin", "--gin_param=Modulation.gamma = 2.0", cwd=tmp_path)
+    assert "these runs failed" in error_line(process)
+    assert "different configuration" in (tmp_path / "out" / "ssdkd-seed0.log").read_text()
+    assert "| ssdkd |" not in (tmp_path / "out" / "comparison.md").read_text()
+
+
 def test_bad_flags_are_told_in_one_line(tmp_path):
     assert "nothing to compare" in error_line(compare(cwd=tmp_path))
-    assert "--seeds=a must be whole numbers" in error_line(compare("--gin_file=ssdkd.gin", "--seeds=a", cwd=tmp_path))
+    assert "--seeds=a must be different whole numbers" in error_line(
+        compare("--gin_file=ssdkd.gin", "--seeds=a", cwd=tmp_path)
+    )
     assert "give --seeds=0,1 here" in error_line(compare("--gin_file=ssdkd.gin", "--seed=1", cwd=tmp_path))

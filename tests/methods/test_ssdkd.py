@@ -106,3 +106,33 @@ def test_phi_may_weigh_the_students_loss_too(build):
     plain = losses_of(build("ssdkd.gin"))
     modulated = losses_of(build("ssdkd.gin", "DataFreeDistiller.modulation = @Modulation()"))
     assert np.abs(plain[:, 1] - modulated[:, 1]).max() > 1e-4
+
+
+def test_a_whole_distiller_is_saved_and_goes_on_to_the_same_bits(build, tmp_path):
+    whole, first = build("ssdkd.gin"), build("ssdkd.gin")
+    whole.fit(verbose=0)
+    first.fit(epochs=1, verbose=0)
+    first.save(tmp_path / "distiller.keras")
+    resumed = keras.saving.load_model(tmp_path / "distiller.keras")
+    resumed.fit(initial_epoch=1, verbose=0)
+    assert equal(values(resumed.variables), values(whole.variables))
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16"])
+def test_it_trains_in_mixed_precision(build, dtype):
+    keras.config.set_dtype_policy(dtype)
+    try:
+        distiller = build("ssdkd.gin", "TeacherRecipe.trained = False")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    losses = losses_of(distiller)
+    assert np.isfinite(losses).all()
+    assert all(np.isfinite(np.array(v.value, "float32")).all() for v in distiller.student.variables)
+
+
+def test_other_plans_than_the_schedules_are_refused(build):
+    with pytest.raises(ValueError, match=r"fit\(steps_per_epoch=2\) would cut rounds short"):
+        build("ssdkd.gin").fit(steps_per_epoch=2)
+    distiller = build("fast_meta.gin", "ReplayBuffer.capacity_images = None")
+    with pytest.raises(ValueError, match=r"fit\(epochs=5\): the growing memory has room for the schedule's 2 epochs"):
+        distiller.fit(epochs=5)

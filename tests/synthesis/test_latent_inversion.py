@@ -8,7 +8,8 @@ from keras import layers, ops
 import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.noise import Draws
-from dfkd_keras.synthesis import Sequential
+from dfkd_keras.optimizers import CosineOverTraining
+from dfkd_keras.synthesis import ContinuedLearning
 from dfkd_keras.synthesis.generator import Surroundings
 from tests.conftest import equal, values
 
@@ -127,7 +128,7 @@ def test_a_round_forgets_the_one_before():
 
 def test_plain_fast_goes_on_with_the_generator_and_restarts_its_optimizer():
     optimizer = adam()
-    rounds = Round(Sequential(), optimizer=optimizer)
+    rounds = Round(ContinuedLearning(), optimizer=optimizer)
     rounds.open()
     rounds.update()
     moved = rounds.weights
@@ -243,3 +244,45 @@ def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
     )
     with pytest.raises(ValueError, match=r"no BatchNormalization layer.*weight 0, or choose another method"):
         inversion.prepare(dk.Teacher(models.lenet5()), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Round(dk.FirstOrderMAML(keras.optimizers.Adam(CosineOverTraining(0.1)))),
+            "inner optimizer .* constant rate",
+        ),
+        (lambda: Round(ContinuedLearning(), optimizer=keras.optimizers.Adam(CosineOverTraining(0.1))), "constant rate"),
+        (
+            lambda: Round(dk.Reptile(keras.optimizers.Adagrad())),
+            "'adagrad', cannot start over in every round: use Adam",
+        ),
+        (lambda: Round(optimizer=keras.optimizers.LossScaleOptimizer(adam())), "use mixed_bfloat16 or float32"),
+    ],
+)
+def test_optimizers_that_cannot_play_their_part_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_one_optimizer_in_two_parts_is_refused():
+    shared = adam()
+    with pytest.raises(ValueError, match=r"the same 'adam\w*' object has two parts"):
+        Round(dk.FirstOrderMAML(shared), optimizer=shared)
+
+
+def test_a_meta_optimizers_cosine_spans_the_rounds():
+    rate = CosineOverTraining(0.1)
+    rounds = Round(dk.FirstOrderMAML(adam()), optimizer=keras.optimizers.Adam(rate))
+    assert rounds.inversion.span(updates=60, rounds=20)
+    assert rate.updates == 20
+    assert not rounds.inversion.span(updates=60, rounds=20)
+
+
+def test_previews_use_the_batchs_own_statistics_as_the_rounds_do():
+    rounds = Round()
+    rounds.run()
+    generator, latents = rounds.inversion.generator, draws().latents
+    shown = np.array(rounds.inversion.sample(latents, rounds.teacher))
+    np.testing.assert_allclose(shown, (np.array(generator(latents, training=True)) - 0.5) / 0.25, atol=1e-5)
