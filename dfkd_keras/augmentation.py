@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from dfkd_keras.checks import check_counts
 from dfkd_keras.serialization import Configured
 
 
@@ -24,8 +25,7 @@ class RandomCropFlip(Configured):
     flip: bool = True
 
     def __post_init__(self):
-        if not isinstance(self.padding, int) or self.padding < 0:
-            raise ValueError(f"RandomCropFlip.padding={self.padding!r} must be a whole number of at least 0.")
+        check_counts("RandomCropFlip", minimum=0, padding=self.padding)
 
     def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
         """Augments a batch.

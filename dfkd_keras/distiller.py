@@ -140,12 +140,11 @@ class DataFreeDistiller(Configured, keras.Model):
                 )
         epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
         check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0))
-        plan = range(max(epochs, self.schedule.epochs))  # a training in parts follows the same plan as one in one go
-        made = [self.schedule.makes(epoch, steps_per_epoch) for epoch in plan]
-        synthesis_updates, student_updates = (sum(updates[side] for updates in made) for side in (0, 1))
+        # A training in parts follows the same plan as one in one go.
+        planned = self.schedule.in_all(max(epochs, self.schedule.epochs), steps_per_epoch)
         new_lengths = (
-            self.synthesizer.span(synthesis_updates, self.schedule.rounds),
-            span(self.optimizer, student_updates),
+            self.synthesizer.span(planned.synthesis, self.schedule.rounds),
+            span(self.optimizer, planned.student),
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in

@@ -41,6 +41,11 @@ class Schedule(Configured):
         steps = [self.updates(epoch, step) for step in range(steps_per_epoch or self.steps_per_epoch)]
         return Updates(sum(step.synthesis for step in steps), sum(step.student for step in steps))
 
+    def in_all(self, epochs: int | None = None, steps_per_epoch: int | None = None) -> Updates:
+        """Returns how many updates of each side so many epochs make in all; those of the schedule by default."""
+        made = [self.makes(epoch, steps_per_epoch) for epoch in range(epochs or self.epochs)]
+        return Updates(sum(epoch.synthesis for epoch in made), sum(epoch.student for epoch in made))
+
 
 @dataclasses.dataclass(frozen=True)
 class Alternating(Schedule):

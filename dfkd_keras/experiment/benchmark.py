@@ -62,11 +62,11 @@ def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
     Returns:
         Medians in seconds, the images both updates process in a second, and the seconds of the first step of each kind.
     """
-    opening, closing = ([kind for kind in distiller.schedule.kinds if kind[side]] for side in (2, 3))
-    for kind in opening:
+    kinds = distiller.schedule.kinds
+    for kind in (kind for kind in kinds if kind.opens_round):
         step_seconds(distiller, kind, steps=0)
     synthesis = step_seconds(distiller, Updates(1, 0), steps)
-    for kind in closing:  # without which the memory would be empty
+    for kind in (kind for kind in kinds if kind.closes_round):  # without which the memory would be empty
         step_seconds(distiller, kind, steps=0)
     student = step_seconds(distiller, Updates(0, 1), steps)
     medians = [statistics.median(seconds[WARM_UP_STEPS:]) for seconds in (synthesis, student)]

@@ -9,11 +9,11 @@ import keras
 from keras import ops
 from tqdm import tqdm
 
-from dfkd_keras.experiment.diagnostics import teacher_probabilities
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import save_class_grid
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
+from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.schedule import Updates
 
 ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
@@ -119,7 +119,8 @@ class ImageGrids(keras.callbacks.Callback):
         last = after == self.params["epochs"] or not schedule.makes(after).synthesis
         if schedule.makes(epoch).synthesis and (after % self.every_epochs == 0 or last):
             images = self.model.replay.show(self.images, self.model)
-            classes = teacher_probabilities(self.model, images)[1]
+            teacher = self.model.teacher
+            classes = predicted_classes(teacher.model, ops.convert_to_numpy(teacher.to_inputs(images, "unit")))
             path = self.run.images / f"epoch-{epoch + 1:06d}.png"
             with written_aside(path) as aside:
                 save_class_grid(aside, images, classes, self.class_names)

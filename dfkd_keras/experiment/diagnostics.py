@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.replay import PrioritySampling, ReplayBuffer
+from dfkd_keras.teacher import Teacher
 
 
 class Diagnostics(NamedTuple):
@@ -27,25 +27,20 @@ class Diagnostics(NamedTuple):
 
 def diagnose(distiller: DataFreeDistiller, images: int = 1024) -> Diagnostics:
     """Examines `images` of the synthetic images, or of the memory if there is one."""
-    probabilities, classes = teacher_probabilities(distiller, distiller.replay.show(images, distiller))
+    probabilities = teacher_probabilities(distiller.teacher, distiller.replay.show(images, distiller))
     if distiller.replay.keeps_images:
         counts = ops.convert_to_numpy(distiller.replay.class_counts.value)
     else:
-        counts = np.bincount(classes.ravel(), minlength=distiller.teacher.classes)
+        counts = np.bincount(probabilities.argmax(axis=-1).ravel(), minlength=distiller.teacher.classes)
     size = effective_sample_size(distiller.replay) if distiller.replay.names else None
     return Diagnostics(counts.tolist(), probabilities.max(axis=-1).ravel(), size)
 
 
-def teacher_probabilities(
-    distiller: DataFreeDistiller, images: np.ndarray, batch_size: int = 256
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the teacher's probabilities `[N, K]` and classes `[N]` for unit images `[N, H, W, C]`."""
-    teacher = distiller.teacher
-    inputs = ops.convert_to_numpy(teacher.to_inputs(images, "unit"))
-    outputs = teacher.model.predict(inputs, batch_size=batch_size, verbose=0).astype(np.float32)
-    if teacher.outputs == "logits":
-        outputs = ops.convert_to_numpy(keras.activations.softmax(ops.convert_to_tensor(outputs)))
-    return outputs, outputs.argmax(axis=-1)
+def teacher_probabilities(teacher: Teacher, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Returns the teacher's probabilities `[N, K]` for unit images `[N, H, W, C]`."""
+    normalised = ops.convert_to_numpy(teacher.normalisation.convert(images, "unit", "normalised"))
+    batches = [normalised[start : start + batch_size] for start in range(0, len(images), batch_size)]
+    return np.concatenate([ops.convert_to_numpy(ops.softmax(teacher(batch).logits)) for batch in batches])
 
 
 def effective_sample_size(replay: ReplayBuffer) -> float:

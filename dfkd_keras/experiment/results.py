@@ -49,9 +49,8 @@ def collect(
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
     teacher_classes = metrics.predicted_classes(teacher.model, inputs)
     student_classes = metrics.predicted_classes(student, inputs)
-    made = [schedule.makes(epoch) for epoch in range(schedule.epochs)]
-    synthesis, distilling = (sum(updates[side] for updates in made) for side in (0, 1))
-    images, final = distilling * distiller.batch_size, metrics.agreement(student_classes, labels)
+    updates = schedule.in_all()
+    images, final = updates.student * distiller.batch_size, metrics.agreement(student_classes, labels)
     replay = distiller.replay
     seconds_synthesis, seconds_student = split_seconds(distiller, history)
     return {
@@ -66,8 +65,8 @@ def collect(
         "test_images": len(labels),
         "synthetic_images": int(replay.written.value) if replay.keeps_images else images,
         "memory_images": replay.stored if replay.keeps_images else 0,
-        "synthesis_updates": synthesis,
-        "student_updates": distilling,
+        "synthesis_updates": updates.synthesis,
+        "student_updates": updates.student,
         "seconds_synthesis": seconds_synthesis,
         "seconds_student": seconds_student,
         "seconds_total": time.perf_counter() - started + history.seconds_before,

@@ -27,15 +27,9 @@ def upsampling_generator(
     Raises:
         ValueError: for a size not divisible by 4.
     """
-    height, width, channels = image_shape
-    if height % 4 or width % 4:
-        raise ValueError(f"upsampling_generator.image_shape={image_shape}: height and width must be divisible by 4.")
     latents = layers.Input((latent_dim,), name="latents")
-    x = layers.Reshape((height // 4, width // 4, 128))(dense(latents, 128 * (height // 4) * (width // 4)))
-    x = batch_norm(x)
-    for filters in (128, 64):
-        x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(filters)(x), epsilon=0.8))
-    x = convolution(x, channels, 3, padding="same", activation="tanh")
+    x = _upsampled("upsampling_generator", latents, image_shape, width=128, use_bias=True, epsilon=0.8)
+    x = convolution(x, image_shape[-1], 3, padding="same", activation="tanh")
     return keras.Model(latents, batch_norm(x, center=False, scale=False), name=name)
 
 
@@ -58,13 +52,17 @@ def sigmoid_generator(
     Raises:
         ValueError: for a size not divisible by 4.
     """
-    height, width_of_image, channels = image_shape
-    if height % 4 or width_of_image % 4:
-        raise ValueError(f"sigmoid_generator.image_shape={image_shape}: height and width must be divisible by 4.")
     latents = layers.Input((latent_dim,), name="latents")
-    x = dense(latents, width * (height // 4) * (width_of_image // 4))
-    x = batch_norm(layers.Reshape((height // 4, width_of_image // 4, width))(x))
-    for filters in (128, 64):
-        x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(filters, use_bias=False)(x)))
-    images = convolution(x, channels, 3, padding="same", activation="sigmoid", dtype="float32")
+    x = _upsampled("sigmoid_generator", latents, image_shape, width, use_bias=False, epsilon=1e-5)
+    images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
     return keras.Model(latents, images, name=name)
+
+
+def _upsampled(owner, latents, image_shape, width, use_bias, epsilon):
+    rows, columns = image_shape[0] // 4, image_shape[1] // 4
+    if image_shape[0] % 4 or image_shape[1] % 4:
+        raise ValueError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 4.")
+    x = batch_norm(layers.Reshape((rows, columns, width))(dense(latents, width * rows * columns)))
+    for filters in (128, 64):
+        x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(filters, use_bias=use_bias)(x), epsilon=epsilon))
+    return x

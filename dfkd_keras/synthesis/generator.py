@@ -108,9 +108,7 @@ class GeneratorSynthesizer(Component):
 
         def loss_fn():
             images = self.sample(draws.latents, around.teacher, training=True)
-            known = {"latents": draws.latents, "labels": draws.labels, "round": self.rounds.value}
-            batch = look_at(images, around, self.objective.needs, **known)
-            loss, values = self.objective.evaluate(batch)
+            loss, values, batch = self._evaluate(images, draws.latents, draws.labels, around)
             return loss, (values, batch)
 
         loss, (values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
@@ -126,6 +124,13 @@ class GeneratorSynthesizer(Component):
         self._count_round()
         images = self.sample(draws.latents, teacher)
         return teacher.normalisation.convert(images, "normalised", "unit"), self._seen_classes(images, teacher)
+
+    def _evaluate(
+        self, images: Any, latents: Any, labels: Any, around: Surroundings
+    ) -> tuple[Any, Values, SyntheticBatch]:
+        known = {"latents": latents, "labels": labels, "round": self.rounds.value}
+        batch = look_at(images, around, self.objective.needs, **known)
+        return *self.objective.evaluate(batch), batch
 
     def _count_round(self) -> None:
         self.objective.close_round()

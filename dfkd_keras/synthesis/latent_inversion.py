@@ -13,7 +13,7 @@ from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import OptimizerState
-from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings, look_at
+from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings
 from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds, check_restarted
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import Teacher
@@ -121,9 +121,7 @@ class LatentInversion(GeneratorSynthesizer):
             images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
             augmented = self.augment(images, draws.augmentation) if self.augment else images
             seen = convert(augmented, "unit", "normalised")
-            known = {"latents": latents, "labels": labels, "round": self.rounds.value}
-            batch = look_at(seen, around, self.objective.needs, **known)
-            loss, values = self.objective.evaluate(batch)
+            loss, values, batch = self._evaluate(seen, latents, labels, around)
             return loss, (values, batch, images)
 
         variables = [*self.generator.trainable_variables, self.latents]
