@@ -9,8 +9,7 @@ from dfkd_keras.checks import same_shape
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
-from dfkd_keras.synthesis.generator import GeneratorSynthesizer
-from dfkd_keras.synthesis.latent_inversion import LatentInversion
+from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher import Teacher, check_outputs
 
 
@@ -37,7 +36,7 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
 def check_memory(
     schedule: Schedule,
     replay: FreshSamples | ReplayBuffer,
-    synthesizer: GeneratorSynthesizer,
+    synthesizer: Synthesizer,
     modulation: Modulation | None,
 ) -> None:
     """Raises ValueError if something needs a memory and there is none, or the other way round."""
@@ -56,8 +55,10 @@ def check_memory(
             f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "
             "it, go together; use Rounds with a ReplayBuffer."
         )
-    if isinstance(synthesizer, LatentInversion) and not replay.keeps_images:
-        raise ValueError("LatentInversion makes its images by rounds: use Rounds and a ReplayBuffer.")
+    if synthesizer.works_by_rounds and not replay.keeps_images:
+        raise ValueError(
+            f"{type(synthesizer).__name__} makes its images by rounds: use a schedule of rounds and a ReplayBuffer."
+        )
 
 
 def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int) -> None:

@@ -13,13 +13,14 @@ from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.compatibility import check_memory, check_plan, check_student
 from dfkd_keras.losses import SoftTargets
+from dfkd_keras.matching import FeatureMatching
 from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
-from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings
+from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer
 from dfkd_keras.teacher import Teacher
 
 
@@ -34,7 +35,8 @@ class DataFreeDistiller(Configured, keras.Model):
         teacher: a `Teacher`, or a Keras model that takes images in [0, 1] and gives logits.
         student: a built Keras model of the same inputs and outputs as the teacher; it gives logits.
         synthesizer: makes the images.
-        student_loss: `(teacher_logits, student_logits) -> [B]`; `SoftTargets()` by default.
+        student_loss: `(teacher_logits, student_logits) -> [B]`, or one that matches features too, such as
+            `AttentionTransfer`; `SoftTargets()` by default.
         schedule: how often each side is updated; `Alternating()` by default.
         replay: where the student's images come from; `FreshSamples()` by default.
         augment: applied to the student's images before both networks see them; nothing by default.
@@ -56,7 +58,7 @@ class DataFreeDistiller(Configured, keras.Model):
         self,
         teacher: Teacher | keras.Model,
         student: keras.Model,
-        synthesizer: GeneratorSynthesizer,
+        synthesizer: Synthesizer,
         student_loss: Any = None,
         schedule: Schedule | None = None,
         replay: FreshSamples | ReplayBuffer | None = None,
@@ -76,6 +78,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
+        self._matching = FeatureMatching(self.student_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
         self.replay.prepare(self.teacher, batch_size, self.schedule.rounds)
 
@@ -151,12 +154,13 @@ class DataFreeDistiller(Configured, keras.Model):
         conductor = _Conductor(steps_per_epoch)
         noise = NoiseStream(
             self.batch_size,
-            draws=max(1, *(kind.synthesis + kind.student for kind in self.schedule.kinds)),
+            kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
             latent_dim=self.synthesizer.latent_dim,
             classes=self.teacher.classes,
             steps_per_epoch=steps_per_epoch,
             seed=self.seed,
             first_step=lambda: conductor.first_step,
+            by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
         return super().fit(
@@ -176,13 +180,11 @@ class DataFreeDistiller(Configured, keras.Model):
         kind, draws = self.updates, functools.partial(Draws.of_update, data)
         if kind.opens_round:
             self.synthesizer.open_round(draws(0))
-        for index in range(kind.synthesis):
-            update_in_epoch = data["step_in_epoch"][0] * kind.synthesis + index
-            self._update_synthesizer(draws(index), update_in_epoch)
+        updates_before = data["step_in_epoch"][0] * kind.synthesis
+        gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), updates_before + index))
         if kind.closes_round:
             self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
-        for index in range(kind.student):
-            self._update_student(draws(kind.synthesis + index))
+        gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.draw_of_student(index))))
         return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step
@@ -224,12 +226,14 @@ class DataFreeDistiller(Configured, keras.Model):
     def _update_student(self, draws: Draws) -> None:
         batch = self.replay.sample(draws, self.synthesizer, self.teacher)
         images = ops.stop_gradient(self._augmented(batch.images, draws.augmentation))
-        teacher_logits = ops.stop_gradient(self.teacher(images).logits)
+        seen = self.teacher(images)
+        teacher_logits = ops.stop_gradient(seen.logits)
         inputs, weights = self.teacher.to_inputs(images), self._weights(batch.weights, teacher_logits)
 
         def loss_fn():
-            student_logits = ops.cast(self.student(inputs, training=True), "float32")
-            losses = self.student_loss(teacher_logits, student_logits)
+            with self._matching.recording(seen) as features:
+                student_logits = ops.cast(self.student(inputs, training=True), "float32")
+            losses = self.student_loss(teacher_logits, student_logits, *features())
             return ops.mean(losses * weights), student_logits
 
         loss, student_logits = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)

@@ -1,8 +1,8 @@
 """The one file that calls a backend's autodiff: everything else is written in `keras.ops`.
 
-`minimize` takes one optimizer step on a loss, `differentiate` leaves the step to the caller. `train_step` and
-`test_step` let a model write its steps as `step(self, data)` on every backend: TensorFlow's trainer calls them so,
-JAX's passes the model's whole state in and expects it back.
+`minimize` takes one optimizer step on a loss, `differentiate` leaves the step to the caller, and `repeat` makes many
+within one compiled step. `train_step` and `test_step` let a model write its steps as `step(self, data)` on every
+backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and expects it back.
 """
 
 import functools
@@ -47,6 +47,17 @@ def differentiate(
     return _differentiate(loss_fn, variables, scale_loss)
 
 
+def repeat(count: int, body: Callable[[Any], None]) -> None:
+    """Calls `body` with 0, 1, ..., count - 1, which works by assigning variables of the model alone.
+
+    It is compiled as a loop, once, however large the count is. One call is just made.
+    """
+    if count == 1:
+        body(0)
+    elif count > 1:
+        _loop(count, body)
+
+
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
@@ -57,6 +68,13 @@ if BACKEND == "tensorflow":
             loss, auxiliary = loss_fn()
             scaled = scale_loss(loss)
         return loss, auxiliary, tape.gradient(scaled, values)
+
+    def _loop(count, body):
+        def once(index):
+            body(index)
+            return (index + 1,)
+
+        tf.while_loop(lambda index: index < count, once, (tf.constant(0),))
 
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""
@@ -90,6 +108,20 @@ elif BACKEND == "jax":
             if id(variable) not in trained:  # BatchNorm statistics and the like, moved by the forward pass
                 outer.add_update((variable, value))
         return loss, auxiliary, gradients
+
+    def _loop(count, body):
+        outer = get_stateless_scope()
+        variables = outer.model_variables
+
+        def once(index, values):
+            with keras.StatelessScope(list(zip(variables, values, strict=True))) as inner:
+                inner.model_variables = variables
+                body(index)
+            return [inner.get_current_value(variable) for variable in variables]
+
+        values = jax.lax.fori_loop(0, count, once, [outer.get_current_value(variable) for variable in variables])
+        for variable, value in zip(variables, values, strict=True):
+            outer.add_update((variable, value))
 
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
+
+from dfkd_keras.schedule import Updates
 
 
 def seed_initial_weights(seed: int) -> None:
@@ -24,10 +27,10 @@ class Draws(NamedTuple):
     """What one update may use of chance.
 
     Attributes:
-        latents: standard normal `[B, Z]`.
+        latents: standard normal `[B, Z]`; `[B, 0]` within a round.
         labels: target classes, uniform int32 `[B]`.
         selection: uniform in [0, 1) `[B]`, which picks images from the memory.
-        augmentation: uniform in [0, 1) `[B, 3]`: vertical shift, horizontal shift, mirroring.
+        augmentation: uniform in [0, 1) `[B, 8]`; the classes of `augmentation.py` say which of them they use.
     """
 
     latents: Any
@@ -36,9 +39,12 @@ class Draws(NamedTuple):
     augmentation: Any
 
     @classmethod
-    def of_update(cls, data: dict[str, Any], index: int) -> "Draws":
+    def of_update(cls, data: dict[str, Any], index: Any) -> "Draws":
         """Returns the draws of the step's update number `index` from an element of `NoiseStream`."""
-        return cls(*(data[name][:, index] for name in cls._fields))
+        latents = data["latents"]
+        if len(latents.shape) == 3:
+            latents = ops.take(latents, index, axis=1)
+        return cls(latents, *(ops.take(data[name], index, axis=1) for name in cls._fields[1:]))
 
 
 class NoiseStream(keras.utils.PyDataset):
@@ -49,27 +55,30 @@ class NoiseStream(keras.utils.PyDataset):
 
     Args:
         batch_size: images per update.
-        draws: independent draws a step, one per update.
+        kind: tells the kind of a step; each of its updates has draws of its own.
         latent_dim: the length Z of a latent.
         classes: labels are drawn from so many classes.
         steps_per_epoch: steps after which the count within the epoch starts again.
         seed: non-negative integer.
         first_step: tells, when the first element is drawn, which step of the whole training comes first.
+        by_rounds: whether latents, `[B, Z]` then, are those of a round, drawn at its opening alone.
     """
 
     def __init__(
         self,
         batch_size: int,
-        draws: int,
+        kind: Callable[[int], Updates],
         latent_dim: int,
         classes: int,
         steps_per_epoch: int,
         seed: int = 0,
         first_step: Callable[[], int] = lambda: 0,
+        by_rounds: bool = False,
     ):
         super().__init__()
-        self.shape, self.latent_dim, self.classes = (batch_size, draws), latent_dim, classes
+        self.batch_size, self.kind, self.latent_dim, self.classes = batch_size, kind, latent_dim, classes
         self.steps_per_epoch, self.seed, self.first_step = steps_per_epoch, seed, first_step
+        self.by_rounds = by_rounds
 
     @property
     def num_batches(self) -> None:
@@ -79,11 +88,16 @@ class NoiseStream(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         step = self.first_step() + index
         generator = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], dtype=np.uint64)))
+        kind = self.kind(step)
+        shape = (self.batch_size, kind.draws)
+        latents = (*shape, self.latent_dim)
+        if self.by_rounds:
+            latents = (self.batch_size, self.latent_dim if kind.opens_round else 0)
         draws = Draws(
-            latents=generator.standard_normal((*self.shape, self.latent_dim), dtype=np.float32),
-            labels=generator.integers(self.classes, size=self.shape, dtype=np.int32),
-            selection=generator.random(self.shape, dtype=np.float32),
-            augmentation=generator.random((*self.shape, 3), dtype=np.float32),
+            latents=generator.standard_normal(latents, dtype=np.float32),
+            labels=generator.integers(self.classes, size=shape, dtype=np.int32),
+            selection=generator.random(shape, dtype=np.float32),
+            augmentation=generator.random((*shape, 8), dtype=np.float32),
         )
         # One copy per sample, because a strategy shards the first axis of everything.
-        return {**draws._asdict(), "step_in_epoch": np.full(self.shape[:1], step % self.steps_per_epoch, np.int32)}
+        return {**draws._asdict(), "step_in_epoch": np.full(self.batch_size, step % self.steps_per_epoch, np.int32)}

@@ -1,7 +1,7 @@
 """How often each side is updated, and in which phase of the training."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dfkd_keras.checks import check_counts
 from dfkd_keras.serialization import Configured
@@ -10,13 +10,24 @@ from dfkd_keras.serialization import Configured
 class Updates(NamedTuple):
     """What one training step does: `synthesis` updates, then `student` updates.
 
-    A step may also open a round of synthesis before its updates, or close it between those of the two sides.
+    A step may also open a round of synthesis before its updates, or close it between those of the two sides; and its
+    student updates may share the latents of its first synthesis update.
     """
 
     synthesis: int
     student: int
     opens_round: bool = False
     closes_round: bool = False
+    shared_latents: bool = False
+
+    @property
+    def draws(self) -> int:
+        """How many updates of the step have random draws of their own."""
+        return max(1, self.synthesis + (0 if self.shared_latents else self.student))
+
+    def draw_of_student(self, index: Any) -> Any:
+        """Returns which of the step's draws its student update number `index` uses."""
+        return 0 if self.shared_latents else self.synthesis + index
 
 
 class Schedule(Configured):
@@ -56,20 +67,25 @@ class Alternating(Schedule):
         synthesis_updates: synthesis updates a step, at least 1.
         student_updates: student updates a step, at least 1.
         steps_per_epoch: steps an epoch.
+        shared_latents: whether the student's updates use the latents of the synthesis, as ZSKT's do, instead of new
+            ones in each.
     """
 
     epochs: int = 100
     synthesis_updates: int = 1
     student_updates: int = 1
     steps_per_epoch: int = 120
+    shared_latents: bool = False
 
     def __post_init__(self):
-        check_counts("Alternating", **dataclasses.asdict(self))
+        counts = dataclasses.asdict(self)
+        del counts["shared_latents"]
+        check_counts("Alternating", **counts)
 
     @property
     def kinds(self) -> tuple[Updates, ...]:
         """Every kind of step that occurs."""
-        return (Updates(self.synthesis_updates, self.student_updates),)
+        return (Updates(self.synthesis_updates, self.student_updates, shared_latents=self.shared_latents),)
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         """Returns what the given step of an epoch does; both count from 0."""
@@ -123,6 +139,7 @@ class Rounds(Schedule):
         warmup_rounds: rounds before the first that is followed by student updates; may be 0.
         synthesis_updates: updates of latents and generator in a round.
         student_updates: student updates after a round.
+        updates_per_step: how many of the synthesis updates are one step, compiled as a loop; it divides their number.
 
     Raises:
         ValueError: for counts below 1, or if the warm-up leaves the first epoch no step for the student.
@@ -133,11 +150,13 @@ class Rounds(Schedule):
     warmup_rounds: int = 20
     synthesis_updates: int = 2
     student_updates: int = 400
+    updates_per_step: int = 1
 
     def __post_init__(self):
         counts = dataclasses.asdict(self)
         check_counts("Rounds", minimum=0, warmup_rounds=counts.pop("warmup_rounds"))
         check_counts("Rounds", **counts)
+        check_divides("Rounds", self.synthesis_updates, self.updates_per_step)
         needed = self._warmup_steps + len(self._round) + 1
         if needed > self.steps_per_epoch:
             raise ValueError(
@@ -160,7 +179,7 @@ class Rounds(Schedule):
     @property
     def kinds(self) -> tuple[Updates, ...]:
         """Every kind of step that occurs."""
-        return (self._round[0], self._round[1], self._round[-1], Updates(0, 1))
+        return (*self._round[:2], self._round[-1], Updates(0, 1))
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         """Returns what the given step of an epoch does; both count from 0."""
@@ -173,8 +192,7 @@ class Rounds(Schedule):
 
     @property
     def _round(self) -> tuple[Updates, ...]:
-        opening, closing = Updates(0, 0, opens_round=True), Updates(0, 0, closes_round=True)
-        return (opening, *[Updates(1, 0)] * self.synthesis_updates, closing)
+        return steps_of_round(self.synthesis_updates, self.updates_per_step)
 
     @property
     def _warmup_steps(self) -> int:
@@ -183,3 +201,68 @@ class Rounds(Schedule):
     @property
     def _steps_per_round(self) -> int:
         return len(self._round) + self.student_updates
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundsFirst(Schedule):
+    """First rounds of synthesis, which fill the memory, then the student on what is there, as ZSKD does.
+
+    Args:
+        synthesis_epochs: epochs of rounds.
+        rounds_per_epoch: rounds an epoch.
+        synthesis_updates: updates in a round.
+        student_epochs: epochs of one student update a step, which follow.
+        updates_per_step: how many of the synthesis updates are one step, compiled as a loop; it divides their number.
+    """
+
+    synthesis_epochs: int = 20
+    rounds_per_epoch: int = 20
+    synthesis_updates: int = 1500
+    student_epochs: int = 500
+    updates_per_step: int = 100
+
+    def __post_init__(self):
+        check_counts("RoundsFirst", **dataclasses.asdict(self))
+        check_divides("RoundsFirst", self.synthesis_updates, self.updates_per_step)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.synthesis_epochs + self.student_epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps an epoch: its rounds' openings, synthesis updates and closings, or as many student updates."""
+        return self.rounds_per_epoch * len(self._round)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds in all."""
+        return self.synthesis_epochs * self.rounds_per_epoch
+
+    @property
+    def kinds(self) -> tuple[Updates, ...]:
+        """Every kind of step that occurs."""
+        return (*self._round[:2], self._round[-1], Updates(0, 1))
+
+    def updates(self, epoch: int, step: int = 0) -> Updates:
+        """Returns what the given step of an epoch does; both count from 0."""
+        return self._round[step % len(self._round)] if epoch < self.synthesis_epochs else Updates(0, 1)
+
+    @property
+    def _round(self) -> tuple[Updates, ...]:
+        return steps_of_round(self.synthesis_updates, self.updates_per_step)
+
+
+def steps_of_round(synthesis_updates: int, updates_per_step: int) -> tuple[Updates, ...]:
+    """Returns the steps of one round of synthesis: opening, updates, closing."""
+    steps = synthesis_updates // updates_per_step
+    return (Updates(0, 0, opens_round=True), *[Updates(updates_per_step, 0)] * steps, Updates(0, 0, closes_round=True))
+
+
+def check_divides(owner: str, synthesis_updates: int, updates_per_step: int) -> None:
+    """Raises ValueError if a round's updates are no whole number of steps."""
+    if synthesis_updates % updates_per_step:
+        raise ValueError(
+            f"{owner}.updates_per_step={updates_per_step} must divide {owner}.synthesis_updates={synthesis_updates}."
+        )

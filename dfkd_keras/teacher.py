@@ -1,18 +1,17 @@
 """The frozen teacher: logits, named features and BatchNorm statistics in one forward pass."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.features import PENULTIMATE, tap_features
 from dfkd_keras.images import Normalisation, Space
 from dfkd_keras.serialization import Component
 from dfkd_keras.taps import Taps, flat_layers
-
-PENULTIMATE = "penultimate"
 
 
 class BatchStatistics(NamedTuple):
@@ -32,11 +31,14 @@ class TeacherOutputs:
         logits: float32 `[B, K]` or `[B, H, W, K]`.
         features: tensors by name, if "features" was needed.
         batch_statistics: one entry per BatchNorm layer, if "batch_statistics" was needed.
+        sample_means: `[B, F]`, the mean of every channel that enters a BatchNorm layer over the positions of the image,
+            all layers side by side, if "sample_means" was needed.
     """
 
     logits: Any
     features: dict[str, Any]
     batch_statistics: list[BatchStatistics]
+    sample_means: Any = None
 
 
 class Teacher(Component):
@@ -51,7 +53,8 @@ class Teacher(Component):
         input_space: "unit" (default) if the model takes images in [0, 1] and normalises them itself, "normalised" if
             it takes them normalised. The student takes the same.
         outputs: "logits" (default), or "probabilities" for a model that ends in softmax; its logarithm is then used.
-        features: names of layers whose outputs terms may use; "penultimate" is the input of the last dense layer.
+        features: what terms on features get: "penultimate", the input of the last dense layer; "stage_1", "stage_2",
+            ..., the last map at each resolution; or names of layers, for their outputs.
         image_shape: height, width and channels, for a subclassed model, which does not know them.
 
     Raises:
@@ -79,19 +82,22 @@ class Teacher(Component):
         self.image_shape = tuple(image_shape or input_image_shape(model))
         self.classes = check_outputs(model, self.image_shape, outputs)
 
-    def provide(self, needs: Collection[str]) -> None:
-        """Prepares the model for what the terms need, once, before the first pass.
+    def provide(self, needs: Collection[str], features: Collection[str] = ()) -> None:
+        """Prepares the model for what the terms need, before the first pass.
 
         Args:
-            needs: any of "student", "features" and "batch_statistics".
+            needs: any of "features", "batch_statistics" and "sample_means"; others are met elsewhere.
+            features: names of features that are needed besides `self.features`.
 
         Raises:
             ValueError: if the teacher cannot give it: statistics without any BatchNorm layer, an unknown feature.
         """
-        for need, tap in (("batch_statistics", self._tap_batch_statistics), ("features", self._tap_features)):
-            if need in needs and need not in self._tapped:
-                tap()
-                self._tapped.add(need)
+        wanted = {*features, *(self.features if "features" in needs else ())} - self._tapped
+        tap_features(self._taps, self.model, sorted(wanted), self.image_shape)
+        recorders = {"batch_statistics": _statistics_recorder, "sample_means": _means_recorder}
+        for need in sorted({*recorders} & {*needs} - self._tapped):
+            self._tap_batch_norms(need, recorders[need])
+        self._tapped.update([*wanted, *needs])
 
     def to_inputs(self, images: Any, source: Space = "normalised") -> Any:
         """Converts images `[B, H, W, C]` from the given space to what teacher and student take."""
@@ -102,10 +108,10 @@ class Teacher(Component):
         with self._taps.recording() as kept:
             outputs = ops.cast(self.model(self.to_inputs(images), training=False), "float32")
         logits = outputs if self.outputs == "logits" else ops.log(outputs + 1e-20)
-        features = {name: kept[name] for name in self.features if name in kept}
-        return TeacherOutputs(logits, features, kept.get("batch_statistics", []))
+        means = ops.concatenate(kept.pop("sample_means"), axis=-1) if "sample_means" in kept else None
+        return TeacherOutputs(logits, kept, kept.pop("batch_statistics", []), means)
 
-    def _tap_batch_statistics(self) -> None:
+    def _tap_batch_norms(self, need: str, recorder: Callable) -> None:
         layers = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
         if not layers:
             raise ValueError(
@@ -113,26 +119,7 @@ class Teacher(Component):
                 "needs: give that term weight 0, or choose another method or teacher."
             )
         for layer in layers:
-            self._taps.tap(layer, _statistics_recorder(layer))
-
-    def _tap_features(self) -> None:
-        for name in self.features:
-            if name == PENULTIMATE:
-                dense = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.Dense)]
-                if not dense:
-                    raise ValueError(
-                        f"teacher {self.model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the "
-                        "feature's layer in Teacher.features."
-                    )
-                self._taps.tap(dense[-1], lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs}))
-            else:
-                self._tap_output(name)
-
-    def _tap_output(self, name: str) -> None:
-        layers = {layer.name: layer for layer in flat_layers(self.model)}
-        if name not in layers:
-            raise ValueError(f"feature {name!r} is no layer of the teacher; its layers: {', '.join(layers)}")
-        self._taps.tap(layers[name], lambda kept, inputs, outputs: kept.update({name: outputs}))
+            self._taps.tap(layer, recorder(layer))
 
 
 def input_image_shape(model: keras.Model) -> tuple[int | None, ...]:
@@ -192,5 +179,14 @@ def _statistics_recorder(layer: keras.layers.BatchNormalization):
         moving = layer.moving_mean, layer.moving_variance
         statistics = BatchStatistics(mean, variance, *map(ops.convert_to_tensor, moving))
         kept.setdefault("batch_statistics", []).append(statistics)
+
+    return record
+
+
+def _means_recorder(layer: keras.layers.BatchNormalization):
+    def record(kept, inputs, outputs):
+        positions = [axis for axis in range(1, len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
+        means = ops.mean(ops.cast(inputs, "float32"), axis=positions) if positions else inputs
+        kept.setdefault("sample_means", []).append(means)
 
     return record

@@ -3,7 +3,9 @@ import pytest
 from keras import ops
 
 import dfkd_keras as dk
+from dfkd_keras import augmentation
 from dfkd_keras.gradient import BACKEND, differentiate
+from tests.objectives.test_terms import gradient_of
 
 PADDING = 2
 
@@ -51,3 +53,86 @@ def test_the_gradient_reaches_the_pixels_that_stay_in_the_image():
 def test_a_padding_that_is_no_count_is_refused(padding):
     with pytest.raises(ValueError, match=r"RandomCropFlip\.padding="):
         dk.RandomCropFlip(padding)
+
+
+def bilinear(image, row, column):
+    """The value of an image `[H, W]` at a position, with the border's value outside."""
+    row, column = np.clip(row, 0, image.shape[0] - 1), np.clip(column, 0, image.shape[1] - 1)
+    top, left = int(row), int(column)
+    bottom, right = min(top + 1, image.shape[0] - 1), min(left + 1, image.shape[1] - 1)
+    down, across = row - top, column - left
+    upper = image[top, left] * (1 - across) + image[top, right] * across
+    lower = image[bottom, left] * (1 - across) + image[bottom, right] * across
+    return upper * (1 - down) + lower * down
+
+
+def test_resized_crop_equals_numpy(rng):
+    images = rng.normal(size=(3, 8, 6, 2)).astype("float32")
+    uniforms = rng.random((3, 8)).astype("float32")
+    cropped = np.array(augmentation.RandomResizedCropFlip((0.25, 1.0), (0.5, 2.0), flip=False)(images, uniforms))
+    for image, result, u in zip(images, cropped, uniforms, strict=True):
+        area, ratio = 0.25 + 0.75 * u[3], np.exp(np.log(0.5) + u[4] * np.log(4.0))
+        tall, wide = min(np.sqrt(area / ratio), 1.0), min(np.sqrt(area * ratio), 1.0)
+        for y, x in np.ndindex(8, 6):
+            row = (y + 0.5) * tall + u[5] * (1 - tall) * 8 - 0.5
+            column = (x + 0.5) * wide + u[6] * (1 - wide) * 6 - 0.5
+            np.testing.assert_allclose(result[y, x, 0], bilinear(image[:, :, 0], row, column), atol=1e-4)
+
+
+def test_resized_crop_of_the_whole_image_is_the_image_or_its_mirror(rng):
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    uniforms = np.array([[0.5] * 7 + [0.1], [0.5] * 7 + [0.9]], "float32")
+    whole = augmentation.RandomResizedCropFlip((1.0, 1.0), (1.0, 1.0))(images, uniforms)
+    np.testing.assert_allclose(whole[0], images[0, :, ::-1], atol=1e-5)
+    np.testing.assert_allclose(whole[1], images[1], atol=1e-5)
+
+
+def test_roll_shifts_the_whole_batch_by_one_offset_around_the_border(rng):
+    images = rng.normal(size=(3, 8, 8, 2)).astype("float32")
+    uniforms = np.zeros((3, 8), "float32")
+    uniforms[0, :3] = (0.99, 0.5, 0.9)  # of -2..2: +2 down, 0 across, no mirror
+    np.testing.assert_allclose(augmentation.RollFlip(2, flip=True)(images, uniforms), np.roll(images, 2, axis=1))
+    uniforms[0, 2] = 0.1
+    mirrored = augmentation.RollFlip(2, flip=True)(images, uniforms)
+    np.testing.assert_allclose(mirrored, np.roll(images, 2, axis=1)[:, :, ::-1])
+
+
+def test_roll_reaches_every_offset_equally_often(rng):
+    image = np.zeros((1, 8, 8, 1), "float32")
+    image[0, 4, 4] = 1.0
+    counts = np.zeros((8, 8))
+    for u in rng.random((2500, 1, 8)).astype("float32"):
+        counts += np.array(augmentation.RollFlip(2)(image, u))[0, :, :, 0]
+    assert (counts[2:7, 2:7] > 50).all()
+    assert counts[2:7, 2:7].sum() == 2500
+
+
+def variant(images, index, fill=0.0):
+    uniforms = np.full((len(images), 8), (index + 0.5) / 103, "float32")
+    return np.array(augmentation.DataImpressionAugmentation()(images, uniforms, fill))
+
+
+def test_data_impressions_have_the_authors_103_geometric_variants(rng):
+    images = rng.normal(size=(1, 10, 10, 2)).astype("float32")
+    results = np.stack([variant(images, index)[0] for index in range(103)])
+    np.testing.assert_allclose(results[0], images[0], atol=1e-5)
+    for left, right in ((18, np.s_[:, ::-1]), (19, np.s_[::-1])):
+        np.testing.assert_allclose(results[left], images[0][right], atol=1e-5)
+    np.testing.assert_allclose(results[20], images[0].transpose(1, 0, 2), atol=1e-5)
+    distances = np.abs(results[:, None] - results[None]).max(axis=(2, 3, 4))
+    assert (distances[~np.eye(103, dtype=bool)] > 1e-3).mean() > 0.98
+
+
+def test_data_impressions_are_shifted_by_a_fifth_and_filled(rng):
+    images = rng.normal(size=(1, 10, 10, 1)).astype("float32")
+    shifted = variant(images, 4, fill=7.0)[0]
+    np.testing.assert_allclose(shifted[:, :8], images[0, :, 2:], atol=1e-4)
+    np.testing.assert_allclose(shifted[:, 8:], 7.0, atol=1e-4)
+
+
+def test_the_gradient_passes_through_resized_crops_and_rolls(rng):
+    for augment in (augmentation.RandomResizedCropFlip(), augmentation.RollFlip()):
+        uniforms = ops.convert_to_tensor(rng.random((2, 8)).astype("float32"))
+        gradient = gradient_of(lambda x, a=augment, u=uniforms: ops.sum(a(1.0 * x, u)), np.ones((2, 8, 8, 1)))
+        assert np.isfinite(gradient).all()
+        assert np.abs(gradient).sum() > 1

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 
 import dfkd_keras as dk
+from dfkd_keras import losses
+
+
+def softmax(logits):
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def kl_in_numpy(teacher, student, temperature):
-    def softmax(logits):
-        exponentials = np.exp(logits / temperature)
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-    p, q = softmax(teacher), softmax(student)
+    p, q = softmax(teacher / temperature), softmax(student / temperature)
     return temperature**2 * (p * np.log(p / q)).sum(axis=-1)
 
 
@@ -40,3 +42,42 @@ def test_large_logits_stay_finite():
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature}"):
         dk.SoftTargets(temperature)
+
+
+def test_logits_distance_is_the_mean_absolute_difference(rng):
+    teacher, student = rng.normal(size=(2, 8, 10)).astype("float32")
+    expected = np.abs(teacher - student).mean(axis=1)
+    np.testing.assert_allclose(losses.LogitsDistance()(teacher, student), expected, atol=1e-6)
+
+
+def test_jensen_shannon_equals_numpy(rng):
+    teacher, student = 5 * rng.normal(size=(2, 8, 10)).astype("float32")
+    p, q = softmax(student / 3.0), softmax(teacher / 3.0)
+    m, p, q = (np.clip(each, 0.01, 0.99) for each in ((p + q) / 2, p, q))
+    expected = 0.5 * (m * np.log(m / p)).sum(axis=1) + 0.5 * (m * np.log(m / q)).sum(axis=1)
+    np.testing.assert_allclose(losses.JensenShannon(3.0)(teacher, student), expected, atol=1e-5)
+
+
+def test_jensen_shannon_is_0_for_equal_logits_and_grows_with_the_disagreement():
+    one, other = np.eye(10, dtype="float32")[:2] * 20
+    assert abs(float(losses.JensenShannon()(one[None], one[None])[0])) < 1e-6
+    assert float(losses.JensenShannon()(one[None], other[None])[0]) > 0.3
+
+
+def test_attention_is_the_normalised_energy_of_each_position(rng):
+    features = rng.normal(size=(2, 3, 4, 5)).astype("float32")
+    energy = (features**2).mean(axis=-1).reshape(2, 12)
+    expected = energy / np.linalg.norm(energy, axis=1, keepdims=True)
+    np.testing.assert_allclose(losses.attention(features), expected, atol=1e-6)
+
+
+def test_attention_transfer_equals_numpy_for_maps_of_other_widths(rng):
+    teacher, student = rng.normal(size=(2, 4, 10)).astype("float32")
+    maps = [[rng.normal(size=(4, s, s, c)).astype("float32") for s in (6, 3)] for c in (8, 5)]
+    value = losses.AttentionTransfer(losses.SoftTargets(1.0), weight=250.0)(teacher, student, *maps)
+    p, q = softmax(teacher), softmax(student)
+    expected = (p * np.log(p / q)).sum(axis=1)
+    for of_teacher, of_student in zip(*maps, strict=True):
+        difference = np.array(losses.attention(of_teacher)) - np.array(losses.attention(of_student))
+        expected = expected + 250.0 * (difference**2).mean(axis=1)
+    np.testing.assert_allclose(value, expected, rtol=1e-4)

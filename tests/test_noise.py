@@ -1,10 +1,20 @@
 import numpy as np
 
 from dfkd_keras.noise import Draws, NoiseStream
+from dfkd_keras.schedule import Updates
 
 
 def stream(**kwargs):
-    return NoiseStream(**{"batch_size": 4, "draws": 2, "latent_dim": 3, "classes": 10, "steps_per_epoch": 5, **kwargs})
+    return NoiseStream(
+        **{
+            "batch_size": 4,
+            "kind": lambda step: Updates(1, 1),
+            "latent_dim": 3,
+            "classes": 10,
+            "steps_per_epoch": 5,
+            **kwargs,
+        }
+    )
 
 
 def test_noise_is_a_function_of_seed_and_step():
@@ -33,14 +43,27 @@ def test_the_step_in_the_epoch_starts_again_every_epoch():
 def test_every_update_has_draws_of_its_own():
     data = stream(batch_size=1000)[0]
     first, second = Draws.of_update(data, 0), Draws.of_update(data, 1)
-    assert [draw.shape for draw in first] == [(1000, 3), (1000,), (1000,), (1000, 3)]
-    assert all((a != b).any() for a, b in zip(first, second, strict=True))
+    assert [draw.shape for draw in first] == [(1000, 3), (1000,), (1000,), (1000, 8)]
+    assert all((np.array(a) != np.array(b)).any() for a, b in zip(first, second, strict=True))
 
 
 def test_labels_are_uniform_classes_and_the_rest_is_in_the_unit_interval():
-    data = stream(batch_size=20000, draws=1)[0]
+    data = stream(batch_size=20000, kind=lambda step: Updates(1, 0))[0]
     counts = np.bincount(data["labels"].ravel(), minlength=10)
     assert len(counts) == 10
     assert abs(counts - 2000).max() < 5 * np.sqrt(2000)
     for name in ("selection", "augmentation"):
         assert 0 <= data[name].min() < 0.01 < 0.99 < data[name].max() < 1
+
+
+def test_a_step_has_as_many_draws_as_it_has_updates():
+    noise = stream(kind=lambda step: Updates(step, step))
+    assert [noise[step]["labels"].shape for step in range(3)] == [(4, 1), (4, 2), (4, 4)]
+
+
+def test_latents_of_a_round_are_drawn_at_its_opening():
+    noise = stream(kind=lambda step: Updates(2, 0, opens_round=step == 0), by_rounds=True)
+    assert [noise[step]["latents"].shape for step in range(3)] == [(4, 3), (4, 0), (4, 0)]
+    first, second = Draws.of_update(noise[0], 0), Draws.of_update(noise[0], 1)
+    np.testing.assert_array_equal(first.latents, second.latents)
+    assert (np.array(first.augmentation) != np.array(second.augmentation)).any()

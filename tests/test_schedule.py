@@ -1,6 +1,7 @@
 import pytest
 
 import dfkd_keras as dk
+from dfkd_keras.schedule import RoundsFirst, Updates
 
 
 def test_two_stage_synthesises_first_and_distils_then():
@@ -15,7 +16,7 @@ def test_alternating_makes_both_updates_in_every_step():
 
 
 def test_kinds_are_all_that_occurs():
-    for schedule in (dk.TwoStage(1, 2), dk.Alternating(3, 1, 2), dk.Rounds(2, 3, 2, 2, 4)):
+    for schedule in (dk.TwoStage(1, 2), dk.Alternating(3, 1, 2), dk.Rounds(2, 3, 2, 2, 4), RoundsFirst(1, 2, 4, 1, 2)):
         steps = range(schedule.steps_per_epoch)
         assert set(schedule.kinds) == {
             schedule.updates(epoch, step) for epoch in range(schedule.epochs) for step in steps
@@ -39,7 +40,7 @@ def test_counts_below_1_are_refused(make):
 def written(schedule, epoch):
     """An epoch's steps in letters: ( and ) for the ends of a round, y for synthesis, s for the student."""
     letters = {(0, 0, True, False): "(", (1, 0, False, False): "y", (0, 0, False, True): ")", (0, 1, False, False): "s"}
-    return "".join(letters[schedule.updates(epoch, step)] for step in range(schedule.steps_per_epoch))
+    return "".join(letters[schedule.updates(epoch, step)[:4]] for step in range(schedule.steps_per_epoch))
 
 
 def test_rounds_warm_up_first_and_then_alternate():
@@ -78,3 +79,33 @@ def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remed
     ):
         dk.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
     dk.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+
+
+def test_rounds_first_fills_the_memory_before_the_student_begins():
+    schedule = RoundsFirst(2, rounds_per_epoch=2, synthesis_updates=6, student_epochs=1, updates_per_step=3)
+    assert (schedule.epochs, schedule.steps_per_epoch, schedule.rounds) == (3, 8, 4)
+    one_round = [Updates(0, 0, opens_round=True), Updates(3, 0), Updates(3, 0), Updates(0, 0, closes_round=True)]
+    assert [schedule.updates(0, step) for step in range(8)] == 2 * one_round
+    assert {schedule.updates(2, step)[:2] for step in range(8)} == {(0, 1)}
+    assert [schedule.makes(epoch)[:2] for epoch in range(3)] == [(12, 0), (12, 0), (0, 8)]
+
+
+def test_looped_updates_must_divide_a_round():
+    for make in (lambda: RoundsFirst(synthesis_updates=10, updates_per_step=3), lambda: dk.Rounds(updates_per_step=3)):
+        with pytest.raises(ValueError, match="updates_per_step=3 must divide"):
+            make()
+
+
+def test_a_round_has_fewer_steps_when_its_updates_are_looped():
+    schedule = dk.Rounds(1, 2, 1, synthesis_updates=10, student_updates=3, updates_per_step=5)
+    assert schedule.steps_per_epoch == 2 * (2 + 2 + 3)
+    assert schedule.makes(0).synthesis == 20
+
+
+def test_students_with_shared_latents_use_the_draws_of_the_synthesis():
+    kind = dk.Alternating(1, 1, 10, shared_latents=True).updates(0)
+    assert kind.draws == 1
+    assert kind.draw_of_student(7) == 0
+    kind = dk.Alternating(1, 1, 10).updates(0)
+    assert kind.draws == 11
+    assert kind.draw_of_student(7) == 8

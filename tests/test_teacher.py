@@ -130,7 +130,7 @@ def test_a_teacher_without_batch_norm_cannot_give_statistics():
 
 
 def test_an_unknown_feature_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'nowhere' is no layer of the teacher; its layers: .*conv2d"):
+    with pytest.raises(ValueError, match=r"'nowhere' is neither .* nor a layer of the model .*; its layers: .*conv2d"):
         dk.Teacher(models.lenet5(), features=("nowhere",)).provide({"features"})
 
 

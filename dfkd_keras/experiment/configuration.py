@@ -9,7 +9,7 @@ import keras
 from absl import logging
 
 import dfkd_keras
-from dfkd_keras import data, models, optimizers, replay, synthesis
+from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedule, synthesis
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
@@ -17,10 +17,28 @@ from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 NOT_PARTS = ("SyntheticBatch", "Teacher", "Term")  # not to be named in a file, or under another recipe
 PARTS = [
     *(getattr(dfkd_keras, name) for name in dfkd_keras.__all__ if name not in NOT_PARTS),
+    augmentation.DataImpressionAugmentation,
+    augmentation.RandomResizedCropFlip,
+    augmentation.RollFlip,
+    losses.AttentionTransfer,
+    losses.JensenShannon,
+    losses.LogitsDistance,
+    objectives.Activation,
+    objectives.ContrastiveDiversity,
+    objectives.ImageNorm,
+    objectives.LatentModeSeeking,
+    objectives.SoftTargetCrossEntropy,
+    objectives.TotalVariation,
     replay.FirstInFirstOut,
     replay.LargestClassFirst,
     replay.LowestPriorityFirst,
+    schedule.RoundsFirst,
+    synthesis.BalancedClasses,
     synthesis.ContinuedLearning,
+    synthesis.DirichletTargets,
+    synthesis.FreshStart,
+    synthesis.PixelInversion,
+    synthesis.RandomClasses,
     optimizers.CosineOverTraining,
     optimizers.CoupledSGD,
     Experiment,

@@ -8,17 +8,25 @@ from dfkd_keras.models.layers import UpsamplingConvolution
 
 
 def upsampling_generator(
-    latent_dim: int = 100, image_shape: tuple[int, int, int] = (32, 32, 1), name: str = "generator"
+    latent_dim: int = 100,
+    image_shape: tuple[int, int, int] = (32, 32, 1),
+    epsilon: float = 0.8,
+    activation: str | None = "tanh",
+    affine: bool = False,
+    name: str = "generator",
 ) -> keras.Model:
     """Builds the generator that DAFL and RDSKD share; it ends in normalised space.
 
     Dense to a quarter of the image's size, BatchNorm, then twice: nearest up-sampling, 3x3 convolution, BatchNorm,
     LeakyReLU; a last convolution, tanh, and BatchNorm without scale and offset, which gives every channel zero mean
-    and unit variance. The epsilon of 0.8 in two BatchNorms is the official code's.
+    and unit variance. The epsilon of 0.8 in two BatchNorms is the official code's. DFAD's and ZSKT's are variants.
 
     Args:
         latent_dim: Z; 100 on MNIST, 1000 on SVHN and CIFAR-10.
         image_shape: height, width (both divisible by 4) and channels. 1,049,985 parameters at the defaults.
+        epsilon: of the two BatchNorms after the up-sampled convolutions; 1e-5 in DFAD and ZSKT.
+        activation: of the last convolution; None in ZSKT.
+        affine: whether the last BatchNorm has scale and offset; True in ZSKT.
         name: of the model.
 
     Returns:
@@ -28,9 +36,9 @@ def upsampling_generator(
         ValueError: for a size not divisible by 4.
     """
     latents = layers.Input((latent_dim,), name="latents")
-    x = _upsampled("upsampling_generator", latents, image_shape, width=128, use_bias=True, epsilon=0.8)
-    x = convolution(x, image_shape[-1], 3, padding="same", activation="tanh")
-    return keras.Model(latents, batch_norm(x, center=False, scale=False), name=name)
+    x = _upsampled("upsampling_generator", latents, image_shape, width=128, use_bias=True, epsilon=epsilon)
+    x = convolution(x, image_shape[-1], 3, padding="same", activation=activation)
+    return keras.Model(latents, batch_norm(x, center=affine, scale=affine), name=name)
 
 
 def sigmoid_generator(

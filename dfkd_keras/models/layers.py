@@ -1,4 +1,4 @@
-"""Layers of our own, where the stock ones do needless work."""
+"""Layers of our own, where the stock ones do needless work or are missing."""
 
 from typing import Any
 
@@ -65,3 +65,38 @@ class UpsamplingConvolution(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "filters": self.filters, "use_bias": self.use_bias}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LocalResponseNormalization(keras.layers.Layer):
+    """Divides every activation by the energy of its neighbouring channels (Krizhevsky et al., NeurIPS 2012).
+
+    y_c = x_c / (bias + alpha sum_j x_j^2)^beta, the sum over the channels from c - radius to c + radius.
+
+    Args:
+        radius: of the neighbourhood, in channels.
+        bias: at least 1.
+        alpha: factor on the energy.
+        beta: exponent.
+        **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, radius: int = 2, bias: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.radius, self.bias, self.alpha, self.beta = radius, bias, alpha, beta
+
+    def call(self, x: Any) -> Any:
+        """Normalises `[B, H, W, C]`."""
+        channels = x.shape[-1]
+        padded = ops.pad(ops.square(x), ((0, 0), (0, 0), (0, 0), (self.radius, self.radius)))
+        energy = sum(padded[..., offset : offset + channels] for offset in range(2 * self.radius + 1))
+        return x / ops.power(self.bias + self.alpha * energy, self.beta)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the shape of the outputs, that of the inputs."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments by name."""
+        own = {"radius": self.radius, "bias": self.bias, "alpha": self.alpha, "beta": self.beta}
+        return {**super().get_config(), **own}

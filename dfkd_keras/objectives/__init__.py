@@ -1,27 +1,41 @@
 """What a good synthetic batch is: one small class per published term, and how terms combine."""
 
+from dfkd_keras.objectives.activation import Activation
 from dfkd_keras.objectives.adversarial import AdversarialDiscrepancy
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.batch_norm import BatchNormStatistics
-from dfkd_keras.objectives.classification import ClassEntropy, OneHotCrossEntropy, TargetCrossEntropy
+from dfkd_keras.objectives.classification import (
+    ClassEntropy,
+    OneHotCrossEntropy,
+    SoftTargetCrossEntropy,
+    TargetCrossEntropy,
+)
 from dfkd_keras.objectives.combining import ExponentialPenalty, Objective, WeightedSum
-from dfkd_keras.objectives.diversity import SoftmaxDistanceDiversity
+from dfkd_keras.objectives.contrastive import ContrastiveDiversity
+from dfkd_keras.objectives.diversity import LatentModeSeeking, SoftmaxDistanceDiversity
+from dfkd_keras.objectives.image_prior import ImageNorm, TotalVariation
 from dfkd_keras.objectives.modulation import AfterRounds, Modulated, Modulation
 from dfkd_keras.objectives.term import Term
 
 __all__ = [
+    "Activation",
     "AdversarialDiscrepancy",
     "AfterRounds",
     "BatchNormStatistics",
     "ClassEntropy",
+    "ContrastiveDiversity",
     "ExponentialPenalty",
+    "ImageNorm",
+    "LatentModeSeeking",
     "Modulated",
     "Modulation",
     "Objective",
     "OneHotCrossEntropy",
+    "SoftTargetCrossEntropy",
     "SoftmaxDistanceDiversity",
     "SyntheticBatch",
     "TargetCrossEntropy",
     "Term",
+    "TotalVariation",
     "WeightedSum",
 ]

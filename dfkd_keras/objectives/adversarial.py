@@ -19,7 +19,8 @@ class AdversarialDiscrepancy(Term):
 
     Args:
         discrepancy: D, `(teacher_logits, student_logits) -> [B]`; the Kullback-Leibler divergence KL(p_t || p_s) at
-            temperature 1 by default.
+            temperature 1 by default. DFAD takes `LogitsDistance()`. DeepInversion's competition term 1 - J is, but for
+            the constant, the one with `JensenShannon()`; all three are without the mask.
         agreed_only: whether the mask is applied.
     """
 

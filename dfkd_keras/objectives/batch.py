@@ -14,8 +14,12 @@ class SyntheticBatch(NamedTuple):
         teacher_logits: float32 `[B, K]` or `[B, H, W, K]`.
         teacher_features: the teacher's named features, if a term needs "features".
         batch_statistics: of every BatchNorm layer of the teacher, if a term needs "batch_statistics".
+        sample_means: `[B, F]`, the spatial means of all channels that enter the teacher's BatchNorm layers, if a term
+            needs "sample_means".
+        second_sample_means: the same of a second view of the images, if a term needs "second_view".
         student_logits: like the teacher's, if a term needs "student".
         labels: int32 `[B]`, the classes the images are meant to be of.
+        soft_labels: float32 `[B, K]`, the predictions that are wanted of the teacher, if the synthesizer draws such.
         class_counts: int32 `[K]`, how many images of each class the memory holds, if a term needs "class_counts".
         round: how many rounds of synthesis are complete, a scalar.
     """
@@ -25,7 +29,10 @@ class SyntheticBatch(NamedTuple):
     teacher_logits: Any
     teacher_features: dict[str, Any] | None = None
     batch_statistics: list[BatchStatistics] | None = None
+    sample_means: Any = None
+    second_sample_means: Any = None
     student_logits: Any = None
     labels: Any = None
+    soft_labels: Any = None
     class_counts: Any = None
     round: Any = 0

@@ -34,7 +34,7 @@ class BatchNormStatistics(Component, Term):
         self.momentum = momentum
         self.latest, self.averages = [], []
 
-    def prepare(self, outputs: TeacherOutputs) -> None:
+    def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Makes the averages, if there is a momentum."""
         self.drop_variables()
         if not self.momentum:

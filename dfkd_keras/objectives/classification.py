@@ -1,11 +1,11 @@
 """Terms on the teacher's predictions: each image one class with certainty, all classes equally often."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.losses import per_sample
+from dfkd_keras.losses import check_temperature, per_sample
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
@@ -41,6 +41,30 @@ class TargetCrossEntropy(Term):
         log_probabilities = ops.log_softmax(batch.teacher_logits, axis=-1)
         targets = ops.one_hot(batch.labels, batch.teacher_logits.shape[-1], dtype=log_probabilities.dtype)
         return per_sample(-ops.sum(targets * log_probabilities, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftTargetCrossEntropy(Term):
+    """The teacher's softened prediction should be the soft label that was drawn for the image.
+
+    L(x, y) = -sum_k y_k ln p_k(x) with p = softmax(t(x) / T). ZSKD (Nayak et al., ICML 2019), without the factor T^2.
+    At least the entropy of y.
+
+    Args:
+        temperature: T; 20 in ZSKD.
+    """
+
+    temperature: float = 20.0
+
+    needs: ClassVar[frozenset[str]] = frozenset({"soft_labels"})
+
+    def __post_init__(self):
+        check_temperature("SoftTargetCrossEntropy", self.temperature)
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
+        log_probabilities = ops.log_softmax(batch.teacher_logits / self.temperature, axis=-1)
+        return -ops.sum(batch.soft_labels * log_probabilities, axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)

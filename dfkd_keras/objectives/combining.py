@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from dfkd_keras.objectives.batch import SyntheticBatch
@@ -59,10 +60,10 @@ class Objective(Component):
     def check_updates_per_epoch(self, updates: int) -> None:
         """Raises ValueError if an epoch of so many synthesis updates is too short for the objective."""
 
-    def prepare(self, outputs: TeacherOutputs) -> None:
+    def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Is shown what the teacher gives for some batch, before training."""
         for term in self._nested_terms:
-            term.prepare(outputs)
+            term.prepare(outputs, batch_size)
 
     def evaluate(self, batch: SyntheticBatch) -> tuple[Any, Values]:
         """Returns the loss, a scalar, and the batch mean of every term by its name."""
@@ -72,6 +73,18 @@ class Objective(Component):
     def combine(self, values: Values) -> Any:
         """Returns the loss for the terms' values."""
         raise NotImplementedError
+
+    @property
+    def learned_variables(self) -> list[keras.Variable]:
+        """What the terms themselves learn."""
+        return [variable for term in self._nested_terms for variable in term.learned_variables]
+
+    def learn(self, gradients: list) -> None:
+        """Lets the terms learn by the gradients of `learned_variables`."""
+        gradients = iter(gradients)
+        for term in self._nested_terms:
+            if term.learned_variables:
+                term.learn([next(gradients) for _ in term.learned_variables])
 
     def after_update(self, batch: SyntheticBatch, values: Values, update_in_epoch: Any) -> None:
         """Is told each update's batch, values and number within the epoch (from 0), after the update."""

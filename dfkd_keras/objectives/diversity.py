@@ -33,3 +33,21 @@ class SoftmaxDistanceDiversity(Term):
         first_images, second_images = ops.split(batch.images, 2, axis=0)
         first, second = ops.split(ops.softmax(batch.teacher_logits, axis=-1), 2, axis=0)
         return frobenius_norm(second - first) / frobenius_norm(second_images - first_images)
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentModeSeeking(Term):
+    """Inter-sample diversity: images should differ when their latents do.
+
+    L_ms = 1 / (mean |x_2 - x_1| / mean |z_2 - z_1| + 1e-5) with the two halves of the batch of images x, in normalised
+    space, and of latents z. MSGAN (Mao et al., CVPR 2019). Positive.
+    """
+
+    compares_halves: ClassVar[bool] = True
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns a scalar."""
+        distances = [
+            ops.mean(ops.abs(ops.subtract(*ops.split(values, 2, axis=0)))) for values in (batch.images, batch.latents)
+        ]
+        return 1.0 / (distances[0] / distances[1] + 1e-5)

@@ -16,12 +16,15 @@ class Term(Configured):
 
     Class attributes:
         needs: what it reads besides images, latents and the teacher's logits: any of "student", "features",
-            "batch_statistics", "class_counts" and "rounds". What no term needs is not computed.
+            "batch_statistics", "sample_means", "second_view", "soft_labels", "class_counts" and "rounds". What no term
+            needs is not computed.
         compares_halves: whether it splits the batch into two halves, which then must be of even size.
+        learned_variables: what the term itself learns, by the gradient of the whole objective.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     compares_halves: ClassVar[bool] = False
+    learned_variables = ()
 
     @property
     def name(self) -> str:
@@ -32,8 +35,11 @@ class Term(Configured):
         """Returns the term per sample `[B]`, or one scalar if it is a statistic of the batch."""
         raise NotImplementedError
 
-    def prepare(self, outputs: TeacherOutputs) -> None:
+    def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Is shown what the teacher gives for some batch, before training: the time to make variables."""
+
+    def learn(self, gradients: list) -> None:
+        """Takes a step along the gradients of its learned variables."""
 
     def after_update(self, batch: SyntheticBatch) -> None:
         """Is shown the batch of every synthesis update, after the update."""

@@ -2,6 +2,19 @@
 
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.latent_inversion import LatentInversion
-from dfkd_keras.synthesis.meta import ContinuedLearning, FirstOrderMAML, Reptile
+from dfkd_keras.synthesis.meta import ContinuedLearning, FirstOrderMAML, FreshStart, Reptile
+from dfkd_keras.synthesis.pixel_inversion import PixelInversion
+from dfkd_keras.synthesis.targets import BalancedClasses, DirichletTargets, RandomClasses
 
-__all__ = ["ContinuedLearning", "FirstOrderMAML", "GeneratorSynthesizer", "LatentInversion", "Reptile"]
+__all__ = [
+    "BalancedClasses",
+    "ContinuedLearning",
+    "DirichletTargets",
+    "FirstOrderMAML",
+    "FreshStart",
+    "GeneratorSynthesizer",
+    "LatentInversion",
+    "PixelInversion",
+    "RandomClasses",
+    "Reptile",
+]

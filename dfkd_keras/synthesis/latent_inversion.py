@@ -6,15 +6,17 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.augmentation import RandomCropFlip
+from dfkd_keras.augmentation import RandomCropFlip, RandomResizedCropFlip
 from dfkd_keras.gradient import differentiate
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import OptimizerState
-from dfkd_keras.synthesis.generator import GeneratorSynthesizer, Surroundings
+from dfkd_keras.synthesis.best import BestBatch
+from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds, check_restarted
+from dfkd_keras.synthesis.synthesizer import Surroundings, seen_classes
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import Teacher
 
@@ -32,10 +34,13 @@ class LatentInversion(GeneratorSynthesizer):
         latent_optimizer: moves the latents, fresh in every round.
         learning: how the generator learns over the rounds; `ContinuedLearning()` by default (plain Fast).
         augment: applied to the images before the networks see them; nothing by default.
+        second_view: makes another view of each image, for a term that compares the two.
         output_space: the space of the generator's images, "unit" (default) or "normalised".
         reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
             BatchNorm start over, once; None for never. 139 in Fast's official code.
     """
+
+    works_by_rounds = True
 
     def __init__(
         self,
@@ -44,14 +49,15 @@ class LatentInversion(GeneratorSynthesizer):
         latent_optimizer: keras.optimizers.Optimizer,
         learning: LearningOverRounds | None = None,
         augment: RandomCropFlip | None = None,
+        second_view: RandomResizedCropFlip | None = None,
         output_space: Space = "unit",
         reset_at_round: int | None = None,
     ):
         super().__init__(generator, objective, output_space)
         check_restarted(latent_optimizer, "the latent optimizer")
         self.latent_optimizer, self.learning = latent_optimizer, learning or ContinuedLearning()
-        self.augment, self.reset_at_round = augment, reset_at_round
-        self.latent_optimizer_state = OptimizerState()
+        self.augment, self.second_view, self.reset_at_round = augment, second_view, reset_at_round
+        self.latent_optimizer_state, self.best = OptimizerState(), BestBatch()
 
     @property
     def optimizer(self) -> keras.optimizers.Optimizer:
@@ -83,11 +89,12 @@ class LatentInversion(GeneratorSynthesizer):
         Raises:
             ValueError: if generator, objective, teacher and batch size do not fit together.
         """
+        if "second_view" in self.objective.needs and self.second_view is None:
+            raise ValueError("a term compares two views of each image: set LatentInversion.second_view.")
         super().prepare(teacher, batch_size)
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
         self.labels = self.state("labels", (batch_size,), "int32")
-        self.best_images = self.state("best_images", (batch_size, *teacher.image_shape), "float32")
-        self.best_loss = self.state("best_loss", (), "float32")
+        self.best.prepare((batch_size, *teacher.image_shape))
         self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
         self._reset_seed = random.randrange(2**31)  # Python's own chance, which the run's seed has set
         if self.reset_at_round is not None:
@@ -97,7 +104,7 @@ class LatentInversion(GeneratorSynthesizer):
         """Starts over with the draws' latents and labels."""
         self.latents.assign(draws.latents)
         self.labels.assign(draws.labels)
-        self.best_loss.assign(ops.full((), float("inf")))
+        self.best.clear()
         self.latent_optimizer_state.restart()
         if self.reset_at_round is not None:
             self._reset_first_layers(ops.equal(self.rounds.value, self.reset_at_round))
@@ -114,21 +121,27 @@ class LatentInversion(GeneratorSynthesizer):
         Returns:
             The loss, and the values of its terms by name, both from before the update.
         """
-        labels, convert = self.labels.value, around.teacher.normalisation.convert
+        labels, convert, known = self.labels.value, around.teacher.normalisation.convert, {}
 
         def loss_fn():
             latents = self.latents.value
             images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
-            augmented = self.augment(images, draws.augmentation) if self.augment else images
-            seen = convert(augmented, "unit", "normalised")
-            loss, values, batch = self._evaluate(seen, latents, labels, around)
+            views = [
+                convert(view(images, draws.augmentation) if view else images, "unit", "normalised")
+                for view in (self.augment, self.second_view)
+            ]
+            if "second_view" in self.objective.needs:
+                known["second_sample_means"] = around.teacher(views[1]).sample_means
+            loss, values, batch = self._evaluate(views[0], around, latents=latents, labels=labels, **known)
             return loss, (values, batch, images)
 
-        variables = [*self.generator.trainable_variables, self.latents]
-        loss, (values, batch, images), gradients = differentiate(loss_fn, variables)
-        self._keep_best(loss, images)
-        self.learning.update(gradients[:-1], variables[:-1])
-        self.latent_optimizer.apply(gradients[-1:], [self.latents])
+        of_generator, of_terms = self.generator.trainable_variables, self.objective.learned_variables
+        groups = [*of_generator, self.latents, *of_terms]
+        loss, (values, batch, images), gradients = differentiate(loss_fn, groups)
+        self.best.offer(loss, images)
+        self.learning.update(gradients[: len(of_generator)], of_generator)
+        self.latent_optimizer.apply([gradients[len(of_generator)]], [self.latents])
+        self.objective.learn(gradients[len(of_generator) + 1 :])
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
@@ -140,18 +153,12 @@ class LatentInversion(GeneratorSynthesizer):
         """
         self.learning.close_round(self.generator.trainable_variables)
         self._count_round()
-        images = ops.copy(self.best_images.value)
-        return images, self._seen_classes(teacher.normalisation.convert(images, "unit", "normalised"), teacher)
+        images = ops.copy(self.best.images.value)
+        return images, seen_classes(teacher.normalisation.convert(images, "unit", "normalised"), teacher)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`; `training` has no effect."""
         return super().sample(latents, teacher, training=True)
-
-    def _keep_best(self, loss: Any, images: Any) -> None:
-        # Chosen by value into a variable of its own, so that no later update reaches what was kept.
-        better = loss < self.best_loss.value
-        self.best_images.assign(ops.where(better, images, self.best_images.value))
-        self.best_loss.assign(ops.where(better, loss, self.best_loss.value))
 
     def _reset_first_layers(self, due: Any) -> None:
         """Gives the first dense layer and the first BatchNorm N(0, 0.02) weights and zero offsets, if that is due."""

@@ -59,6 +59,28 @@ class ContinuedLearning(LearningOverRounds):
         """There is nothing left to do."""
 
 
+class FreshStart(ContinuedLearning):
+    """CMI: the generator learns nothing from one round to the next, each starts from new weights.
+
+    Kernels from N(0, 0.02), BatchNorm's scales from N(1, 0.02), all offsets 0 (Fang et al., IJCAI 2021; the authors'
+    code).
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator()
+
+    def open_round(self, variables: list[keras.Variable]) -> None:
+        """Draws new weights and forgets the optimizer's moments."""
+        super().open_round(variables)
+        for variable in variables:
+            mean = {"kernel": 0.0, "gamma": 1.0}.get(variable.name)
+            if mean is None:
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
+            else:
+                variable.assign(keras.random.normal(variable.shape, mean, 0.02, dtype=variable.dtype, seed=self.seeds))
+
+
 class MetaLearning(LearningOverRounds):
     """Within a round the generator adapts; then it returns to where it started and takes one step of its own.
 

@@ -13,6 +13,8 @@ ABLATIONS = [name for name in FILES if name.startswith("ablations/")]
 TASKS = [name for name in FILES if name.startswith("tasks/")]
 PAPERS = [name for name in FILES if name.startswith("papers/")]
 
+DATA_OF_RDSKD = ("mnist", "svhn", "cifar10")
+
 
 @pytest.fixture(autouse=True)
 def clean():
@@ -26,7 +28,8 @@ def experiment(*files, params=()):
 
 
 def test_the_promised_files_are_there():
-    assert {"rdskd.gin", "fast.gin", "fast_meta.gin", "ssdkd.gin", "smoke.gin"} <= set(FILES)
+    methods = {"rdskd", "fast", "fast_meta", "ssdkd", "dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "deepinversion"}
+    assert {f"{name}.gin" for name in methods | {"adaptive_deepinversion", "cmi"}} == set(METHODS)
     pairs = ("resnet34_resnet18", "vgg11_resnet18", "wrn40_2_wrn16_1", "wrn40_2_wrn40_1", "wrn40_2_wrn16_2")
     tasks = {
         "digits_lenet5",
@@ -35,11 +38,15 @@ def test_the_promised_files_are_there():
         "mnist_resnet8_lenet5half",
         "svhn_wrn40_2_wrn16_1",
         "cifar10_resnet20_resnet8",
+        "cifar10_alexnet",
         *(f"{data}_{pair}" for data in ("cifar10", "cifar100") for pair in pairs),
     }
     assert {f"tasks/{task}.gin" for task in tasks} == set(TASKS)
-    assert {f"papers/rdskd_{name}.gin" for name in ("mnist", "svhn", "cifar10")} <= set(PAPERS)
-    assert {f"papers/{name}.gin" for name in ("fast2", "fast5", "fast10", "ssdkd")} <= set(PAPERS)
+    compared = {f"{name}_{data}" for name in ("dafl", "mskd", "zskd", "deepinversion") for data in DATA_OF_RDSKD}
+    others = {"dfad_mnist", "dfad_cifar10", "zskt_svhn", "zskt_cifar10", "dfq_cifar10", "cmi_cifar10"}
+    others |= {"fast2", "fast5", "fast10", "ssdkd", "adaptive_deepinversion_cifar10"}
+    rdskd = {f"rdskd_{name}" for name in DATA_OF_RDSKD}
+    assert {f"papers/{name}.gin" for name in compared | others | rdskd} == set(PAPERS)
 
 
 @pytest.mark.parametrize("name", METHODS + PAPERS + ABLATIONS)
@@ -73,6 +80,39 @@ def test_fasts_paper_files_have_the_published_schedule(name, updates):
     np.testing.assert_allclose(described.synthesis_optimizer().learning_rate, updates * inner.learning_rate)
     assert described.method == name
     assert gin.query_parameter("%batch_size") == 256
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "synthesis", "student", "batch_size"),
+    [
+        ("dafl_mnist", "Alternating", 24_000, 24_000, 512),
+        ("dafl_cifar10", "Alternating", 240_000, 240_000, 1024),
+        ("dafl_svhn", "Alternating", 240_000, 240_000, 1024),
+        ("dfad_mnist", "Alternating", 2_000, 10_000, 512),
+        ("dfad_cifar10", "Alternating", 25_000, 125_000, 256),
+        ("zskt_cifar10", "Alternating", 80_000, 800_000, 128),
+        ("zskt_svhn", "Alternating", 80_000, 800_000, 128),
+        ("zskd_mnist", "RoundsFirst", 240 * 1500, 120_020, 100),
+        ("zskd_cifar10", "RoundsFirst", 400 * 1500, 200_260, 100),
+        ("deepinversion_cifar10", "RoundsFirst", 1000 * 2000, 48_840, 256),
+        ("dfq_cifar10", "Alternating", 8_000, 80_000, 256),
+    ],
+)
+def test_paper_files_have_the_published_numbers_of_updates(name, schedule, synthesis, student, batch_size):
+    experiment(f"papers/{name}.gin")
+    planned = gin.get_configurable(schedule)().in_all()
+    assert (planned.synthesis, planned.student) == (synthesis, student)
+    assert gin.query_parameter("%batch_size") == batch_size
+
+
+@pytest.mark.parametrize("data", DATA_OF_RDSKD)
+def test_mskd_is_dafl_and_one_term_more(data):
+    terms = {}
+    for method in ("dafl", "mskd"):
+        experiment(f"papers/{method}_{data}.gin")
+        objective = gin.get_configurable("WeightedSum")()
+        terms[method] = objective.weight_of
+    assert terms["mskd"] == {**terms["dafl"], "latent_mode_seeking": 1.0}
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if "cifar100" in task])

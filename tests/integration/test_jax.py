@@ -76,7 +76,7 @@ def run(code, folder, *arguments):
     )
 
 
-@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin"])
+@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin", "zskt.gin", "zskd.gin", "cmi.gin"])
 def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
     process = run(RUN, tmp_path, str(ROOT / "scripts"), method)
     assert process.returncode == 0, process.stderr

@@ -1,4 +1,4 @@
-"""Every block of the README that is not marked as long runs, in order, in a copy of the checkout."""
+"""Every block of the README and of docs/ that is not marked as long runs, in order, in a copy of the checkout."""
 
 import os
 import re
@@ -11,7 +11,12 @@ import pytest
 
 from tests.commandline import ROOT, environment
 
-BLOCKS = re.findall(r"^```(\w+)( long)?\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(\w+)( long)?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+]
 SHORT = [(language, code) for language, long, code in BLOCKS if not long and language in ("bash", "python")]
 
 
@@ -45,8 +50,9 @@ def test_a_block_runs(checkout, language, code):
     assert process.returncode == 0, process.stderr
 
 
-def test_every_path_that_the_readme_names_exists():
-    named = re.findall(r"`((?:gin_configs|docs|scripts|tasks|papers)/[\w./]*)`", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_a_page_names_exists(page):
+    named = re.findall(r"`((?:gin_configs|docs|scripts|tasks|papers|dfkd_keras|tests)/[\w./]*)`", page.read_text())
     assert named
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "gin_configs" / name).exists(), name

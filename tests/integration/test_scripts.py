@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.commandline import error_line, script, smoke
@@ -57,3 +58,23 @@ def test_benchmark_of_a_task_without_data_or_teacher_needs_neither(tmp_path):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_invert_saves_images_and_tells_who_agrees(trained):
+    process = script(
+        "invert.py", "--gin_file=deepinversion.gin", "--gin_file=smoke.gin", "--images=12", "--out_dir=inverted",
+        f"--judge={trained}/run/student.keras", cwd=trained,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    told = json.loads(process.stdout.splitlines()[-1])
+    assert told["images"] == 12
+    assert all(0 <= told[name] <= 1 for name in ("teacher", f"{trained}/run/student.keras"))
+    saved = np.load(trained / "inverted" / "images.npz")
+    assert (saved["images"].shape, saved["images"].dtype) == ((12, 32, 32, 1), np.uint8)
+    np.testing.assert_array_equal(saved["targets"], np.arange(12) % 10)
+    assert (trained / "inverted" / "images.png").exists()
+
+
+def test_invert_refuses_a_method_without_a_first_stage_of_rounds(trained):
+    process = script("invert.py", "--gin_file=ssdkd.gin", "--gin_file=smoke.gin", cwd=trained)
+    assert "ssdkd does not make all its images first" in error_line(process)

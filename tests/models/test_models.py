@@ -5,7 +5,7 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.models.layers import UpsamplingConvolution
+from dfkd_keras.models.layers import LocalResponseNormalization, UpsamplingConvolution
 
 
 def trainable(model):
@@ -26,6 +26,7 @@ def trainable(model):
         (lambda: models.upsampling_generator(1000, (32, 32, 3)), 8_423_939),
         (lambda: models.vgg(depth=11), 9_231_114),
         (lambda: models.sigmoid_generator(256, (32, 32, 3)), 2_328_899),
+        (lambda: models.alexnet(), 1_657_642),
     ],
     ids=[
         "lenet5",
@@ -39,6 +40,7 @@ def trainable(model):
         "generator3",
         "vgg11",
         "sigmoid",
+        "alexnet",
     ],
 )
 def test_parameter_counts_are_the_published_ones(build, parameters):
@@ -142,3 +144,29 @@ def test_sigmoid_generators_end_in_unit_space(rng):
     images = np.array(models.sigmoid_generator(5, (8, 12, 3), width=4)(rng.normal(size=(4, 5)).astype("float32")))
     assert images.shape == (4, 8, 12, 3)
     assert 0 < images.min() < images.max() < 1
+
+
+def test_response_normalisation_equals_numpy(rng):
+    x = rng.normal(size=(2, 3, 3, 7)).astype("float32")
+    expected = np.empty_like(x)
+    for channel in range(7):
+        neighbours = x[..., max(0, channel - 2) : channel + 3]
+        expected[..., channel] = x[..., channel] / (2.0 + 1e-4 * (neighbours**2).sum(axis=-1)) ** 0.75
+    np.testing.assert_allclose(LocalResponseNormalization()(x), expected, atol=1e-5)
+
+
+def test_half_an_alexnet_has_half_the_channels_and_can_be_saved(tmp_path):
+    whole, half = models.alexnet(), models.alexnet(share=0.5)
+    widths = [[layer.filters for layer in model.layers if isinstance(layer, layers.Conv2D)] for model in (whole, half)]
+    assert widths == [[48, 128, 192, 192, 128], [24, 64, 96, 96, 64]]
+    half.save(tmp_path / "half.keras")
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "half.keras")(images), half(images), atol=1e-6)
+
+
+def test_the_upsampling_generator_has_the_variants_of_dfad_and_zskt():
+    generator = models.upsampling_generator(4, (8, 8, 1), epsilon=1e-5, activation=None, affine=True)
+    norms = [layer for layer in generator.layers if isinstance(layer, layers.BatchNormalization)]
+    assert {norm.epsilon for norm in norms} == {1e-5}
+    assert (norms[-1].center, norms[-1].scale) == (True, True)
+    assert generator.layers[-2].activation is keras.activations.linear

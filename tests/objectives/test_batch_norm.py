@@ -23,7 +23,7 @@ def batch(statistics):
 
 def prepared(momentum):
     term = dk.BatchNormStatistics(momentum)
-    term.prepare(TeacherOutputs(None, {}, [BatchStatistics(*[np.zeros(size)] * 4) for size in CHANNELS]))
+    term.prepare(TeacherOutputs(None, {}, [BatchStatistics(*[np.zeros(size)] * 4) for size in CHANNELS]), 4)
     return term
 
 

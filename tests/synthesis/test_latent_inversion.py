@@ -7,10 +7,12 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.augmentation import RandomResizedCropFlip
 from dfkd_keras.noise import Draws
+from dfkd_keras.objectives import ContrastiveDiversity
 from dfkd_keras.optimizers import CosineOverTraining
-from dfkd_keras.synthesis import ContinuedLearning
-from dfkd_keras.synthesis.generator import Surroundings
+from dfkd_keras.synthesis import ContinuedLearning, FreshStart
+from dfkd_keras.synthesis.synthesizer import Surroundings
 from tests.conftest import equal, values
 
 BATCH, LATENT, SHAPE = 4, 5, (8, 8, 1)
@@ -28,7 +30,7 @@ def norm_teacher():
 
 def draws(seed=0):
     rng = np.random.default_rng(seed)
-    arrays = rng.normal(size=(BATCH, LATENT)), rng.integers(3, size=BATCH), rng.random(BATCH), rng.random((BATCH, 3))
+    arrays = rng.normal(size=(BATCH, LATENT)), rng.integers(3, size=BATCH), rng.random(BATCH), rng.random((BATCH, 8))
     return Draws(*(ops.convert_to_tensor(a.astype(t)) for a, t in zip(arrays, ("f4", "i4", "f4", "f4"), strict=True)))
 
 
@@ -81,7 +83,7 @@ def test_the_images_of_the_lowest_loss_are_kept_and_no_later_update_reaches_them
     losses, images = [], []
     for _ in range(6):
         losses.append(float(rounds.update()))
-        images.append(np.array(rounds.inversion.best_images.value))
+        images.append(np.array(rounds.inversion.best.images.value))
     best = int(np.argmin(losses))
     assert best < 5, "the learning rate is meant to be too high to improve to the end"
     kept, _ = rounds.close()
@@ -94,7 +96,7 @@ def test_kept_images_are_those_from_before_the_update():
     rounds.open()
     before = np.array(rounds.inversion.generator(draws().latents, training=True))
     rounds.update()
-    np.testing.assert_allclose(rounds.inversion.best_images.value, before, atol=1e-5)
+    np.testing.assert_allclose(rounds.inversion.best.images.value, before, atol=1e-5)
 
 
 class Black:
@@ -117,12 +119,12 @@ def test_a_round_forgets_the_one_before():
     copy = np.array(first)
     rounds.open(seed=2)
     np.testing.assert_array_equal(rounds.inversion.latents.value, draws(2).latents)
-    assert np.isinf(rounds.inversion.best_loss.value)
+    assert np.isinf(rounds.inversion.best.loss.value)
     iterations = rounds.inversion.latent_optimizer.iterations
     assert int(iterations.value) == 0
     rounds.update()
     assert int(iterations.value) == 1
-    assert not np.array_equal(rounds.inversion.best_images.value, first)
+    assert not np.array_equal(rounds.inversion.best.images.value, first)
     np.testing.assert_array_equal(first, copy)
 
 
@@ -286,3 +288,40 @@ def test_previews_use_the_batchs_own_statistics_as_the_rounds_do():
     generator, latents = rounds.inversion.generator, draws().latents
     shown = np.array(rounds.inversion.sample(latents, rounds.teacher))
     np.testing.assert_allclose(shown, (np.array(generator(latents, training=True)) - 0.5) / 0.25, atol=1e-5)
+
+
+def test_a_fresh_start_draws_new_weights_in_every_round():
+    keras.utils.set_random_seed(0)
+    generator = models.sigmoid_generator(LATENT, SHAPE, width=16)
+    learning = FreshStart()
+    learning.compile(adam(), generator.trainable_variables)
+    drawn = []
+    for _ in range(2):
+        learning.open_round(generator.trainable_variables)
+        drawn.append(values(generator.trainable_variables))
+    assert not any(np.array_equal(a, b) for a, b in zip(*drawn, strict=True) if a.std() > 0)
+    for variable, value in zip(generator.trainable_variables, drawn[0], strict=True):
+        mean, spread = {"kernel": (0.0, 0.02), "gamma": (1.0, 0.02)}.get(variable.name, (0.0, 0.0))
+        assert abs(value.mean() - mean) < 0.015
+        assert abs(value.std() - spread) < 0.01
+
+
+def contrastive():
+    return ContrastiveDiversity(adam(), bank_images=32, width=8)
+
+
+def test_a_contrastive_term_wants_a_second_view():
+    with pytest.raises(ValueError, match=r"set LatentInversion\.second_view"):
+        Round(objective=dk.WeightedSum([contrastive()]))
+
+
+def test_a_contrastive_term_learns_and_fills_its_bank():
+    term = contrastive()
+    objective = dk.WeightedSum([dk.TargetCrossEntropy(), term])
+    rounds = Round(FreshStart(), objective, second_view=RandomResizedCropFlip())
+    before = values(term.learned_variables)
+    rounds.run()
+    assert not any(np.array_equal(a, b) for a, b in zip(values(term.learned_variables), before, strict=True))
+    assert int(term.banked.value) == BATCH
+    first, second = np.array(term.bank.value)[:, :BATCH]
+    assert np.abs(first - second).max() > 1e-3  # two views

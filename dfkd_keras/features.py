@@ -1,0 +1,101 @@
+"""Named features of any model: the input of its last dense layer, its stages, or the output of a layer.
+
+Shapes are found out by running the model once, so that nested and subclassed models need no symbolic graph.
+"""
+
+import re
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from dfkd_keras.taps import Taps, flat_layers
+
+PENULTIMATE = "penultimate"
+
+
+def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_shape: tuple[int | None, ...]) -> None:
+    """Makes `taps` keep features of a model under their names.
+
+    Args:
+        taps: what to record with.
+        model: a built Keras model.
+        names: "penultimate" for the input of the last dense layer; "stage_1", "stage_2", ... for the last map at each
+            resolution, from the largest on; or the name of a layer, for its output.
+        image_shape: height, width and channels of the model's images.
+
+    Raises:
+        ValueError: for a feature that the model does not have.
+    """
+    for name in names:
+        if name == PENULTIMATE:
+            taps.tap(last_dense(model), _keeping(name, of_input=True))
+        else:
+            taps.tap(_layer(model, name, image_shape), _keeping(name))
+
+
+def last_dense(model: keras.Model) -> keras.layers.Dense:
+    """Returns a model's last dense layer, which gives its logits; ValueError if there is none."""
+    dense = [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.Dense)]
+    if not dense:
+        raise ValueError(
+            f"model {model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the feature's layer, such "
+            "as Teacher.features = ('some_layer',)."
+        )
+    return dense[-1]
+
+
+def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tuple[int, int], keras.layers.Layer]:
+    """Returns the layer that gives the last map at each resolution a model works at, from the largest to the smallest.
+
+    Padded maps do not count, nor those of a single position.
+    """
+    layers = [layer for layer in flat_layers(model) if not isinstance(layer, keras.layers.ZeroPadding2D)]
+    taps, found = Taps(), {}
+    for layer in layers:
+        taps.tap(layer, lambda kept, inputs, outputs, layer=layer: kept.setdefault("seen", []).append((layer, outputs)))
+    with taps.recording() as kept:
+        model(np.zeros([1, *(size or 32 for size in image_shape)], "float32"), training=False)
+    for layer, outputs in kept.get("seen", []):
+        if len(getattr(outputs, "shape", ())) == 4 and outputs.shape[1] * outputs.shape[2] > 1:
+            found[tuple(outputs.shape[1:3])] = layer
+    return {size: found[size] for size in sorted(found, reverse=True)}
+
+
+def common_stages(
+    first: keras.Model, second: keras.Model, image_shape: tuple[int | None, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names, in each of two models, of their stages at the resolutions that both work at.
+
+    Raises:
+        ValueError: if there is no such resolution.
+    """
+    of_first, of_second = (list(stages(model, image_shape)) for model in (first, second))
+    common = [size for size in of_first if size in of_second]
+    if not common:
+        raise ValueError(
+            f"{first.name!r} works at resolutions {of_first} and {second.name!r} at {of_second}: none is common, so "
+            "name the features to match."
+        )
+    names = (tuple(f"stage_{sizes.index(size) + 1}" for size in common) for sizes in (of_first, of_second))
+    return tuple(names)
+
+
+def _layer(model: keras.Model, name: str, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
+    layers = {layer.name: layer for layer in flat_layers(model)}
+    if name in layers:
+        return layers[name]
+    if not re.fullmatch(r"stage_[1-9]\d*", name):
+        raise ValueError(
+            f"feature {name!r} is neither {PENULTIMATE!r}, nor a stage such as 'stage_1', nor a layer of the model "
+            f"{model.name!r}; its layers: {', '.join(layers)}."
+        )
+    found = list(stages(model, image_shape).values())
+    number = int(name.removeprefix("stage_"))
+    if number > len(found):
+        raise ValueError(f"feature {name!r}: the model {model.name!r} has {len(found)} stages only.")
+    return found[number - 1]
+
+
+def _keeping(name: str, of_input: bool = False):
+    return lambda kept, inputs, outputs: kept.update({name: inputs if of_input else outputs})

@@ -1,0 +1,35 @@
+"""The term on the teacher's features: real images excite them."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from keras import ops
+
+from dfkd_keras.features import PENULTIMATE
+from dfkd_keras.losses import per_sample
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.term import Term
+
+
+@dataclasses.dataclass(frozen=True)
+class Activation(Term):
+    """Synthetic images should excite the teacher's features as real ones do.
+
+    L_a(x) = -mean |f(x)| over the elements of a feature f. DAFL (Chen et al., ICCV 2019). At most 0.
+
+    Args:
+        feature: its name among `Teacher.features`; the input of the last dense layer by default.
+    """
+
+    feature: str = PENULTIMATE
+
+    needs: ClassVar[frozenset[str]] = frozenset({"features"})
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
+        if self.feature not in batch.teacher_features:
+            raise ValueError(
+                f"Activation.feature={self.feature!r} is none of the teacher's features "
+                f"{', '.join(sorted(batch.teacher_features))}: add it to Teacher.features."
+            )
+        return -per_sample(ops.abs(batch.teacher_features[self.feature]))

@@ -1,0 +1,156 @@
+"""Images that are optimised themselves, pixel by pixel."""
+
+import math
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from dfkd_keras.augmentation import RollFlip
+from dfkd_keras.gradient import minimize
+from dfkd_keras.images import Space
+from dfkd_keras.noise import Draws
+from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.synthesis.best import BestBatch
+from dfkd_keras.synthesis.meta import check_restarted
+from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer, seen_classes
+from dfkd_keras.synthesis.targets import RandomClasses
+from dfkd_keras.teacher import Teacher
+
+
+class PixelInversion(Synthesizer):
+    """Inverts the teacher by rounds: a batch of noise images is moved towards what the teacher is to see in them.
+
+    A round draws images and targets, takes many updates with a fresh optimizer, and gives the batch of the lowest loss,
+    the loss being that from before an update. ZSKD (Nayak et al., ICML 2019) and DeepInversion (Yin et al., CVPR 2020).
+
+    Args:
+        objective: what a round minimises.
+        targets: what the teacher is to see; `RandomClasses()` by default.
+        jitter: applied to the images before the networks see them; nothing by default.
+        output_space: the space the images are optimised in. "normalised" (default): they start from N(0, 1). "unit":
+            from U(0, 1).
+        bounds: "none" (default) leaves the images free until they are stored, when they are clipped to [0, 1]; "clip"
+            clips them after every update; "rescale" maps the batch's lowest and highest value to 0 and 1 before every
+            update, as ZSKD does.
+
+    Raises:
+        ValueError: for unknown bounds, or "rescale" in normalised space.
+    """
+
+    works_by_rounds = True
+
+    def __init__(
+        self,
+        objective: Objective,
+        targets: RandomClasses | None = None,
+        jitter: RollFlip | None = None,
+        output_space: Space = "normalised",
+        bounds: Literal["none", "clip", "rescale"] = "none",
+    ):
+        super().__init__(objective, output_space)
+        if bounds not in ("none", "clip", "rescale"):
+            raise ValueError(f"PixelInversion.bounds={bounds!r} must be 'none', 'clip' or 'rescale'.")
+        if bounds == "rescale" and output_space != "unit":
+            raise ValueError("PixelInversion.bounds='rescale' makes unit images: set output_space='unit' too.")
+        self.targets, self.jitter, self.bounds = targets or RandomClasses(), jitter, bounds
+        self.best = BestBatch()
+
+    @property
+    def latent_dim(self) -> int:
+        """How many random numbers an image starts from: its values."""
+        return math.prod(self.images.shape[1:])
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Sets the optimizer of the images, fresh in every round.
+
+        Raises:
+            ValueError: for an optimizer that cannot start over, or under mixed_float16.
+        """
+        check_restarted(optimizer, "the synthesis optimizer under PixelInversion")
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "PixelInversion does not scale its losses, as mixed_float16 asks for: use mixed_bfloat16 or float32."
+            )
+        self.optimizer_state.take(optimizer, [self.images])
+
+    def span(self, updates: int, rounds: int) -> bool:
+        """Nothing spans the training: every round is a new one."""
+        return False
+
+    def prepare(self, teacher: Teacher, batch_size: int) -> None:
+        """Makes ready for training.
+
+        Raises:
+            ValueError: if objective, targets, teacher and batch size do not fit together.
+        """
+        if "soft_labels" in self.objective.needs and not self.targets.gives_soft_labels:
+            raise ValueError(f"a term needs soft labels, which {type(self.targets).__name__} has none of.")
+        super().prepare(teacher, batch_size)
+        self.targets.prepare(teacher)
+        shape = (batch_size, *teacher.image_shape)
+        self.images = self.state("images", shape)
+        self.labels = self.state("labels", (batch_size,), "int32")
+        self.soft_labels = self.state("soft_labels", (batch_size, teacher.classes))
+        self.best.prepare(shape)
+
+    def open_round(self, draws: Draws) -> None:
+        """Starts over from noise and new targets."""
+        noise = ops.reshape(draws.latents, self.images.shape)
+        self.images.assign(noise if self.output_space == "normalised" else _uniform(noise))
+        labels, soft_labels = self.targets.draw(draws)
+        self.labels.assign(labels)
+        if soft_labels is not None:
+            self.soft_labels.assign(soft_labels)
+        self.best.clear()
+        self.optimizer_state.restart()
+
+    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+        """Takes one step on the images and keeps them if they are the best so far; see `Synthesizer.update`."""
+        convert = around.teacher.normalisation.convert
+        if self.bounds == "rescale":
+            self.images.assign(_rescaled(self.images.value))
+
+        def loss_fn():
+            images = ops.copy(self.images.value)  # what is kept must not be the variable that the step changes
+            jittered = self.jitter(images, draws.augmentation) if self.jitter else images
+            seen = convert(jittered, self.output_space, "normalised")
+            known = {"labels": self.labels.value, "soft_labels": self.soft_labels.value, "latents": None}
+            loss, values, batch = self._evaluate(seen, around, **known)
+            return loss, (values, batch, images)
+
+        loss, (values, batch, images) = minimize(loss_fn, [self.images], self.optimizer)
+        self.best.offer(loss, images)
+        if self.bounds == "clip":
+            unit = ops.clip(convert(self.images.value, self.output_space, "unit"), 0.0, 1.0)
+            self.images.assign(convert(unit, "unit", self.output_space))
+        self.objective.after_update(batch, values, update_in_epoch)
+        return loss, values
+
+    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Ends the round.
+
+        Returns:
+            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32 `[B]`.
+        """
+        self._count_round()
+        convert = teacher.normalisation.convert
+        images = ops.clip(convert(self.best.images.value, self.output_space, "unit"), 0.0, 1.0)
+        return images, seen_classes(convert(images, "unit", "normalised"), teacher)
+
+    def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
+        """There is no generator.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("PixelInversion cannot make images from latents: those of its rounds are in the ReplayBuffer.")
+
+
+def _uniform(normal: Any) -> Any:
+    return 0.5 * (1.0 + ops.erf(normal / math.sqrt(2.0)))
+
+
+def _rescaled(images: Any) -> Any:
+    low, high = ops.min(images), ops.max(images)
+    return (images - low) / ops.maximum(high - low, 1e-12)

@@ -1,0 +1,150 @@
+"""The contract of a synthesizer, and what all of them share."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from dfkd_keras.images import Space
+from dfkd_keras.noise import Draws
+from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.optimizers import span
+from dfkd_keras.serialization import Component, OptimizerState
+from dfkd_keras.teacher import Teacher
+
+
+class Surroundings(NamedTuple):
+    """What a synthesizer may consult; it changes none of it.
+
+    Attributes:
+        teacher: the frozen teacher.
+        student: used in inference mode, if a term needs it.
+        class_counts: int32 `[K]`, how many images of each class the memory holds; None without a memory.
+    """
+
+    teacher: Teacher
+    student: keras.Model
+    class_counts: Any = None
+
+
+class Synthesizer(Component):
+    """Makes images out of what the teacher knows.
+
+    A subclass has the attributes and members below. One that works by rounds begins each anew in `open_round` and hands
+    its images to the memory in `close_round`.
+
+    Class attributes:
+        works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
+    """
+
+    works_by_rounds = False
+
+    def __init__(self, objective: Objective, output_space: Space):
+        super().__init__(name="synthesizer")
+        self.objective, self.output_space = objective, output_space
+        self.optimizer_state = OptimizerState()
+
+    @property
+    def latent_dim(self) -> int:
+        """The length Z of a latent."""
+        raise NotImplementedError
+
+    def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:
+        """Returns height, width and channels of the images it makes."""
+        return teacher.image_shape
+
+    @property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer that `compile` set."""
+        return self.optimizer_state.optimizer
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Sets the optimizer of what is updated, in place of an earlier one."""
+        raise NotImplementedError
+
+    def span(self, updates: int, rounds: int) -> bool:
+        """Tells the optimizer's schedule, if it wants to know, the length of the training; True if that is new to it.
+
+        Args:
+            updates: of the synthesizer in all.
+            rounds: of synthesis in all, 0 if the schedule has none.
+        """
+        return span(self.optimizer, updates)
+
+    def prepare(self, teacher: Teacher, batch_size: int) -> None:
+        """Makes ready for training.
+
+        Raises:
+            ValueError: if objective, teacher and batch size do not fit together.
+        """
+        self.objective.check_batch_size(batch_size)
+        teacher.provide(self.objective.needs)
+        self.objective.prepare(teacher(ops.zeros((1, *self.image_shape(teacher)))), batch_size)
+        self.drop_variables()
+        self.rounds = self.state("rounds", (), "int32")
+
+    def open_round(self, draws: Draws) -> None:
+        """Begins anew."""
+
+    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+        """Takes one step.
+
+        Args:
+            draws: what of chance it may use.
+            around: teacher, student and memory.
+            update_in_epoch: the number of this update within the epoch, from 0.
+
+        Returns:
+            The loss, and the values of its terms by name, both from before the update.
+        """
+        raise NotImplementedError
+
+    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Makes a batch for the memory.
+
+        Returns:
+            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`.
+        """
+        raise NotImplementedError
+
+    def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
+        """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
+        raise NotImplementedError
+
+    def _evaluate(self, images: Any, around: Surroundings, **known: Any) -> tuple[Any, Values, SyntheticBatch]:
+        batch = look_at(images, around, self.objective.needs, round=self.rounds.value, **known)
+        return *self.objective.evaluate(batch), batch
+
+    def _count_round(self) -> None:
+        self.objective.close_round()
+        self.rounds.assign(self.rounds.value + 1)
+
+
+def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: Any) -> SyntheticBatch:
+    """Returns what the networks make of images.
+
+    Args:
+        images: `[B, H, W, C]` in normalised space.
+        around: teacher, student and memory.
+        needs: what the terms need; all else is left out.
+        **known: further attributes of the batch.
+    """
+    seen, student_logits = around.teacher(images), None
+    if "student" in needs:
+        student_logits = ops.cast(around.student(around.teacher.to_inputs(images), training=False), "float32")
+    return SyntheticBatch(
+        images=images,
+        teacher_logits=seen.logits,
+        teacher_features=seen.features,
+        batch_statistics=seen.batch_statistics,
+        sample_means=seen.sample_means,
+        student_logits=student_logits,
+        class_counts=around.class_counts if "class_counts" in needs else None,
+        **known,
+    )
+
+
+def seen_classes(images: Any, teacher: Teacher) -> Any:
+    """Returns the class the teacher sees in each image `[B, H, W, C]` in normalised space, int32 `[B]`."""
+    return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")

@@ -1,0 +1,60 @@
+"""Inverts a teacher to one batch of images, without a student:
+
+python scripts/invert.py --gin_file=deepinversion.gin --images=256 --out_dir=runs/inverted
+
+For methods that make all their images first. The last line of the output is JSON.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from commandline import configured_experiment, main
+
+from dfkd_keras import metrics
+from dfkd_keras.experiment.experiment import Experiment
+from dfkd_keras.experiment.pictures import save_class_grid
+from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.files import written_aside
+from dfkd_keras.schedule import RoundsFirst
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("images", 256, "How many images, which are optimised together.")
+flags.DEFINE_string("out_dir", "runs/inverted", "Folder for images.npz and images.png.")
+flags.DEFINE_multi_string("judge", [], "A .keras model of the same inputs that is asked too. May be repeated.")
+
+
+def invert() -> None:
+    """Makes the images, saves them, and prints how many are what they were meant to be."""
+    experiment = configured_experiment(
+        [f"batch_size = {FLAGS.images}", "inversion_epochs = 1", "inversion_rounds_per_epoch = 1"]
+    )
+    images, targets, results = inverted(experiment)
+    folder = Path(FLAGS.out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_aside(folder / "images.npz") as aside, open(aside, "wb") as file:
+        np.savez_compressed(file, images=images, targets=targets)
+    with written_aside(folder / "images.png") as aside:
+        save_class_grid(aside, images / np.float32(255.0), targets, experiment.task.data.class_names)
+    print(json.dumps({"images": len(images), **results}))
+
+
+def inverted(experiment: Experiment) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Returns uint8 images, the classes they are meant to be of, and the share of them that each model agrees on."""
+    judges = {path: load_model(path) for path in FLAGS.judge}
+    distiller = experiment.build()
+    if not isinstance(distiller.schedule, RoundsFirst):
+        raise ValueError(
+            f"{experiment.method} does not make all its images first: use a method like deepinversion.gin."
+        )
+    distiller.fit(epochs=1, verbose=0)
+    images, targets = (np.asarray(part.value) for part in (distiller.replay.images, distiller.synthesizer.labels))
+    inputs = np.asarray(distiller.teacher.to_inputs(images / np.float32(255.0), "unit"))
+    models = {"teacher": distiller.teacher.model, **judges}
+    seen = {name: metrics.predicted_classes(model, inputs) for name, model in models.items()}
+    return images, targets, {name: metrics.agreement(classes, targets) for name, classes in seen.items()}
+
+
+if __name__ == "__main__":
+    main(invert)

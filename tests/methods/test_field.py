@@ -1,0 +1,167 @@
+"""The methods of the field: nothing their files say is accepted and ignored, and none has another's known defect."""
+
+import gin
+import keras
+import numpy as np
+import pytest
+
+from dfkd_keras.experiment import configure
+from tests.conftest import equal, values
+
+SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]
+ADVERSARIAL = ["dfad.gin", "zskt.gin", "dfq.gin"]
+METHODS = [
+    "dafl.gin",
+    "mskd.gin",
+    *ADVERSARIAL,
+    "zskd.gin",
+    "deepinversion.gin",
+    "adaptive_deepinversion.gin",
+    "cmi.gin",
+]
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    gin.clear_config()
+    keras.utils.clear_session()
+
+
+def built(method, *params):
+    configure([method, "smoke.gin"], [*SMALL, *params])
+    return gin.get_configurable("Experiment")().build()
+
+
+def trained(method, *params):
+    distiller = built(method, *params)
+    distiller.fit(verbose=0)
+    memory = values(distiller.replay.variables)[:1] if distiller.replay.keeps_images else []
+    return [*values(distiller.student.variables), *memory]
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """The result of a method as it stands, trained once."""
+    results = {}
+
+    def of(method):
+        if method not in results:
+            results[method] = trained(method)
+            gin.clear_config()
+        return results[method]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("method", "binding"),
+    [
+        ("dafl.gin", "WeightedSum.weights = [1.0, 5.0, 0.1]"),
+        ("dafl.gin", "WeightedSum.weights = [1.0, 2.1715, 1.0]"),
+        ("dafl.gin", "FreshSamples.training = False"),
+        ("dafl.gin", "Alternating.student_updates = 2"),
+        ("mskd.gin", "WeightedSum.weights = [1.0, 2.1715, 0.1, 0.0]"),
+        ("dfad.gin", "AdversarialDiscrepancy.agreed_only = True"),
+        ("dfad.gin", "DataFreeDistiller.student_loss = @SoftTargets()"),
+        ("dfad.gin", "upsampling_generator.epsilon = 0.8"),
+        ("zskt.gin", "AttentionTransfer.weight = 0.0"),
+        (
+            "zskt.gin",
+            "AttentionTransfer.teacher_features = ('stage_1',)\nAttentionTransfer.student_features = ('stage_1',)",
+        ),
+        ("zskt.gin", "SoftTargets.temperature = 4.0"),
+        ("zskt.gin", "Alternating.shared_latents = False"),
+        ("zskt.gin", "upsampling_generator.activation = 'tanh'"),
+        ("zskt.gin", "synthesis/CosineOverTraining.initial_learning_rate = 0.01"),
+        ("zskt.gin", "student/Adam.global_clipnorm = 0.01"),
+        ("dfq.gin", "WeightedSum.weights = [1.0, 0.0, 1.0, 20.0]"),
+        ("dfq.gin", "GeneratorSynthesizer.output_space = 'normalised'"),
+        ("zskd.gin", "DirichletTargets.concentrations = (0.5,)"),
+        ("zskd.gin", "SoftTargetCrossEntropy.temperature = 1.0"),
+        ("zskd.gin", "PixelInversion.bounds = 'clip'"),
+        ("zskd.gin", "DataFreeDistiller.augment = None"),
+        ("zskd.gin", "synthesis/Adam.learning_rate = 0.1"),
+        ("deepinversion.gin", "total_variation_weight = 1.0"),
+        ("deepinversion.gin", "image_norm_weight = 1.0"),
+        ("deepinversion.gin", "RollFlip.pixels = 0"),
+        ("deepinversion.gin", "PixelInversion.targets = @RandomClasses()"),
+        ("deepinversion.gin", "PixelInversion.output_space = 'unit'"),
+        ("adaptive_deepinversion.gin", "competition_weight = 0.0"),
+        ("adaptive_deepinversion.gin", "JensenShannon.temperature = 1.0"),
+        ("cmi.gin", "ContrastiveDiversity.temperature = 1.0"),
+        ("cmi.gin", "RandomResizedCropFlip.scale = (0.9, 1.0)"),
+        ("cmi.gin", "contrast/Adam.learning_rate = 0.1"),
+        ("cmi.gin", "LatentInversion.learning = @ContinuedLearning()"),
+    ],
+)
+def test_every_parameter_takes_effect(usual, method, binding):
+    assert not equal(trained(method, *binding.split("\n")), usual(method))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_configuration_gives_the_same_student(usual, method):
+    assert equal(trained(method), usual(method))
+
+
+@pytest.mark.parametrize("method", ADVERSARIAL)
+def test_the_adversarial_term_is_about_the_student(method):
+    """A toolkit hands the teacher in for the student, and its term is 0."""
+    history = built(method).fit(verbose=0).history
+    assert all(value < -1e-6 for value in history["adversarial_discrepancy"])
+
+
+@pytest.mark.parametrize("method", ["adaptive_deepinversion.gin", "cmi.gin"])
+def test_a_late_adversarial_term_is_about_the_student(method):
+    params = ["AdversarialDiscrepancy.agreed_only = False"] if method == "cmi.gin" else []
+    history = built(method, *params).fit(verbose=0).history
+    assert history["adversarial_discrepancy"][-1] < -1e-6
+
+
+@pytest.mark.parametrize("method", ["dfq.gin", "adaptive_deepinversion.gin", "cmi.gin"])
+def test_synthesis_leaves_the_students_batch_norm_alone(method):
+    """Only the student's own updates may move its statistics; a round without them must not."""
+    params = ["Task.student = @student/cifar_resnet", "student/cifar_resnet.depth = 8"]
+    distiller = built(method, *params)
+    before = values(distiller.student.variables)
+    kind = distiller.schedule.kinds[1] if distiller.schedule.rounds else distiller.schedule.kinds[0]
+    distiller.fit(epochs=1, verbose=0)  # compiles, and fills what a step reads
+    after_training = values(distiller.student.variables)
+    assert not equal(after_training, before)
+    distiller.switch_to(kind._replace(student=0, shared_latents=False))
+    from dfkd_keras.noise import NoiseStream
+
+    arguments = distiller.batch_size, lambda step: distiller.updates, distiller.synthesizer.latent_dim, 10, 1
+    noise = NoiseStream(*arguments, by_rounds=distiller.synthesizer.works_by_rounds)
+    distiller.train_step({name: keras.ops.convert_to_tensor(value) for name, value in noise[0].items()})
+    assert equal(values(distiller.student.variables), after_training)
+
+
+def test_zskt_lets_the_student_learn_on_the_latents_of_the_synthesis():
+    kind = gin_schedule("zskt.gin").kinds[0]
+    assert (kind.synthesis, kind.student, kind.draws) == (1, 10, 1)
+
+
+def gin_schedule(method):
+    configure([method])
+    return gin.get_configurable("Alternating")()
+
+
+def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
+    with pytest.raises(ValueError, match=r"no BatchNormalization layer.*give that term weight 0"):
+        built("deepinversion.gin", "TeacherRecipe.model = @lenet5")
+    with pytest.raises(ValueError, match="no BatchNormalization layer"):
+        built("cmi.gin", "TeacherRecipe.model = @lenet5")
+
+
+def test_pixels_want_a_memory():
+    with pytest.raises(ValueError, match="PixelInversion makes its images by rounds"):
+        built("zskd.gin", "DataFreeDistiller.replay = @FreshSamples()", "DataFreeDistiller.schedule = @TwoStage()")
+
+
+def test_images_of_a_memory_are_what_the_rounds_made():
+    distiller = built("deepinversion.gin")
+    distiller.fit(verbose=0)
+    assert distiller.replay.stored == distiller.schedule.rounds * distiller.batch_size
+    counts = np.array(distiller.replay.class_counts.value)
+    assert counts.sum() == distiller.replay.stored
