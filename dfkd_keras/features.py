@@ -5,6 +5,7 @@ Shapes are found out by running the model once, so that nested and subclassed mo
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,13 @@ import numpy as np
 from dfkd_keras.taps import Taps, flat_layers
 
 PENULTIMATE = "penultimate"
+NO_STAGES = (
+    keras.layers.InputLayer,
+    keras.layers.Normalization,
+    keras.layers.Permute,
+    keras.layers.Rescaling,
+    keras.layers.ZeroPadding2D,
+)
 
 
 def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_shape: tuple[int | None, ...]) -> None:
@@ -48,18 +56,26 @@ def last_dense(model: keras.Model) -> keras.layers.Dense:
 def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tuple[int, int], keras.layers.Layer]:
     """Returns the layer that gives the last map at each resolution a model works at, from the largest to the smallest.
 
-    Padded maps do not count, nor those of a single position.
+    Preprocessed and padded images are no such maps, nor what a `Permute` makes of one, nor those of a single position.
     """
-    layers = [layer for layer in flat_layers(model) if not isinstance(layer, keras.layers.ZeroPadding2D)]
-    taps, found = Taps(), {}
-    for layer in layers:
-        taps.tap(layer, lambda kept, inputs, outputs, layer=layer: kept.setdefault("seen", []).append((layer, outputs)))
-    with taps.recording() as kept:
-        model(np.zeros([1, *(size or 32 for size in image_shape)], "float32"), training=False)
-    for layer, outputs in kept.get("seen", []):
-        if len(getattr(outputs, "shape", ())) == 4 and outputs.shape[1] * outputs.shape[2] > 1:
-            found[tuple(outputs.shape[1:3])] = layer
-    return {size: found[size] for size in sorted(found, reverse=True)}
+    size = [length or 32 for length in image_shape]
+    taps, seen = Taps(), []
+    for layer in flat_layers(model):
+        if not isinstance(layer, NO_STAGES):
+            taps.tap(layer, lambda kept, inputs, outputs, layer=layer: seen.append((layer, outputs)))
+    with taps.recording():
+        model(np.zeros([1, *size], "float32"), training=False)
+    maps = [(tuple(outputs.shape[1:3]), layer) for layer, outputs in seen if _is_map(outputs, size)]
+    found = dict(maps)  # the last one wins
+    return {resolution: found[resolution] for resolution in sorted(found, reverse=True)}
+
+
+def _is_map(outputs: Any, size: list[int]) -> bool:
+    """Whether outputs are those of the image as a whole: `[B, H, W, C]`, smaller in both directions alike."""
+    if len(getattr(outputs, "shape", ())) != 4:
+        return False
+    height, width = (length / whole for length, whole in zip(outputs.shape[1:3], size, strict=False))
+    return outputs.shape[1] * outputs.shape[2] > 1 and height <= 1 and abs(height - width) < 0.2 * max(height, width)
 
 
 def common_stages(

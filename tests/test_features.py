@@ -50,6 +50,20 @@ def test_padding_makes_no_stage():
     assert list(stages(models.wide_resnet(shape, depth=10, width=1), shape)) == [(32, 32), (16, 16), (8, 8)]
 
 
+def test_what_the_model_does_to_its_images_first_makes_no_stage(normalisation):
+    model = models.lenet5(normalisation=normalisation)
+    assert list(stages(model, SHAPE)) == [(28, 28), (14, 14), (10, 10), (5, 5)]
+
+
+def test_a_shortcut_that_permutes_its_axes_makes_no_stage():
+    inputs = layers.Input((16, 16, 4))
+    halved = layers.AveragePooling2D(2)(inputs)
+    padded = layers.ZeroPadding2D(((0, 0), (2, 2)))(layers.Permute((1, 3, 2))(halved))
+    x = layers.Add()([layers.Conv2D(8, 3, 2, padding="same")(inputs), layers.Permute((1, 3, 2))(padded)])
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    assert {size: layer.name for size, layer in stages(model, (16, 16, 4)).items()} == {(8, 8): model.layers[-3].name}
+
+
 def test_a_subclassed_model_has_features_too():
     model = Subclassed()
     assert recorded(model, ["penultimate", "stage_2"]) == {"penultimate": (2, 10), "stage_2": (2, 14, 14, 6)}

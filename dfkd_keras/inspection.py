@@ -1,0 +1,187 @@
+"""What a model offers as a teacher: its inputs and outputs, its features, and which methods it is fit for."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfkd_keras.features import stages
+from dfkd_keras.synthesis.targets import class_similarity
+from dfkd_keras.taps import Taps, flat_layers
+from dfkd_keras.teacher import PENULTIMATE, Teacher, check_outputs, input_image_shape
+
+# What a unit image is multiplied by and then has added, for the ranges in use.
+RANGES = {
+    "in [0, 1]": (1.0, 0.0),
+    "in [-1, 1]": (2.0, -1.0),
+    "in [0, 255]": (255.0, 0.0),
+    "of mean 0 and deviation 1": (4.0, -1.9),
+}
+# What each method's file asks of a teacher.
+REQUIREMENTS = {
+    "rdskd": None,
+    "dafl": "penultimate",
+    "mskd": "penultimate",
+    "dfad": None,
+    "zskt": "stages",
+    "dfq": "batch_norm",
+    "zskd": "class_similarity",
+    "deepinversion": "batch_norm",
+    "adaptive_deepinversion": "batch_norm",
+    "cmi": "batch_norm",
+    "fast": "batch_norm",
+    "fast_meta": "batch_norm",
+    "ssdkd": "batch_norm",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What `inspect_teacher` found out.
+
+    Attributes:
+        name: of the model.
+        image_shape: height, width and channels; None for any size.
+        input_range: what the values of its images seem to be, in words; None where nothing tells.
+        outputs: "logits" or "probabilities", for `Teacher.outputs`.
+        classes: how many.
+        batch_norms: how many BatchNorm layers there are.
+        features: the shape, without the batch, of each feature that terms and losses know by name.
+        unfit: the methods that do not work with it, and why.
+    """
+
+    name: str
+    image_shape: tuple[int | None, ...]
+    input_range: str | None
+    outputs: str
+    classes: int
+    batch_norms: int
+    features: dict[str, tuple[int, ...]]
+    unfit: dict[str, str]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that work with it."""
+        return [method for method in REQUIREMENTS if method not in self.unfit]
+
+    def __str__(self) -> str:
+        features = ", ".join(f"{name} {shape}" for name, shape in self.features.items()) or "none by name"
+        lines = {
+            "model": self.name,
+            "images": f"{self.image_shape}, values {self.input_range or 'of a range that nothing tells'}",
+            "outputs": f"{self.outputs} of {self.classes} classes",
+            "BatchNorm": f"{self.batch_norms} layers",
+            "features": features,
+            "methods": ", ".join(self.methods),
+            **{f"not {method}": reason for method, reason in self.unfit.items()},
+        }
+        return "\n".join(f"{title:<28}{text}" for title, text in lines.items())
+
+
+def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None = None) -> Inspection:
+    """Finds out what a trained model offers as a teacher.
+
+    Args:
+        model: a built Keras model, images `[B, H, W, C]` in, a row of logits or of probabilities per image out.
+        image_shape: height, width and channels, for a subclassed model, which does not know them.
+
+    Raises:
+        ValueError: if the model takes no images, or gives values that are not finite.
+
+    Example:
+        >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
+    """
+    shape = tuple(image_shape or input_image_shape(model))
+    outputs = _outputs(model, shape)
+    teacher = Teacher(model, outputs=outputs, image_shape=shape)
+    norms = [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    problems = {name: problem for name, check in CHECKS.items() if (problem := check(teacher))}
+    return Inspection(
+        name=model.name,
+        image_shape=shape,
+        input_range=_input_range(model, shape, norms),
+        outputs=outputs,
+        classes=teacher.classes,
+        batch_norms=len(norms),
+        features=_features(teacher, problems),
+        unfit={method: problems[need] for method, need in REQUIREMENTS.items() if need in problems},
+    )
+
+
+def _outputs(model: keras.Model, shape: tuple[int | None, ...]) -> str:
+    try:
+        check_outputs(model, shape, "probabilities")
+    except ValueError:
+        check_outputs(model, shape)
+        return "logits"
+    return "probabilities"
+
+
+def _problem(check) -> str | None:
+    try:
+        check()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _no_stages(teacher: Teacher) -> str | None:
+    found = stages(teacher.model, teacher.image_shape)
+    return None if found else f"model {teacher.model.name!r} has no feature maps, whose attention could be transferred."
+
+
+CHECKS = {
+    "penultimate": lambda teacher: _problem(lambda: teacher.provide((), (PENULTIMATE,))),
+    "stages": _no_stages,
+    "batch_norm": lambda teacher: _problem(lambda: teacher.provide(("batch_statistics",))),
+    "class_similarity": lambda teacher: _problem(lambda: class_similarity(teacher)),
+}
+
+
+def _features(teacher: Teacher, problems: dict[str, str]) -> dict[str, tuple[int, ...]]:
+    count = len(stages(teacher.model, teacher.image_shape))
+    names = [*([] if "penultimate" in problems else [PENULTIMATE]), *(f"stage_{i + 1}" for i in range(count))]
+    teacher.provide((), names)
+    seen = teacher(np.zeros([1, *(size or 32 for size in teacher.image_shape)], "float32"))
+    return {name: tuple(seen.features[name].shape[1:]) for name in names}
+
+
+def _input_range(model: keras.Model, shape: tuple[int | None, ...], norms: list) -> str | None:
+    """Returns the range that the model's own preprocessing tells, or else that its first BatchNorm layer is used to."""
+    for layer in flat_layers(model):
+        if isinstance(layer, keras.layers.Rescaling):
+            return _of_mean(0.5 * (1.0 - np.mean(layer.offset)) / np.mean(layer.scale))
+        if isinstance(layer, keras.layers.Normalization):
+            return _of_mean(np.mean(layer.mean))
+    if not norms:
+        return None
+    images = _smooth_images([16, *(size or 32 for size in shape)])
+    distances = {name: _distance(model, norms[0], scale * images + shift) for name, (scale, shift) in RANGES.items()}
+    likely = [name for name, distance in distances.items() if distance < 1.5 * min(distances.values())]
+    return " or ".join(likely) + ", by its first BatchNorm layer"
+
+
+def _of_mean(mean: float) -> str:
+    return "in [0, 255]" if mean > 2.0 else "in [0, 1]"
+
+
+def _distance(model: keras.Model, norm: keras.layers.BatchNormalization, images: np.ndarray) -> float:
+    taps = Taps()
+    taps.tap(norm, lambda kept, inputs, outputs: kept.update(inputs=inputs))
+    with taps.recording() as kept:
+        model(images.astype("float32"), training=False)
+    axes = [axis for axis in range(len(kept["inputs"].shape)) if axis != norm.axis % len(kept["inputs"].shape)]
+    mean, variance = (ops.convert_to_numpy(part) for part in ops.moments(ops.cast(kept["inputs"], "float32"), axes))
+    stored = [np.asarray(part.value, np.float32) + 1e-3 for part in (norm.moving_mean, norm.moving_variance)]
+    spread = np.abs(np.log((variance + 1e-3) / stored[1])).mean()
+    return float(spread + (np.abs(mean - stored[0]) / np.sqrt(stored[1] + variance)).mean())
+
+
+def _smooth_images(shape: list[int]) -> np.ndarray:
+    """Returns unit images whose neighbouring pixels are alike, as those of photographs are."""
+    count, height, width, channels = shape
+    coarse = np.random.default_rng(0).beta(1.5, 1.8, (count, math.ceil(height / 8), math.ceil(width / 8), channels))
+    enlarged = ops.image.resize(coarse.astype("float32"), (height, width), "bilinear", data_format="channels_last")
+    return ops.convert_to_numpy(enlarged)

@@ -1,0 +1,19 @@
+"""Tells what a saved model offers as a teacher: `python scripts/inspect_teacher.py --teacher=teacher.keras`."""
+
+from absl import flags
+from commandline import main
+
+from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.inspection import inspect_teacher
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("teacher", None, "A .keras file.", required=True)
+
+
+def inspect() -> None:
+    """Prints inputs, outputs, features and the methods that the teacher is fit for."""
+    print(inspect_teacher(load_model(FLAGS.teacher)))
+
+
+if __name__ == "__main__":
+    main(inspect)
