@@ -61,6 +61,18 @@ def check_memory(
         )
 
 
+def check_weights(student_loss: Any, replay: FreshSamples | ReplayBuffer, modulation: Modulation | None) -> None:
+    """Raises ValueError if images are weighted in a student's loss that has one value for all of them."""
+    if getattr(student_loss, "per_sample", True):
+        return
+    if replay.names or modulation:
+        owner = "DataFreeDistiller.modulation" if modulation else "PrioritySampling"
+        raise ValueError(
+            f"{owner} weights each image in the student's loss, but {type(student_loss.loss).__name__} gives one value "
+            "for the batch: use SoftTargets."
+        )
+
+
 def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int) -> None:
     """Raises ValueError if a distiller cannot be trained as its schedule, and the arguments of `fit`, say."""
     schedule, execution = distiller.schedule, distiller.steps_per_execution

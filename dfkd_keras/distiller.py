@@ -11,7 +11,8 @@ from keras.src.trainers.compile_utils import MetricsList
 from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
-from dfkd_keras.compatibility import check_memory, check_plan, check_student
+from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_weights
+from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
 from dfkd_keras.noise import Draws, NoiseStream
@@ -35,8 +36,8 @@ class DataFreeDistiller(Configured, keras.Model):
         teacher: a `Teacher`, or a Keras model that takes images in [0, 1] and gives logits.
         student: a built Keras model of the same inputs and outputs as the teacher; it gives logits.
         synthesizer: makes the images.
-        student_loss: `(teacher_logits, student_logits) -> [B]`, or one that matches features too, such as
-            `AttentionTransfer`; `SoftTargets()` by default.
+        student_loss: `(teacher_logits, student_logits) -> [B]`; one that matches features too, such as
+            `AttentionTransfer`; or an object of `keras.distillation`. `SoftTargets()` by default.
         schedule: how often each side is updated; `Alternating()` by default.
         replay: where the student's images come from; `FreshSamples()` by default.
         augment: applied to the student's images before both networks see them; nothing by default.
@@ -70,7 +71,7 @@ class DataFreeDistiller(Configured, keras.Model):
         super().__init__(name="data_free_distiller")
         self.teacher = teacher if isinstance(teacher, Teacher) else Teacher(teacher)
         self.student, self.synthesizer = student, synthesizer
-        self.student_loss = student_loss or SoftTargets()
+        self.student_loss = as_student_loss(student_loss or SoftTargets())
         self.schedule, self.replay = schedule or Alternating(), replay or FreshSamples()
         self.augment, self.modulation = augment, modulation
         self.batch_size, self.seed = batch_size, seed
@@ -78,6 +79,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
+        check_weights(self.student_loss, self.replay, modulation)
         self._matching = FeatureMatching(self.student_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
         self.replay.prepare(self.teacher, batch_size, self.schedule.rounds)

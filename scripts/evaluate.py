@@ -10,7 +10,7 @@ from absl import flags
 from commandline import configured_experiment, main
 
 from dfkd_keras import metrics
-from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.export import served_classes
 
 FLAGS = flags.FLAGS
@@ -26,7 +26,7 @@ def evaluate() -> None:
     if path.is_dir():
         student = served_classes(path, test.images)
     else:
-        student = metrics.predicted_classes(load_model(path), inputs)
+        student = metrics.predicted_classes(saved_model(path), inputs)
     results = {
         "student": str(path),
         "task": task.name,

@@ -3,16 +3,16 @@
 from absl import flags
 from commandline import main
 
-from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.inspection import inspect_teacher
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("teacher", None, "A .keras file.", required=True)
+flags.DEFINE_string("teacher", None, "A .keras file, or the folder of a SavedModel.", required=True)
 
 
 def inspect() -> None:
     """Prints inputs, outputs, features and the methods that the teacher is fit for."""
-    print(inspect_teacher(load_model(FLAGS.teacher)))
+    print(inspect_teacher(saved_model(FLAGS.teacher)))
 
 
 if __name__ == "__main__":

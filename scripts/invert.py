@@ -15,7 +15,7 @@ from commandline import configured_experiment, main
 from dfkd_keras import metrics
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.pictures import save_class_grid
-from dfkd_keras.experiment.teachers import load_model
+from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
 from dfkd_keras.schedule import RoundsFirst
 
@@ -42,7 +42,7 @@ def invert() -> None:
 
 def inverted(experiment: Experiment) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Returns uint8 images, the classes they are meant to be of, and the share of them that each model agrees on."""
-    judges = {path: load_model(path) for path in FLAGS.judge}
+    judges = {path: saved_model(path) for path in FLAGS.judge}
     distiller = experiment.build()
     if not isinstance(distiller.schedule, RoundsFirst):
         raise ValueError(

@@ -1,8 +1,12 @@
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 import dfkd_keras as dk
-from dfkd_keras import losses
+from dfkd_keras import losses, models
+from dfkd_keras.keras_losses import as_student_loss
+from tests.conftest import equal, values
 
 
 def softmax(logits):
@@ -81,3 +85,46 @@ def test_attention_transfer_equals_numpy_for_maps_of_other_widths(rng):
         difference = np.array(losses.attention(of_teacher)) - np.array(losses.attention(of_student))
         expected = expected + 250.0 * (difference**2).mean(axis=1)
     np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_keras_logits_distillation_is_soft_targets(rng):
+    teacher, student = rng.normal(size=(2, 8, 10)).astype("float32")
+    loss = keras.distillation.LogitsDistillation(temperature=4.0, loss=keras.losses.KLDivergence())
+    expected = np.mean(dk.SoftTargets(4.0)(teacher, student))
+    np.testing.assert_allclose(as_student_loss(loss)(teacher, student), expected, rtol=1e-4)
+
+
+def test_keras_logits_distillation_with_its_default_is_refused():
+    with pytest.raises(ValueError, match=r"takes raw logits for probabilities: pass loss=keras\.losses\.KLDivergence"):
+        as_student_loss(keras.distillation.LogitsDistillation())
+
+
+def test_keras_losses_train_a_student(make_distiller):
+    logits = keras.distillation.LogitsDistillation(4.0, keras.losses.KLDivergence())
+    teacher, student = models.lenet5(), models.lenet5_half()
+    pooled = [next(x.name for x in model.layers if isinstance(x, layers.MaxPooling2D)) for model in (teacher, student)]
+    # The maps' channels differ, so that their mean over channels is compared.
+    features = keras.distillation.FeatureDistillation(mean_over_channels, *pooled)
+    for loss in (logits, features):
+        distiller = make_distiller(dk.Alternating(1), student_loss=loss, teacher=dk.Teacher(teacher), student=student)
+        before = values(student.variables)
+        history = distiller.fit(steps_per_epoch=2, verbose=0).history
+        assert np.isfinite(history["student_loss"]).all()
+        assert not equal(values(student.variables), before)
+
+
+def mean_over_channels(teacher_map, student_map):
+    """A loss of feature maps of different widths."""
+    return ops.mean(ops.square(ops.mean(teacher_map, axis=-1) - ops.mean(student_map, axis=-1)), axis=(1, 2))
+
+
+def test_a_feature_of_one_network_alone_is_refused():
+    loss = keras.distillation.FeatureDistillation("mse", teacher_layer_name="conv")
+    with pytest.raises(ValueError, match="name both, or none"):
+        as_student_loss(loss)
+
+
+def test_a_loss_for_the_whole_batch_cannot_be_weighted_per_image(make_distiller):
+    loss = keras.distillation.LogitsDistillation(4.0, keras.losses.KLDivergence())
+    with pytest.raises(ValueError, match=r"modulation weights each image .* LogitsDistillation gives one value"):
+        make_distiller(dk.Alternating(1), student_loss=loss, modulation=dk.Modulation(diversity=False))

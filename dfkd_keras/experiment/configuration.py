@@ -11,6 +11,7 @@ from absl import logging
 import dfkd_keras
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedule, synthesis
 from dfkd_keras.experiment.experiment import Experiment
+from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 
@@ -45,6 +46,7 @@ PARTS = [
     Task,
     TeacherRecipe,
     *(getattr(models, name) for name in models.__all__),
+    saved_model,
     data.digits,
     data.tfds_dataset,
 ]

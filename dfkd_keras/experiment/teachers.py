@@ -1,4 +1,4 @@
-"""Where a task's teacher comes from: a file, or a recipe whose result is cached."""
+"""Where a task's teacher comes from: a file, a function, or a recipe whose result is cached."""
 
 import dataclasses
 import hashlib
@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import layers
 
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
+from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
 from dfkd_keras.noise import seed_initial_weights
@@ -65,7 +66,7 @@ class TeacherRecipe:
         path = Path(self.cache_dir) / f"{self.data.name}-{model.name}-{self._digest(model, optimizer)}.keras"
         if path.exists():
             logger.info("teacher: %s", path)
-            return load_model(path)
+            return saved_model(path)
         logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
         check_outputs(model, self.data.image_shape)
@@ -96,49 +97,38 @@ class TeacherRecipe:
 
 def build_teacher(
     path: str | None = None,
+    model: Callable[[], keras.Model] | None = None,
     recipe: Callable[[], TeacherRecipe] | None = None,
     normalisation: Normalisation | None = None,
     input_space: Space = "unit",
     outputs: Literal["logits", "probabilities"] = "logits",
     features: tuple[str, ...] = ("penultimate",),
     image_shape: tuple[int, int, int] | None = None,
+    safe_mode: bool = True,
 ) -> Teacher:
-    """Returns the teacher of a file or, without one, of a recipe. In gin it is called `Teacher`.
+    """Returns the teacher of a file; without one, what a function makes; or else of a recipe. In gin: `Teacher`.
 
     Args:
-        path: a saved Keras model; wins over the recipe.
+        path: a saved network, see `saved_model`.
+        model: makes the trained network.
         recipe: makes the recipe.
         normalisation: as in `dfkd_keras.Teacher`.
         input_space: likewise.
         outputs: likewise.
         features: likewise.
         image_shape: likewise.
+        safe_mode: as in `saved_model`.
 
     Raises:
-        ValueError: without path and recipe, or if the file is no Keras model.
+        ValueError: without path, model and recipe, or if the file is no network.
         FileNotFoundError: if there is no such file.
     """
-    if path is None and recipe is None:
-        raise ValueError("the task names no teacher: set Teacher.path to a .keras file, or Teacher.recipe.")
-    model = load_model(path) if path else recipe().teacher_model()
-    return Teacher(model, normalisation, input_space, outputs, features, image_shape)
-
-
-def load_model(path: Path | str) -> Any:
-    """Loads a saved Keras model, safe mode on.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read as a Keras model.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        cause = str(error).strip().split("\n")[0][:200]
+    if path is None and model is None and recipe is None:
         raise ValueError(
-            f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause}): it may be "
-            "truncated or of another format; save the model again with model.save('x.keras')."
-        ) from error
+            "the task names no teacher: set Teacher.path to a .keras file, Teacher.model or Teacher.recipe."
+        )
+    if path:
+        network = saved_model(path, safe_mode)
+    else:
+        network = model() if model else recipe().teacher_model()
+    return Teacher(network, normalisation, input_space, outputs, features, image_shape)

@@ -7,7 +7,8 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import data, models
-from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher, load_model
+from dfkd_keras.experiment.saved_models import saved_model
+from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 
 
 def recipe(folder, **changes):
@@ -79,4 +80,77 @@ def test_loading_keeps_the_safe_mode_on(tmp_path):
     model = keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs))
     model.save(tmp_path / "lambda.keras")
     with pytest.raises(ValueError, match=r"lambda\.keras' cannot be loaded"):
-        load_model(tmp_path / "lambda.keras")
+        saved_model(tmp_path / "lambda.keras")
+
+
+def test_code_inside_a_trusted_file_can_be_admitted(tmp_path):
+    inputs = layers.Input((4,))
+    keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs)).save(tmp_path / "lambda.keras")
+    with pytest.raises(ValueError, match="if you trust it, set safe_mode = False"):
+        saved_model(tmp_path / "lambda.keras")
+    np.testing.assert_array_equal(saved_model(tmp_path / "lambda.keras", safe_mode=False)(np.zeros((1, 4))), 1.0)
+
+
+def test_a_class_that_nobody_registered_is_named(tmp_path):
+    class Unregistered(layers.Layer):
+        def call(self, x):
+            return x
+
+    inputs = layers.Input((4,))
+    keras.Model(inputs, Unregistered()(inputs)).save(tmp_path / "custom.keras")
+    with pytest.raises(ValueError, match="Unregistered must be known: register it"):
+        saved_model(tmp_path / "custom.keras")
+
+
+def test_a_teacher_can_come_from_a_function(normalisation):
+    teacher = build_teacher(model=lambda: models.lenet5(name="made"), normalisation=normalisation)
+    assert teacher.model.name == "made"
+
+
+class Exported(keras.Model):
+    """Float images in, and what is given under names."""
+
+    def __init__(self, body, names):
+        super().__init__()
+        self.body, self.names = body, names
+
+    def call(self, images):
+        logits = self.body(images)
+        return {name: logits for name in self.names} if self.names else logits
+
+
+@pytest.mark.parametrize("names", [(), ("scores",), ("logits", "other")])
+def test_a_savedmodel_is_a_teacher_through_which_gradients_pass(tmp_path, names):
+    tf = pytest.importorskip("tensorflow")
+    body = models.lenet5()
+    exported = Exported(body, names)
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32, 1)).astype("float32")
+    exported(images)
+    exported.export(tmp_path / "served" / "1", format="tf_saved_model", verbose=False)
+    teacher = build_teacher(str(tmp_path / "served" / "1"))
+    assert teacher.model.name == "served"
+    np.testing.assert_allclose(
+        teacher(teacher.normalisation.convert(images, "unit", "normalised")).logits, body(images), atol=1e-5
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(inputs := tf.constant(images))
+        loss = tf.reduce_sum(teacher.model(inputs) ** 2)
+    assert np.abs(tape.gradient(loss, inputs)).max() > 0
+
+
+def test_a_savedmodel_of_bytes_is_refused_with_the_reason(tmp_path):
+    pytest.importorskip("tensorflow")
+    from dfkd_keras.export import export_savedmodel
+
+    folder = export_savedmodel(models.lenet5_half(), tmp_path)
+    with pytest.raises(ValueError, match="takes images: uint8: a gradient has to pass"):
+        saved_model(folder)
+
+
+def test_a_savedmodel_without_logits_among_several_outputs_is_refused(tmp_path):
+    pytest.importorskip("tensorflow")
+    exported = Exported(models.lenet5(), ("a", "b"))
+    exported(np.zeros((1, 32, 32, 1), "float32"))
+    exported.export(tmp_path / "1", format="tf_saved_model", verbose=False)
+    with pytest.raises(ValueError, match="gives a, b: export it again"):
+        saved_model(tmp_path / "1")
