@@ -75,9 +75,12 @@ class Inspection:
             "BatchNorm": f"{self.batch_norms} layers",
             "features": features,
             "methods": ", ".join(self.methods),
-            **{f"not {method}": reason for method, reason in self.unfit.items()},
         }
-        return "\n".join(f"{title:<28}{text}" for title, text in lines.items())
+        described = [f"{title:<12}{text}" for title, text in lines.items()]
+        for reason in dict.fromkeys(self.unfit.values()):
+            methods = [method for method, why in self.unfit.items() if why == reason]
+            described.append(f"{'not':<12}{', '.join(methods)}: {reason}")
+        return "\n".join(described)
 
 
 def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None = None) -> Inspection:

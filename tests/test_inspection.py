@@ -121,5 +121,5 @@ def test_looking_changes_nothing():
 
 def test_it_prints_a_line_for_each_thing():
     text = str(inspect_teacher(models.lenet5()))
-    for title in ("model", "images", "outputs", "BatchNorm", "features", "methods", "not ssdkd"):
-        assert any(line.startswith(title) for line in text.splitlines()), title
+    for title in ("model", "images", "outputs", "BatchNorm", "features", "methods", "not"):
+        assert sum(line.startswith(title) for line in text.splitlines()) == 1, title
