@@ -68,6 +68,14 @@ class RandomResizedCropFlip(Configured):
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: bool = True
 
+    def __post_init__(self):
+        for name, (low, high), highest in (("scale", self.scale, 1.0), ("ratio", self.ratio, math.inf)):
+            if not 0 < low <= high <= highest:
+                raise ValueError(
+                    f"RandomResizedCropFlip.{name}={(low, high)} must be two positive numbers, the smaller first"
+                    f"{', of at most 1' if highest == 1 else ''}."
+                )
+
     def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
         """Augments a batch.
 
@@ -83,8 +91,9 @@ class RandomResizedCropFlip(Configured):
         area = self.scale[0] + uniforms[:, 3:4] * (self.scale[1] - self.scale[0])
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         root_of_ratio = ops.exp(0.5 * (low + uniforms[:, 4:5] * (high - low)))
-        rows = _positions(ops.minimum(ops.sqrt(area) / root_of_ratio, 1.0), uniforms[:, 5:6], height)
-        columns = _positions(ops.minimum(ops.sqrt(area) * root_of_ratio, 1.0), uniforms[:, 6:7], width)
+        wider = root_of_ratio * math.sqrt(height / width)  # as a share of the width, which may be another length
+        rows = _positions(ops.minimum(ops.sqrt(area) / wider, 1.0), uniforms[:, 5:6], height)
+        columns = _positions(ops.minimum(ops.sqrt(area) * wider, 1.0), uniforms[:, 6:7], width)
         if self.flip:
             columns = ops.where(uniforms[:, 7:8] < 0.5, ops.flip(columns, axis=1), columns)
         cropped = ops.einsum("bij,bjwc->biwc", _interpolation(rows, height), images)
@@ -134,11 +143,10 @@ class DataImpressionAugmentation(Configured):
             The augmented images, `[B, H, W, C]`.
         """
         _, height, width, _ = images.shape
-        variants = _data_impression_variants(height, width)
+        variants = _data_impression_variants(height, width)  # [V, 2, 3]
         picked = ops.cast(ops.floor(uniforms[:, 0] * len(variants)), "int32")
         transforms = ops.take(ops.convert_to_tensor(variants), picked, axis=0)
-        moved = ops.image.affine_transform(images - fill, transforms, "bilinear", "constant", 0.0, "channels_last")
-        return moved + fill
+        return _transformed(images - fill, transforms) + fill
 
 
 def _selection(sources: Any, size: int, dtype: str) -> Any:
@@ -157,11 +165,31 @@ def _interpolation(positions: Any, size: int) -> Any:
     return ops.maximum(1.0 - ops.abs(positions[:, :, None] - ops.arange(size, dtype="float32")), 0.0)
 
 
+def _transformed(images: Any, transforms: Any) -> Any:
+    """Returns images `[B, H, W, C]` whose pixel (x, y) is the old one at `transforms` `[B, 2, 3]` times (x, y, 1).
+
+    Bilinear, 0 outside. `ops.image.affine_transform` is not compiled by XLA.
+    """
+    _, height, width, channels = images.shape
+    places = np.stack([*np.meshgrid(np.arange(width), np.arange(height)), np.ones((height, width))]).reshape(3, -1)
+    sources = ops.matmul(transforms, ops.convert_to_tensor(places.astype("float32")))
+    corners, flat = ops.floor(sources), ops.reshape(images, (-1, height * width, channels))
+    result = 0.0
+    for across, down in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        x, y = corners[:, 0] + across, corners[:, 1] + down
+        weights = (1.0 - ops.abs(sources[:, 0] - x)) * (1.0 - ops.abs(sources[:, 1] - y))
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        indices = ops.cast(ops.where(inside, y * width + x, 0.0), "int32")
+        values = ops.take_along_axis(flat, indices[:, :, None], axis=1)
+        result += ops.cast(ops.where(inside, weights, 0.0), images.dtype)[:, :, None] * values
+    return ops.reshape(result, (-1, height, width, channels))
+
+
 @functools.cache
 def _data_impression_variants(height: int, width: int) -> np.ndarray:
-    """Returns the variants, `[103, 8]`, as `ops.image.affine_transform` takes them."""
+    """Returns the variants, `[103, 2, 3]`: from a pixel's place to that in the old image."""
     crops = [np.diag([share, share, 1.0]) for share in (0.9, 0.75, 0.6)]
-    shifts = [_shift(0.2 * x, 0.2 * y) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    shifts = [_shift(x * 0.2 * width, y * 0.2 * height) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]
     rotations = [_rotation(math.radians(angle)) for angle in range(-90, 91, 20)]
     mirrored = [np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0]), np.eye(3)[[1, 0, 2]]]
     compositions = [
@@ -170,11 +198,10 @@ def _data_impression_variants(height: int, width: int) -> np.ndarray:
         for first in firsts
         for second in seconds
     ]
-    # From pixels to coordinates in which the image reaches from -1/2 to 1/2, and back.
-    to_centred = np.array([[1 / width, 0, 0.5 / width - 0.5], [0, 1 / height, 0.5 / height - 0.5], [0, 0, 1]])
+    to_centre = _shift(0.5 - 0.5 * width, 0.5 - 0.5 * height)
     variants = [np.eye(3), *crops, *shifts, *rotations, *mirrored, *compositions]
-    matrices = np.stack([np.linalg.inv(to_centred) @ variant @ to_centred for variant in variants])
-    return matrices.reshape(-1, 9)[:, :8].astype(np.float32)
+    matrices = [np.linalg.inv(to_centre) @ variant @ to_centre for variant in variants]
+    return np.stack(matrices)[:, :2].astype(np.float32)
 
 
 def _shift(x: float, y: float) -> np.ndarray:

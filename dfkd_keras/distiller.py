@@ -181,12 +181,15 @@ class DataFreeDistiller(Configured, keras.Model):
         """
         kind, draws = self.updates, functools.partial(Draws.of_update, data)
         if kind.opens_round:
-            self.synthesizer.open_round(draws(0))
-        updates_before = data["step_in_epoch"][0] * kind.synthesis
-        gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), updates_before + index))
+            self.synthesizer.open_round(draws(0), self.teacher)
+        before = data["updates_before"][0]
+        gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), before + index))
         if kind.closes_round:
             self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
-        gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.draw_of_student(index))))
+        latents = {"latents": draws(0).latents} if kind.shared_latents else {}
+        gradient.repeat(
+            kind.student, lambda index: self._update_student(draws(kind.synthesis + index)._replace(**latents))
+        )
         return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step

@@ -4,7 +4,7 @@ Shapes are found out by running the model once, so that nested and subclassed mo
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -35,11 +35,15 @@ def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_sha
     Raises:
         ValueError: for a feature that the model does not have.
     """
+    found = None
     for name in names:
         if name == PENULTIMATE:
-            taps.tap(last_dense(model), _keeping(name, of_input=True))
+            taps.tap(last_dense(model), lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs}))
+        elif (layer := {layer.name: layer for layer in flat_layers(model)}.get(name)) is not None:
+            taps.tap(layer, _keeping(name))
         else:
-            taps.tap(_layer(model, name, image_shape), _keeping(name))
+            found = found or stages(model, image_shape)
+            taps.tap(*_stage(model, name, found))
 
 
 def last_dense(model: keras.Model) -> keras.layers.Dense:
@@ -63,8 +67,11 @@ def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tupl
     for layer in flat_layers(model):
         if not isinstance(layer, NO_STAGES):
             taps.tap(layer, lambda kept, inputs, outputs, layer=layer: seen.append((layer, outputs)))
-    with taps.recording():
-        model(np.zeros([1, *size], "float32"), training=False)
+    try:
+        with taps.recording():
+            model(np.zeros([1, *size], "float32"), training=False)
+    finally:
+        taps.release()
     maps = [(tuple(outputs.shape[1:3]), layer) for layer, outputs in seen if _is_map(outputs, size)]
     found = dict(maps)  # the last one wins
     return {resolution: found[resolution] for resolution in sorted(found, reverse=True)}
@@ -97,21 +104,26 @@ def common_stages(
     return tuple(names)
 
 
-def _layer(model: keras.Model, name: str, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
-    layers = {layer.name: layer for layer in flat_layers(model)}
-    if name in layers:
-        return layers[name]
+def _stage(
+    model: keras.Model, name: str, found: dict[tuple[int, int], keras.layers.Layer]
+) -> tuple[keras.layers.Layer, Callable]:
+    """Returns the layer of a stage, and what keeps its output."""
     if not re.fullmatch(r"stage_[1-9]\d*", name):
         raise ValueError(
             f"feature {name!r} is neither {PENULTIMATE!r}, nor a stage such as 'stage_1', nor a layer of the model "
-            f"{model.name!r}; its layers: {', '.join(layers)}."
+            f"{model.name!r}; its layers: {', '.join(layer.name for layer in flat_layers(model))}."
         )
-    found = list(stages(model, image_shape).values())
     number = int(name.removeprefix("stage_"))
     if number > len(found):
         raise ValueError(f"feature {name!r}: the model {model.name!r} has {len(found)} stages only.")
-    return found[number - 1]
+    size, layer = list(found.items())[number - 1]
+    reused = list(found.values()).count(layer) > 1  # at other resolutions, whose maps are not meant
+    return layer, _keeping(name, size if reused else None)
 
 
-def _keeping(name: str, of_input: bool = False):
-    return lambda kept, inputs, outputs: kept.update({name: inputs if of_input else outputs})
+def _keeping(name: str, size: tuple[int, int] | None = None) -> Callable:
+    def record(kept, inputs, outputs):
+        if size is None or tuple(outputs.shape[1:3]) == size:
+            kept[name] = outputs
+
+    return record

@@ -50,12 +50,14 @@ def differentiate(
 def repeat(count: int, body: Callable[[Any], None]) -> None:
     """Calls `body` with 0, 1, ..., count - 1, which works by assigning variables of the model alone.
 
-    It is compiled as a loop, once, however large the count is. One call is just made.
+    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy for several
+    devices, whose optimizers do not work within a loop, so is each.
     """
-    if count == 1:
-        body(0)
-    elif count > 1:
+    if count > 1 and replicas() == 1:
         _loop(count, body)
+    else:
+        for index in range(count):
+            body(index)
 
 
 if BACKEND == "tensorflow":

@@ -64,7 +64,7 @@ class JensenShannon(Configured):
 
     J = (KL(M || P) + KL(M || Q)) / 2 with P and Q the softened predictions of student and teacher and M = (P + Q) / 2,
     all clipped to [0.01, 0.99]. Yin et al., CVPR 2020; as in the authors' code, the mixture comes first, where the
-    textbook has it second. Without the clipping of J to [0, 1], which it does not reach.
+    textbook has it second. They also clip the mean of J over the batch to 1, which contrary certain predictions exceed.
 
     Args:
         temperature: T > 0, by which both logits are divided; 3 in the authors' code.
@@ -88,19 +88,20 @@ class JensenShannon(Configured):
 class AttentionTransfer(Configured):
     """Another loss, and the distance of the attention maps: ZSKT's student loss (Micaelli and Storkey, NeurIPS 2019).
 
-    L + weight sum_l mean((a_l(S) - a_l(T))^2), where a_l is the mean over channels of the squared activations of stage
-    l, all positions of an image in one vector of norm 1 (Zagoruyko and Komodakis, ICLR 2017), and the mean is over
-    positions.
+    L + weight K sum_l mean((a_l(S) - a_l(T))^2), where a_l is the mean over channels of the squared activations of
+    stage l, all positions of an image in one vector of norm 1 (Zagoruyko and Komodakis, ICLR 2017), and the mean is
+    over positions.
 
     Args:
         loss: on the logits.
-        weight: 250 in ZSKT, where the divergence is divided by the number of classes.
+        weight: at least 0; 250 in ZSKT. The number of classes K is there because the authors divide the divergence by
+            it.
         teacher_features: names of features of the teacher, see `Teacher.features`; by default the stages at the
             resolutions that both networks have.
         student_features: of the student, as many and of the same resolutions.
 
     Example:
-        >>> AttentionTransfer(SoftTargets(1.0), weight=2500.0)  # for 10 classes
+        >>> AttentionTransfer(SoftTargets(1.0), weight=250.0)
     """
 
     loss: Any = SoftTargets(1.0)
@@ -110,12 +111,16 @@ class AttentionTransfer(Configured):
 
     matches_features = True
 
+    def __post_init__(self):
+        if not isinstance(self.weight, (int, float)) or not 0 <= self.weight < math.inf:
+            raise ValueError(f"AttentionTransfer.weight={self.weight!r} must be a number of at least 0.")
+
     def __call__(self, teacher_logits: Any, student_logits: Any, teacher_maps: list, student_maps: list) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]` and lists of feature maps `[B, H, W, C]`."""
         loss = self.loss(teacher_logits, student_logits)
         for teacher_map, student_map in zip(teacher_maps, student_maps, strict=True):
             difference = attention(teacher_map) - attention(student_map)
-            loss = loss + self.weight * ops.mean(ops.square(difference), axis=-1)
+            loss = loss + self.weight * teacher_logits.shape[-1] * ops.mean(ops.square(difference), axis=-1)
         return loss
 
 

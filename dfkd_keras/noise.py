@@ -50,8 +50,9 @@ class Draws(NamedTuple):
 class NoiseStream(keras.utils.PyDataset):
     """An endless data set of `Draws`, each step's drawn from `(seed, step)` alone.
 
-    A resumed run therefore sees exactly the noise of an uninterrupted one, both backends see the same, and
-    `tf.distribute` gives every replica its own share.
+    Beside them it tells in `updates_before` how many synthesis updates the epoch has made. A resumed run sees exactly
+    the noise of an uninterrupted one, both backends see the same, and `tf.distribute` gives every replica its own
+    share.
 
     Args:
         batch_size: images per update.
@@ -78,7 +79,7 @@ class NoiseStream(keras.utils.PyDataset):
         super().__init__()
         self.batch_size, self.kind, self.latent_dim, self.classes = batch_size, kind, latent_dim, classes
         self.steps_per_epoch, self.seed, self.first_step = steps_per_epoch, seed, first_step
-        self.by_rounds = by_rounds
+        self.by_rounds, self._starts = by_rounds, {}
 
     @property
     def num_batches(self) -> None:
@@ -100,4 +101,12 @@ class NoiseStream(keras.utils.PyDataset):
             augmentation=generator.random((*shape, 8), dtype=np.float32),
         )
         # One copy per sample, because a strategy shards the first axis of everything.
-        return {**draws._asdict(), "step_in_epoch": np.full(self.batch_size, step % self.steps_per_epoch, np.int32)}
+        return {**draws._asdict(), "updates_before": np.full(self.batch_size, self._updates_before(step), np.int32)}
+
+    def _updates_before(self, step: int) -> int:
+        """Returns how many synthesis updates the epoch makes before this step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch not in self._starts:
+            kinds = [self.kind(epoch * self.steps_per_epoch + index) for index in range(self.steps_per_epoch)]
+            self._starts = {epoch: np.cumsum([0, *(kind.synthesis for kind in kinds)])}
+        return self._starts[epoch][place]

@@ -85,3 +85,16 @@ def span(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
         return False
     schedule.updates = updates
     return True
+
+
+def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
+    """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            f"{role} starts over in every round and does not scale its losses, as mixed_float16 asks for: use "
+            "mixed_bfloat16 or float32."
+        )
+    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
+    if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl)):
+        raise ValueError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")

@@ -1,7 +1,7 @@
 """How often each side is updated, and in which phase of the training."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dfkd_keras.checks import check_counts
 from dfkd_keras.serialization import Configured
@@ -23,11 +23,7 @@ class Updates(NamedTuple):
     @property
     def draws(self) -> int:
         """How many updates of the step have random draws of their own."""
-        return max(1, self.synthesis + (0 if self.shared_latents else self.student))
-
-    def draw_of_student(self, index: Any) -> Any:
-        """Returns which of the step's draws its student update number `index` uses."""
-        return 0 if self.shared_latents else self.synthesis + index
+        return max(1, self.synthesis + self.student)
 
 
 class Schedule(Configured):
@@ -79,7 +75,8 @@ class Alternating(Schedule):
 
     def __post_init__(self):
         counts = dataclasses.asdict(self)
-        del counts["shared_latents"]
+        if not isinstance(shared := counts.pop("shared_latents"), bool):
+            raise ValueError(f"Alternating.shared_latents={shared!r} must be True or False.")
         check_counts("Alternating", **counts)
 
     @property

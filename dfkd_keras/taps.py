@@ -17,7 +17,7 @@ class Taps:
     """
 
     def __init__(self):
-        self._local = threading.local()
+        self._local, self._originals = threading.local(), []
 
     def tap(self, layer: keras.layers.Layer, record: Callable[[dict, Any, Any], None]) -> None:
         """Calls `record(kept, inputs, outputs)` at every pass through `layer` while recording.
@@ -26,16 +26,25 @@ class Taps:
             layer: a layer of the model.
             record: puts what it wants into the dictionary `kept`.
         """
-        original = layer.call
+        original, wrapped = layer.call, layer.__dict__.get("call")
 
-        def call(inputs, *args, **kwargs):
-            outputs = original(inputs, *args, **kwargs)
+        def call(*args, **kwargs):
+            outputs = original(*args, **kwargs)
             kept = getattr(self._local, "kept", None)
             if kept is not None:
-                record(kept, inputs, outputs)
+                record(kept, next(iter([*args, *kwargs.values()]), None), outputs)
             return outputs
 
+        self._originals.append((layer, wrapped))
         layer.call = call
+
+    def release(self) -> None:
+        """Takes all taps off again."""
+        for layer, wrapped in reversed(self._originals):
+            del layer.call
+            if wrapped is not None:
+                layer.call = wrapped
+        self._originals.clear()
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[dict]:

@@ -78,7 +78,7 @@ class Teacher(Component):
         self.model = model
         self.normalisation = normalisation or Normalisation()
         self.input_space, self.outputs, self.features = input_space, outputs, tuple(features)
-        self._taps, self._tapped = Taps(), set()
+        self._taps, self._met, self._tapped = Taps(), set(), set()
         self.image_shape = tuple(image_shape or input_image_shape(model))
         self.classes = check_outputs(model, self.image_shape, outputs)
 
@@ -95,9 +95,10 @@ class Teacher(Component):
         wanted = {*features, *(self.features if "features" in needs else ())} - self._tapped
         tap_features(self._taps, self.model, sorted(wanted), self.image_shape)
         recorders = {"batch_statistics": _statistics_recorder, "sample_means": _means_recorder}
-        for need in sorted({*recorders} & {*needs} - self._tapped):
-            self._tap_batch_norms(need, recorders[need])
-        self._tapped.update([*wanted, *needs])
+        for need in sorted({*recorders} & {*needs} - self._met):
+            self._tap_batch_norms(recorders[need])
+        self._tapped.update(wanted)
+        self._met.update(needs)
 
     def to_inputs(self, images: Any, source: Space = "normalised") -> Any:
         """Converts images `[B, H, W, C]` from the given space to what teacher and student take."""
@@ -111,7 +112,7 @@ class Teacher(Component):
         means = ops.concatenate(kept.pop("sample_means"), axis=-1) if "sample_means" in kept else None
         return TeacherOutputs(logits, kept, kept.pop("batch_statistics", []), means)
 
-    def _tap_batch_norms(self, need: str, recorder: Callable) -> None:
+    def _tap_batch_norms(self, recorder: Callable) -> None:
         layers = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
         if not layers:
             raise ValueError(
@@ -186,7 +187,7 @@ def _statistics_recorder(layer: keras.layers.BatchNormalization):
 def _means_recorder(layer: keras.layers.BatchNormalization):
     def record(kept, inputs, outputs):
         positions = [axis for axis in range(1, len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
-        means = ops.mean(ops.cast(inputs, "float32"), axis=positions) if positions else inputs
+        means = ops.mean(ops.cast(inputs, "float32"), axis=positions)
         kept.setdefault("sample_means", []).append(means)
 
     return record

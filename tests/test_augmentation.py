@@ -72,6 +72,7 @@ def test_resized_crop_equals_numpy(rng):
     cropped = np.array(augmentation.RandomResizedCropFlip((0.25, 1.0), (0.5, 2.0), flip=False)(images, uniforms))
     for image, result, u in zip(images, cropped, uniforms, strict=True):
         area, ratio = 0.25 + 0.75 * u[3], np.exp(np.log(0.5) + u[4] * np.log(4.0))
+        ratio *= 8 / 6  # of the shares
         tall, wide = min(np.sqrt(area / ratio), 1.0), min(np.sqrt(area * ratio), 1.0)
         for y, x in np.ndindex(8, 6):
             row = (y + 0.5) * tall + u[5] * (1 - tall) * 8 - 0.5
@@ -121,6 +122,19 @@ def test_data_impressions_have_the_authors_103_geometric_variants(rng):
     np.testing.assert_allclose(results[20], images[0].transpose(1, 0, 2), atol=1e-5)
     distances = np.abs(results[:, None] - results[None]).max(axis=(2, 3, 4))
     assert (distances[~np.eye(103, dtype=bool)] > 1e-3).mean() > 0.98
+
+
+def test_data_impressions_are_rotated_about_the_centre_of_images_of_any_shape():
+    images = np.zeros((1, 9, 17, 1), "float32")
+    images[0, 4, 8 + 3] = 1.0  # three to the right of the centre
+    turned = variant(images, 8)[0, :, :, 0]  # by -90 degrees
+    assert np.argwhere(turned > 0.99).tolist() in ([[4 + 3, 8]], [[4 - 3, 8]])
+
+
+def test_crops_of_no_size_are_refused():
+    for kwargs in ({"scale": (0.0, 1.0)}, {"scale": (0.5, 1.5)}, {"ratio": (2.0, 1.0)}):
+        with pytest.raises(ValueError, match=r"RandomResizedCropFlip\.(scale|ratio)=.* must be two positive"):
+            augmentation.RandomResizedCropFlip(**kwargs)
 
 
 def test_data_impressions_are_shifted_by_a_fifth_and_filled(rng):

@@ -83,7 +83,7 @@ def test_attention_transfer_equals_numpy_for_maps_of_other_widths(rng):
     expected = (p * np.log(p / q)).sum(axis=1)
     for of_teacher, of_student in zip(*maps, strict=True):
         difference = np.array(losses.attention(of_teacher)) - np.array(losses.attention(of_student))
-        expected = expected + 250.0 * (difference**2).mean(axis=1)
+        expected = expected + 250.0 * 10 * (difference**2).mean(axis=1)
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
@@ -101,6 +101,7 @@ def test_keras_logits_distillation_with_its_default_is_refused():
 
 def test_keras_losses_train_a_student(make_distiller):
     logits = keras.distillation.LogitsDistillation(4.0, keras.losses.KLDivergence())
+    keras.utils.set_random_seed(0)  # three filters may all be dead
     teacher, student = models.lenet5(), models.lenet5_half()
     pooled = [next(x.name for x in model.layers if isinstance(x, layers.MaxPooling2D)) for model in (teacher, student)]
     # The maps' channels differ, so that their mean over channels is compared.

@@ -36,8 +36,16 @@ def test_seed_and_step_do_not_mix():
     assert not np.array_equal(stream(seed=1)[2]["latents"], stream(seed=2)[1]["latents"])
 
 
-def test_the_step_in_the_epoch_starts_again_every_epoch():
-    assert [int(stream()[index]["step_in_epoch"][0]) for index in (0, 4, 5, 12)] == [0, 4, 0, 2]
+def test_the_updates_before_a_step_are_counted_from_the_epochs_start():
+    kinds = [
+        Updates(0, 0, opens_round=True),
+        Updates(4, 0),
+        Updates(4, 0),
+        Updates(0, 0, closes_round=True),
+        Updates(0, 1),
+    ]
+    noise = stream(kind=lambda step: kinds[step % 5])
+    assert [int(noise[index]["updates_before"][0]) for index in (0, 1, 2, 3, 4, 5, 7, 6)] == [0, 0, 4, 8, 8, 0, 4, 0]
 
 
 def test_every_update_has_draws_of_its_own():

@@ -102,10 +102,7 @@ def test_a_round_has_fewer_steps_when_its_updates_are_looped():
     assert schedule.makes(0).synthesis == 20
 
 
-def test_students_with_shared_latents_use_the_draws_of_the_synthesis():
-    kind = dk.Alternating(1, 1, 10, shared_latents=True).updates(0)
-    assert kind.draws == 1
-    assert kind.draw_of_student(7) == 0
-    kind = dk.Alternating(1, 1, 10).updates(0)
-    assert kind.draws == 11
-    assert kind.draw_of_student(7) == 8
+def test_every_update_has_a_draw_of_its_own():
+    assert dk.Alternating(1, 2, 10, shared_latents=True).updates(0).draws == 12
+    with pytest.raises(ValueError, match="must be True or False"):
+        dk.Alternating(shared_latents="yes")

@@ -70,7 +70,7 @@ def _endpoint(path: Path) -> keras.layers.Layer:
 def _only_logits(outputs: dict[str, Any], path: Path) -> Any:
     if len(outputs) > 1 and LOGITS not in outputs:
         raise ValueError(
-            f"SavedModel {str(path)!r} gives {', '.join(sorted(outputs))}: export it again with one output, or with one named "
-            f"{LOGITS!r}."
+            f"SavedModel {str(path)!r} gives {', '.join(sorted(outputs))}: export it again with one, or with one "
+            f"that is named {LOGITS!r}."
         )
     return outputs.get(LOGITS, next(iter(outputs.values())))

@@ -15,7 +15,7 @@ def alexnet(
     image_shape: tuple[int, int, int] = (32, 32, 3),
     classes: int = 10,
     normalisation: Normalisation | None = None,
-    share: float = 1.0,
+    width: float = 1.0,
 ) -> keras.Model:
     """Builds the AlexNet for CIFAR-10 of ZSKD (Nayak et al., ICML 2019), or its half.
 
@@ -27,7 +27,8 @@ def alexnet(
         image_shape: height, width and channels.
         classes: number of logits.
         normalisation: applied to the unit images inside the model; ZSKD has none.
-        share: factor on every width; 1 for the teacher (1,657,642 parameters at the defaults), 0.5 for the student.
+        width: factor on every layer's size; 1 for the teacher (1,657,642 parameters at the defaults), 0.5 for the
+            student.
 
     Returns:
         A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
@@ -35,7 +36,7 @@ def alexnet(
     inputs, x = image_input(image_shape, normalisation)
     normal = keras.initializers.RandomNormal(stddev=0.01)
     for block, (filters, size) in enumerate(CONVOLUTIONS):
-        filters = round(share * filters)
+        filters = round(width * filters)
         x = layers.Conv2D(filters, size, padding="same", activation="relu", kernel_initializer=normal)(x)
         if block in RESPONSE_NORMALISED:
             x = LocalResponseNormalization()(x)
@@ -44,5 +45,5 @@ def alexnet(
         x = batch_norm(x)
     x = layers.Flatten()(x)
     for units in (512, 256):
-        x = layers.Dropout(0.5)(layers.Dense(round(share * units), activation="relu")(x))
+        x = layers.Dropout(0.5)(layers.Dense(round(width * units), activation="relu")(x))
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="alexnet")

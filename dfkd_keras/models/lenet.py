@@ -30,7 +30,7 @@ def lenet5(
     inputs, x = image_input(image_shape, normalisation)
     x = layers.MaxPooling2D()(convolution(x, first, 5, activation="relu"))
     x = layers.MaxPooling2D()(convolution(x, second, 5, activation="relu"))
-    x = layers.Flatten()(convolution(x, third, 5, activation="relu"))
+    x = layers.Flatten(name="convolved")(convolution(x, third, 5, activation="relu"))
     x = dense(x, hidden, activation="relu")
     return keras.Model(inputs, dense(x, classes, name="logits"), name=name)
 

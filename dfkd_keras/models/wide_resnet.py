@@ -14,7 +14,8 @@ def wide_resnet(
     depth: int = 40,
     width: int = 2,
 ) -> keras.Model:
-    """Builds WRN-depth-width with pre-activated blocks and no dropout.
+    """Builds WRN-depth-width with pre-activated blocks and no dropout; the outputs of its groups are named "group_1",
+    ...
 
     Args:
         image_shape: height, width and channels.
@@ -34,8 +35,9 @@ def wide_resnet(
     inputs, x = image_input(image_shape, normalisation)
     x = residual_convolution(x, 16, 3)
     for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
-        for block in range((depth - 4) // 6):
-            x = _block(x, filters, 2 if stage and not block else 1)
+        for block in range(blocks := (depth - 4) // 6):
+            name = f"group_{stage + 1}" if block == blocks - 1 else None
+            x = _block(x, filters, 2 if stage and not block else 1, name)
     x = layers.GlobalAveragePooling2D()(_activate(x))
     return keras.Model(inputs, dense(x, classes, bias_initializer="zeros", name="logits"), name=f"wrn{depth}_{width}")
 
@@ -44,11 +46,11 @@ def _activate(x):
     return layers.ReLU()(batch_norm(x))
 
 
-def _block(x, filters, stride):
+def _block(x, filters, stride, name):
     activated = _activate(x)
     if x.shape[-1] == filters and stride == 1:
         kept = x
     else:  # where the shape changes, the shortcut too starts from the activated input
         kept = residual_convolution(activated, filters, 1, stride)
     x = _activate(residual_convolution(activated, filters, 3, stride))
-    return layers.Add()([residual_convolution(x, filters, 3), kept])
+    return layers.Add(name=name)([residual_convolution(x, filters, 3), kept])

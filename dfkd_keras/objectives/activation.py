@@ -32,4 +32,4 @@ class Activation(Term):
                 f"Activation.feature={self.feature!r} is none of the teacher's features "
                 f"{', '.join(sorted(batch.teacher_features))}: add it to Teacher.features."
             )
-        return -per_sample(ops.abs(batch.teacher_features[self.feature]))
+        return -per_sample(ops.abs(ops.cast(batch.teacher_features[self.feature], "float32")))

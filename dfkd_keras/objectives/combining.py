@@ -75,6 +75,11 @@ class Objective(Component):
         raise NotImplementedError
 
     @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """Those of the terms that learn."""
+        return [term.optimizer for term in self._nested_terms if hasattr(term, "optimizer")]
+
+    @property
     def learned_variables(self) -> list[keras.Variable]:
         """What the terms themselves learn."""
         return [variable for term in self._nested_terms for variable in term.learned_variables]

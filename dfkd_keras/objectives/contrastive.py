@@ -53,7 +53,8 @@ class ContrastiveDiversity(Component, Term):
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Builds h, and the bank."""
         features = outputs.sample_means.shape[-1]
-        self.head = keras.Sequential([layers.Dense(features, activation="relu"), layers.Dense(self.width)], name="head")
+        hidden = layers.Dense(features, activation="relu", dtype="float32")
+        self.head = keras.Sequential([hidden, layers.Dense(self.width, dtype="float32")], name="head")
         self.head.build((None, features))
         self.optimizer_state.take(self.optimizer, self.head.trainable_variables)
         self.drop_variables()

@@ -43,6 +43,7 @@ class LatentModeSeeking(Term):
     space, and of latents z. MSGAN (Mao et al., CVPR 2019). Positive.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"latents"})
     compares_halves: ClassVar[bool] = True
 
     def __call__(self, batch: SyntheticBatch) -> Any:

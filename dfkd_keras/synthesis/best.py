@@ -28,6 +28,6 @@ class BestBatch(Component):
 
         They are chosen by value into a variable of its own, so that no later update reaches what was kept.
         """
-        better = loss < self.loss.value
+        better = ops.logical_not(loss >= self.loss.value)  # also of a loss that is NaN, which must not go unseen
         self.images.assign(ops.where(better, images, self.images.value))
         self.loss.assign(ops.where(better, loss, self.loss.value))

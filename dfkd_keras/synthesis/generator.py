@@ -24,6 +24,8 @@ class GeneratorSynthesizer(Synthesizer):
             (generators that end in a sigmoid).
     """
 
+    provides = frozenset({"latents"})
+
     def __init__(self, generator: keras.Model, objective: Objective, output_space: Space = "normalised"):
         super().__init__(objective, output_space)
         self.generator = generator

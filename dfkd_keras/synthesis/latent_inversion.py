@@ -11,11 +11,11 @@ from dfkd_keras.gradient import differentiate
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
-from dfkd_keras.optimizers import span
+from dfkd_keras.optimizers import check_restarted, span
 from dfkd_keras.serialization import OptimizerState
 from dfkd_keras.synthesis.best import BestBatch
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
-from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds, check_restarted
+from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds
 from dfkd_keras.synthesis.synthesizer import Surroundings, seen_classes
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import Teacher
@@ -41,6 +41,7 @@ class LatentInversion(GeneratorSynthesizer):
     """
 
     works_by_rounds = True
+    teaches_terms = True
 
     def __init__(
         self,
@@ -60,6 +61,11 @@ class LatentInversion(GeneratorSynthesizer):
         self.latent_optimizer_state, self.best = OptimizerState(), BestBatch()
 
     @property
+    def provides(self) -> frozenset[str]:
+        """What terms may need of it."""
+        return frozenset({"latents", "second_view"} if self.second_view else {"latents"})
+
+    @property
     def optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that `compile` set."""
         return self.learning.optimizer
@@ -75,6 +81,7 @@ class LatentInversion(GeneratorSynthesizer):
                 "LatentInversion does not scale its losses, as mixed_float16 asks for: use mixed_bfloat16 or float32."
             )
         used = [optimizer, self.latent_optimizer, getattr(self.learning, "inner_optimizer", None)]
+        used += self.objective.optimizers
         if len({id(each) for each in used}) < len(used):
             raise ValueError(f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own.")
         self.learning.compile(optimizer, self.generator.trainable_variables)
@@ -89,8 +96,6 @@ class LatentInversion(GeneratorSynthesizer):
         Raises:
             ValueError: if generator, objective, teacher and batch size do not fit together.
         """
-        if "second_view" in self.objective.needs and self.second_view is None:
-            raise ValueError("a term compares two views of each image: set LatentInversion.second_view.")
         super().prepare(teacher, batch_size)
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
         self.labels = self.state("labels", (batch_size,), "int32")
@@ -100,7 +105,7 @@ class LatentInversion(GeneratorSynthesizer):
         if self.reset_at_round is not None:
             self._first_layers()
 
-    def open_round(self, draws: Draws) -> None:
+    def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over with the draws' latents and labels."""
         self.latents.assign(draws.latents)
         self.labels.assign(draws.labels)

@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
+from dfkd_keras.optimizers import check_restarted
 from dfkd_keras.serialization import Component, OptimizerState
+
+NORMAL, ZERO = {"kernel": 0.0, "gamma": 1.0}, ("bias", "beta")  # means, and names, of what FreshStart draws anew
 
 
 class LearningOverRounds(Component):
@@ -70,15 +73,21 @@ class FreshStart(ContinuedLearning):
         super().__init__()
         self.seeds = keras.random.SeedGenerator()
 
+    def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
+        """Sets the optimizer and what it updates."""
+        if unknown := [variable.path for variable in variables if variable.name not in (*NORMAL, *ZERO)]:
+            raise ValueError(f"FreshStart knows no new weights for {', '.join(unknown)}: use ContinuedLearning.")
+        super().compile(optimizer, variables)
+
     def open_round(self, variables: list[keras.Variable]) -> None:
         """Draws new weights and forgets the optimizer's moments."""
         super().open_round(variables)
         for variable in variables:
-            mean = {"kernel": 0.0, "gamma": 1.0}.get(variable.name)
-            if mean is None:
-                variable.assign(ops.zeros(variable.shape, variable.dtype))
+            shape, dtype = variable.shape, variable.dtype
+            if variable.name in ZERO:
+                variable.assign(ops.zeros(shape, dtype))
             else:
-                variable.assign(keras.random.normal(variable.shape, mean, 0.02, dtype=variable.dtype, seed=self.seeds))
+                variable.assign(keras.random.normal(shape, NORMAL[variable.name], 0.02, dtype, self.seeds))
 
 
 class MetaLearning(LearningOverRounds):
@@ -167,11 +176,3 @@ class Reptile(MetaLearning):
     def _meta_gradients(self, variables: list[keras.Variable]) -> list:
         pairs = zip(self.start, variables, strict=True)
         return [self.scale * (start.value - variable.value) for start, variable in pairs]
-
-
-def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
-    """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
-    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
-    if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl)):
-        raise ValueError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")

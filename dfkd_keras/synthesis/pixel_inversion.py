@@ -11,10 +11,10 @@ from dfkd_keras.gradient import minimize
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
+from dfkd_keras.optimizers import check_restarted
 from dfkd_keras.synthesis.best import BestBatch
-from dfkd_keras.synthesis.meta import check_restarted
 from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer, seen_classes
-from dfkd_keras.synthesis.targets import RandomClasses
+from dfkd_keras.synthesis.targets import RandomClasses, Targets
 from dfkd_keras.teacher import Teacher
 
 
@@ -43,7 +43,7 @@ class PixelInversion(Synthesizer):
     def __init__(
         self,
         objective: Objective,
-        targets: RandomClasses | None = None,
+        targets: Targets | None = None,
         jitter: RollFlip | None = None,
         output_space: Space = "normalised",
         bounds: Literal["none", "clip", "rescale"] = "none",
@@ -57,6 +57,11 @@ class PixelInversion(Synthesizer):
         self.best = BestBatch()
 
     @property
+    def provides(self) -> frozenset[str]:
+        """What terms may need of it."""
+        return frozenset({"soft_labels"} if self.targets.gives_soft_labels else ())
+
+    @property
     def latent_dim(self) -> int:
         """How many random numbers an image starts from: its values."""
         return math.prod(self.images.shape[1:])
@@ -68,10 +73,6 @@ class PixelInversion(Synthesizer):
             ValueError: for an optimizer that cannot start over, or under mixed_float16.
         """
         check_restarted(optimizer, "the synthesis optimizer under PixelInversion")
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "PixelInversion does not scale its losses, as mixed_float16 asks for: use mixed_bfloat16 or float32."
-            )
         self.optimizer_state.take(optimizer, [self.images])
 
     def span(self, updates: int, rounds: int) -> bool:
@@ -84,8 +85,11 @@ class PixelInversion(Synthesizer):
         Raises:
             ValueError: if objective, targets, teacher and batch size do not fit together.
         """
-        if "soft_labels" in self.objective.needs and not self.targets.gives_soft_labels:
-            raise ValueError(f"a term needs soft labels, which {type(self.targets).__name__} has none of.")
+        if None in teacher.image_shape:
+            raise ValueError(
+                f"teacher {teacher.model.name!r} takes images of any size, {teacher.image_shape}: say in "
+                "Teacher.image_shape of which they are to be made."
+            )
         super().prepare(teacher, batch_size)
         self.targets.prepare(teacher)
         shape = (batch_size, *teacher.image_shape)
@@ -94,11 +98,12 @@ class PixelInversion(Synthesizer):
         self.soft_labels = self.state("soft_labels", (batch_size, teacher.classes))
         self.best.prepare(shape)
 
-    def open_round(self, draws: Draws) -> None:
+    def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over from noise and new targets."""
         noise = ops.reshape(draws.latents, self.images.shape)
         self.images.assign(noise if self.output_space == "normalised" else _uniform(noise))
-        labels, soft_labels = self.targets.draw(draws)
+        draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
+        labels, soft_labels = self.targets.draw(draws, teacher)
         self.labels.assign(labels)
         if soft_labels is not None:
             self.soft_labels.assign(soft_labels)

@@ -13,6 +13,12 @@ from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import Component, OptimizerState
 from dfkd_keras.teacher import Teacher
 
+OWN_NEEDS = {
+    "latents": "the latents of a generator's images",
+    "second_view": "a second view of each image (LatentInversion.second_view)",
+    "soft_labels": "soft labels (PixelInversion.targets, such as DirichletTargets)",
+}
+
 
 class Surroundings(NamedTuple):
     """What a synthesizer may consult; it changes none of it.
@@ -36,9 +42,13 @@ class Synthesizer(Component):
 
     Class attributes:
         works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
+        teaches_terms: whether it lets terms learn that have something to learn.
+        provides: what terms may need of it, out of `OWN_NEEDS`.
     """
 
     works_by_rounds = False
+    teaches_terms = False
+    provides = frozenset()
 
     def __init__(self, objective: Objective, output_space: Space):
         super().__init__(name="synthesizer")
@@ -79,12 +89,17 @@ class Synthesizer(Component):
             ValueError: if objective, teacher and batch size do not fit together.
         """
         self.objective.check_batch_size(batch_size)
+        if missing := self.objective.needs & OWN_NEEDS.keys() - self.provides:
+            described = ", ".join(OWN_NEEDS[need] for need in sorted(missing))
+            raise ValueError(f"a term needs {described}, which this {type(self).__name__} does not have.")
         teacher.provide(self.objective.needs)
         self.objective.prepare(teacher(ops.zeros((1, *self.image_shape(teacher)))), batch_size)
+        if self.objective.learned_variables and not self.teaches_terms:
+            raise ValueError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
         self.drop_variables()
         self.rounds = self.state("rounds", (), "int32")
 
-    def open_round(self, draws: Draws) -> None:
+    def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Begins anew."""
 
     def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:

@@ -13,8 +13,12 @@ from dfkd_keras.serialization import Component
 from dfkd_keras.teacher import Teacher
 
 
-class RandomClasses(Component):
-    """A class for each image, drawn uniformly (DeepInversion and its toolkits)."""
+class Targets(Component):
+    """What the teacher is to see in a batch of images.
+
+    Class attributes:
+        gives_soft_labels: whether there are soft labels.
+    """
 
     gives_soft_labels = False
 
@@ -22,26 +26,31 @@ class RandomClasses(Component):
         super().__init__(name="targets")
 
     def prepare(self, teacher: Teacher) -> None:
-        """Learns of the teacher what it needs."""
+        """Checks that the teacher has what is needed of it."""
 
-    def draw(self, draws: Draws) -> tuple[Any, Any]:
+    def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and the soft labels `[B, K]` or None."""
+        raise NotImplementedError
+
+
+class RandomClasses(Targets):
+    """A class for each image, drawn uniformly (DeepInversion and its toolkits)."""
+
+    def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Returns the labels, int32 `[B]`, and None."""
         return draws.labels, None
 
 
-class BalancedClasses(RandomClasses):
-    """Every class as often as every other, in turn, as DeepInversion's script for CIFAR-10 has them."""
+class BalancedClasses(Targets):
+    """The classes in turn, as DeepInversion's script for CIFAR-10 has them; a round begins with any of them."""
 
-    def prepare(self, teacher: Teacher) -> None:
-        """Learns the number of classes."""
-        self.classes = teacher.classes
-
-    def draw(self, draws: Draws) -> tuple[Any, Any]:
+    def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and None."""
-        return ops.arange(ops.shape(draws.labels)[0], dtype="int32") % self.classes, None
+        places = ops.arange(draws.labels.shape[0], dtype="int32")
+        return (places + draws.labels[0]) % teacher.classes, None
 
 
-class DirichletTargets(RandomClasses):
+class DirichletTargets(Targets):
     """ZSKD's soft labels, which are alike for classes that the teacher finds alike.
 
     y ~ Dir(alpha) with alpha = beta s_c + 1e-4 for an image of class c: s_c is the row of c in the class similarity,
@@ -65,38 +74,63 @@ class DirichletTargets(RandomClasses):
         self.seeds = keras.random.SeedGenerator()
 
     def prepare(self, teacher: Teacher) -> None:
-        """Computes the class similarity.
+        """Checks the teacher.
 
         Raises:
-            ValueError: if the teacher's logits are not those of a last dense layer, or of fewer than two classes.
+            ValueError: if its logits are not those of a last dense layer, or of fewer than two classes.
         """
-        self.similarity = class_similarity(teacher)
+        class_similarity(teacher)
 
-    def draw(self, draws: Draws) -> tuple[Any, Any]:
+    def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and the soft labels `[B, K]`."""
-        count = ops.shape(draws.labels)[0]
+        count = draws.labels.shape[0]
         betas = ops.convert_to_tensor(np.float32(self.concentrations))
         beta = ops.take(betas, ops.arange(count, dtype="int32") * len(self.concentrations) // count)
-        alpha = beta[:, None] * ops.take(ops.convert_to_tensor(self.similarity), draws.labels, axis=0) + 1e-4
-        # Small alphas give gammas below what float32 holds: the class itself then has all of the probability.
-        own = 1e-20 * ops.one_hot(draws.labels, self.similarity.shape[0])
-        gammas = keras.random.gamma(ops.shape(alpha), alpha, seed=self.seeds) + own
-        return draws.labels, gammas / ops.sum(gammas, axis=-1, keepdims=True)
+        alpha = beta[:, None] * ops.take(class_similarity(teacher), draws.labels, axis=0) + 1e-4
+        return draws.labels, dirichlet(alpha, self.seeds)
 
 
-def class_similarity(teacher: Teacher) -> np.ndarray:
+def class_similarity(teacher: Teacher) -> Any:
     """Returns how alike the teacher finds its classes, float32 `[K, K]`, each row from 0 to 1 (the class itself).
 
     The cosine of the classes' weights in the last dense layer, then each row scaled to [0, 1] (Nayak et al., 2019).
     """
     layer = last_dense(teacher.model)
-    weights = np.asarray(ops.convert_to_numpy(layer.kernel), np.float64)
+    weights = ops.cast(layer.kernel, "float32")
     if weights.shape[1] != teacher.classes or teacher.classes < 2:
         raise ValueError(
             f"the class similarity needs a last dense layer of one output for each of at least 2 classes, but "
             f"{layer.name!r} has {weights.shape[1]} and the teacher {teacher.classes}: use RandomClasses."
         )
-    weights /= np.linalg.norm(weights, axis=0, keepdims=True)
-    cosines = weights.T @ weights
-    low, high = cosines.min(axis=1, keepdims=True), cosines.max(axis=1, keepdims=True)
-    return ((cosines - low) / (high - low)).astype(np.float32)
+    weights = weights / ops.sqrt(ops.sum(ops.square(weights), axis=0, keepdims=True))
+    cosines = ops.matmul(ops.transpose(weights), weights)
+    low, high = ops.min(cosines, axis=1, keepdims=True), ops.max(cosines, axis=1, keepdims=True)
+    return (cosines - low) / (high - low)
+
+
+def dirichlet(alpha: Any, seeds: keras.random.SeedGenerator, proposals: int = 16) -> Any:
+    """Draws from Dirichlet distributions.
+
+    Gamma variables over their sum, in logarithms, because those of small alpha are below what float32 holds:
+    G(alpha) = G(alpha + 1) U^(1 / alpha). G(alpha + 1) is Marsaglia and Tsang's (2000), who propose until one is
+    accepted; here so many proposals are made at once, each of which is rejected in less than 5 % of cases.
+    `keras.random.gamma` is not compiled by XLA.
+
+    Args:
+        alpha: positive `[B, K]`.
+        seeds: of the random numbers.
+        proposals: how many; all are rejected with a probability below 1e-20.
+
+    Returns:
+        `[B, K]`, rows of sum 1.
+    """
+    shape = (proposals, *alpha.shape)
+    d = alpha + 2.0 / 3.0  # that of alpha + 1
+    normal, uniform = keras.random.normal(shape, seed=seeds), keras.random.uniform(shape, 1e-7, seed=seeds)
+    cubed = (1.0 + normal / ops.sqrt(9.0 * d)) ** 3
+    logarithm = ops.log(ops.maximum(cubed, 1e-12))
+    accepted = (cubed > 0) & (ops.log(uniform) < 0.5 * normal**2 + d - d * cubed + d * logarithm)
+    first = ops.one_hot(ops.argmax(ops.cast(accepted, "int32"), axis=0), proposals, axis=0)
+    log_gamma = ops.log(d) + ops.sum(first * logarithm, axis=0)
+    boost = ops.log(keras.random.uniform(shape[1:], 1e-7, seed=seeds)) / alpha
+    return ops.softmax(log_gamma + boost, axis=-1)

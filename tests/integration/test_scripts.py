@@ -71,7 +71,7 @@ def test_invert_saves_images_and_tells_who_agrees(trained):
     assert all(0 <= told[name] <= 1 for name in ("teacher", f"{trained}/run/student.keras"))
     saved = np.load(trained / "inverted" / "images.npz")
     assert (saved["images"].shape, saved["images"].dtype) == ((12, 32, 32, 1), np.uint8)
-    np.testing.assert_array_equal(saved["targets"], np.arange(12) % 10)
+    assert sorted(np.bincount(saved["targets"], minlength=10)) == [1] * 8 + [2] * 2
     assert (trained / "inverted" / "images.png").exists()
 
 

@@ -137,16 +137,6 @@ def test_synthesis_leaves_the_students_batch_norm_alone(method):
     assert equal(values(distiller.student.variables), after_training)
 
 
-def test_zskt_lets_the_student_learn_on_the_latents_of_the_synthesis():
-    kind = gin_schedule("zskt.gin").kinds[0]
-    assert (kind.synthesis, kind.student, kind.draws) == (1, 10, 1)
-
-
-def gin_schedule(method):
-    configure([method])
-    return gin.get_configurable("Alternating")()
-
-
 def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
     with pytest.raises(ValueError, match=r"no BatchNormalization layer.*give that term weight 0"):
         built("deepinversion.gin", "TeacherRecipe.model = @lenet5")
@@ -165,3 +155,25 @@ def test_images_of_a_memory_are_what_the_rounds_made():
     assert distiller.replay.stored == distiller.schedule.rounds * distiller.batch_size
     counts = np.array(distiller.replay.class_counts.value)
     assert counts.sum() == distiller.replay.stored
+
+
+@pytest.mark.parametrize(
+    ("method", "binding", "message"),
+    [
+        (
+            "dafl.gin",
+            "WeightedSum.terms = [@SoftTargetCrossEntropy()]\nWeightedSum.weights = [1.0]",
+            "needs soft labels",
+        ),
+        ("zskd.gin", "WeightedSum.terms = [@LatentModeSeeking()]", "needs the latents of a generator"),
+        (
+            "dfq.gin",
+            "WeightedSum.terms = [@ContrastiveDiversity()]\nWeightedSum.weights = [1.0]",
+            "needs a second view",
+        ),
+    ],
+)
+def test_needs_that_a_synthesizer_cannot_meet_are_refused(method, binding, message):
+    params = ["ContrastiveDiversity.optimizer = @keras.optimizers.Adam()"] if "Contrastive" in binding else []
+    with pytest.raises(ValueError, match=message):
+        built(method, *params, *binding.split("\n"))

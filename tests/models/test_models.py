@@ -156,7 +156,7 @@ def test_response_normalisation_equals_numpy(rng):
 
 
 def test_half_an_alexnet_has_half_the_channels_and_can_be_saved(tmp_path):
-    whole, half = models.alexnet(), models.alexnet(share=0.5)
+    whole, half = models.alexnet(), models.alexnet(width=0.5)
     widths = [[layer.filters for layer in model.layers if isinstance(layer, layers.Conv2D)] for model in (whole, half)]
     assert widths == [[48, 128, 192, 192, 128], [24, 64, 96, 96, 64]]
     half.save(tmp_path / "half.keras")

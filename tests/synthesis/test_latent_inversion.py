@@ -48,7 +48,7 @@ class Round:
         self.around = Surroundings(self.teacher, None)
 
     def open(self, seed=0):
-        self.inversion.open_round(draws(seed))
+        self.inversion.open_round(draws(seed), self.teacher)
 
     def update(self):
         return self.inversion.update(draws(), self.around, 0)[0]
@@ -311,7 +311,7 @@ def contrastive():
 
 
 def test_a_contrastive_term_wants_a_second_view():
-    with pytest.raises(ValueError, match=r"set LatentInversion\.second_view"):
+    with pytest.raises(ValueError, match=r"needs a second view of each image \(LatentInversion\.second_view\)"):
         Round(objective=dk.WeightedSum([contrastive()]))
 
 

@@ -72,7 +72,7 @@ def make_inverting_distiller(normalisation):
 
 def test_a_round_starts_from_the_noise_and_updates_lower_the_loss(make):
     inverted = make()
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     np.testing.assert_allclose(inverted.images, np.array(draws().latents).reshape(B, *SHAPE))
     losses = [inverted.update() for _ in range(40)]
     assert losses[-1] < 0.9 * losses[0]
@@ -80,7 +80,7 @@ def test_a_round_starts_from_the_noise_and_updates_lower_the_loss(make):
 
 def test_unit_images_start_uniform(make):
     inverted = make(output_space="unit")
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     assert 0 <= inverted.images.min() < 0.01 < 0.99 < inverted.images.max() <= 1
     assert abs(inverted.images.mean() - 0.5) < 0.02
     assert abs(inverted.images.std() - np.sqrt(1 / 12)) < 0.01
@@ -90,14 +90,14 @@ def test_every_round_starts_over_with_a_fresh_optimizer(make):
     inverted = make()
     losses = []
     for _ in range(2):
-        inverted.inversion.open_round(draws())
+        inverted.inversion.open_round(draws(), inverted.teacher)
         losses.append([inverted.update() for _ in range(5)])
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_the_batch_of_the_lowest_loss_is_kept_and_not_an_alias(make):
     inverted = make(learning_rate=3.0)  # too much, so that later images may be worse
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     history = []
     for _ in range(8):
         images = inverted.images
@@ -109,7 +109,7 @@ def test_the_batch_of_the_lowest_loss_is_kept_and_not_an_alias(make):
 
 def test_closing_gives_unit_images_and_the_class_the_teacher_sees(make):
     inverted = make()
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     inverted.update()
     images, classes = inverted.inversion.close_round(draws(), inverted.teacher)
     assert np.array(images).min() >= 0
@@ -121,7 +121,7 @@ def test_closing_gives_unit_images_and_the_class_the_teacher_sees(make):
 
 def test_clipped_images_stay_within_the_unit_interval(make):
     inverted = make(bounds="clip")
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     inverted.update()
     unit = np.array(inverted.teacher.normalisation.convert(inverted.images, "normalised", "unit"))
     assert unit.min() >= -1e-6
@@ -130,7 +130,7 @@ def test_clipped_images_stay_within_the_unit_interval(make):
 
 def test_rescaled_images_fill_the_unit_interval_before_each_update(make):
     inverted = make(output_space="unit", bounds="rescale", learning_rate=0.5)
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     inverted.update()
     before = inverted.images
     inverted.update()
@@ -152,7 +152,7 @@ def test_bounds_that_do_not_fit_are_refused(make, kwargs, message):
 
 
 def test_a_term_on_soft_labels_wants_targets_that_have_some(make):
-    with pytest.raises(ValueError, match="soft labels, which RandomClasses has none of"):
+    with pytest.raises(ValueError, match=r"needs soft labels \(PixelInversion\.targets"):
         make([objectives.SoftTargetCrossEntropy()])
 
 
@@ -164,15 +164,16 @@ def test_there_are_no_images_from_latents(make):
 def test_jitter_is_applied_before_the_networks(make):
     plain, jittered = make(), make(jitter=augmentation.RollFlip(2))
     for inverted in (plain, jittered):
-        inverted.inversion.open_round(draws())
+        inverted.inversion.open_round(draws(), inverted.teacher)
     assert plain.update() != jittered.update()
     np.testing.assert_array_equal(plain.inversion.best.images.value, jittered.inversion.best.images.value)
 
 
 def test_balanced_classes_come_in_turn(make):
     inverted = make(targets=synthesis.BalancedClasses())
-    inverted.inversion.open_round(draws())
-    np.testing.assert_array_equal(inverted.inversion.labels.value, np.arange(B) % 10)
+    inverted.inversion.open_round(draws(), inverted.teacher)
+    first = int(draws().labels[0])
+    np.testing.assert_array_equal(inverted.inversion.labels.value, (first + np.arange(B)) % 10)
 
 
 def test_class_similarity_is_the_cosine_of_the_last_weights_row_by_row(make):
@@ -202,15 +203,15 @@ def test_dirichlet_targets_have_the_mean_and_the_spread_of_their_concentrations(
     targets.prepare(teacher)
     count = 40_000
     threes = ops.full((count,), 3, dtype="int32")
-    _, soft = targets.draw(draws(batch_size=count)._replace(labels=threes))
+    _, soft = targets.draw(draws(batch_size=count)._replace(labels=threes), teacher)
     np.testing.assert_allclose(np.sum(soft, axis=1), 1.0, atol=1e-5)
     for half, beta in zip(np.split(np.array(soft), 2), (1.0, 0.1), strict=True):
-        alpha = beta * class_similarity(teacher)[3] + 1e-4
+        alpha = beta * np.array(class_similarity(teacher))[3] + 1e-4
         mean = alpha / alpha.sum()
         variance = mean * (1 - mean) / (1 + alpha.sum())
         error = np.sqrt(variance / len(half))
         assert (np.abs(half.mean(axis=0) - mean) < 5 * error + 1e-4).all()
-        np.testing.assert_allclose(half.var(axis=0), variance, rtol=0.1, atol=1e-4)
+        np.testing.assert_allclose(half.var(axis=0), variance, rtol=0.1, atol=5e-4)
 
 
 @pytest.mark.parametrize("concentrations", [(0.0,), (1.0, -1.0), ()])
@@ -223,7 +224,7 @@ def test_soft_labels_are_followed(make):
     """ZSKD: the teacher's softened prediction comes near what was drawn."""
     terms = [objectives.SoftTargetCrossEntropy(1.0)]
     inverted = make(terms, targets=synthesis.DirichletTargets(), output_space="unit", bounds="rescale")
-    inverted.inversion.open_round(draws())
+    inverted.inversion.open_round(draws(), inverted.teacher)
     losses = [inverted.update() for _ in range(40)]
     assert losses[-1] < losses[0]
 
@@ -285,3 +286,30 @@ def test_a_loop_of_updates_runs_eagerly_too(make_inverting_distiller):
     distiller.fit(epochs=1, verbose=0)
     assert distiller.replay.stored == B
     assert np.array(distiller.replay.images.value).std() > 10
+
+
+def test_a_loaded_distiller_draws_the_same_soft_labels(make_inverting_distiller, tmp_path):
+    terms = [objectives.SoftTargetCrossEntropy()]
+    distiller = make_inverting_distiller(RoundsFirst(2, 1, 2, 1, 2), terms, targets=synthesis.DirichletTargets())
+    distiller.fit(epochs=1, verbose=0)
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.saving.load_model(tmp_path / "distiller.keras")
+    for each in (distiller, loaded):
+        each.fit(initial_epoch=1, epochs=2, verbose=0)
+    np.testing.assert_allclose(loaded.synthesizer.soft_labels.value, distiller.synthesizer.soft_labels.value, atol=1e-6)
+
+
+def test_a_teacher_of_images_of_any_size_must_be_told_one(normalisation):
+    inputs = layers.Input((None, None, 1))
+    outputs = layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs)))
+    with pytest.raises(ValueError, match=r"any size, \(None, None, 1\): say in Teacher\.image_shape"):
+        Inverted(normalisation, model=keras.Model(inputs, outputs))
+
+
+def test_a_round_of_nothing_but_nan_is_seen(make):
+    inverted = make()
+    for seed, poison in ((0, 1.0), (1, np.nan)):
+        inverted.inversion.open_round(draws(seed), inverted.teacher)
+        inverted.inversion.images.assign(inverted.inversion.images.value * poison)
+        inverted.update()
+    assert np.isnan(inverted.inversion.best.images.value).all()
