@@ -17,12 +17,19 @@ def written_aside(target: Path) -> Iterator[Path]:
     Args:
         target: the final path; its parent folders are created.
     """
+    with beside(target) as aside:
+        yield aside
+        replace(aside, Path(target))
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """Yields a path beside `target` to write to; what is not moved away from there in the end is removed."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".writing-{os.getpid()}-{target.name}")
     try:
         yield aside
-        replace(aside, target)
     finally:
         remove(aside)
 

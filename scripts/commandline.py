@@ -20,7 +20,7 @@ flags.DEFINE_multi_string("gin_file", [], "A gin file: a path, or a name in gin_
 flags.DEFINE_multi_string("gin_param", [], "A gin binding, applied after the files. May be repeated.")
 flags.DEFINE_integer("seed", None, "Seed of initial weights and noise; the configuration's by default.")
 
-EXPECTED = (ValueError, TypeError, OSError, FloatingPointError)
+EXPECTED = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
 
 
 def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:

@@ -155,4 +155,5 @@ class Experiment:
             logger.warning("no SavedModel: the export needs the TensorFlow backend; %s is there.", run.student)
             return
         teacher = distiller.teacher
-        export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space)
+        names = self.task.data.class_names
+        export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space, class_names=names)

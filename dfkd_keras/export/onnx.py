@@ -1,0 +1,53 @@
+"""ONNX files, for onnxruntime and whatever else reads them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dfkd_keras.export.extras import require
+from dfkd_keras.export.serving_model import ServedStudent
+
+OPSET = 18
+
+
+def write_onnx(served: ServedStudent, path: Path) -> None:
+    """Writes an ONNX file that takes uint8 `images` `[B, H, W, C]` and gives `logits` and `probabilities`.
+
+    Args:
+        served: the student.
+        path: of the file.
+
+    Raises:
+        ModuleNotFoundError: if tf2onnx is not installed.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    convert, network = require("tf2onnx.convert", "onnx"), served.network()
+    signature = tf.TensorSpec((None, *served.image_shape), tf.uint8, name="images")
+    function = tf.function(lambda images: network(images, training=False), input_signature=[signature])
+    # tf2onnx would take constants that a layer holds, such as a normalisation's mean, for inputs: freeze them first.
+    concrete = function.get_concrete_function()
+    frozen = convert_variables_to_constants_v2(concrete)
+    outputs = dict(zip((tensor.name for tensor in frozen.outputs), sorted(concrete.structured_outputs), strict=True))
+    (image_input,) = (tensor.name for tensor in frozen.inputs)
+    convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        name=served.model.name,
+        input_names=[image_input],
+        output_names=list(outputs),
+        opset=OPSET,
+        tensors_to_rename={image_input: "images", **outputs},
+        output_path=str(path),
+    )
+
+
+def load_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to logits `[N, K]`.
+
+    Raises:
+        ModuleNotFoundError: if onnxruntime is not installed.
+    """
+    session = require("onnxruntime", "onnx").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: session.run(["logits"], {"images": images})[0]

@@ -1,0 +1,86 @@
+"""A student with its preprocessing: what every export writes, and what it is compared with."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from dfkd_keras.images import Normalisation, Space
+
+
+def serving_model(
+    student: keras.Model,
+    normalisation: Normalisation | None = None,
+    input_space: Space = "unit",
+    dtype: Literal["uint8", "float32"] = "uint8",
+) -> keras.Model:
+    """Wraps a student with its preprocessing.
+
+    Args:
+        student: gives logits.
+        normalisation: of the task, needed for a student of normalised images.
+        input_space: what the student takes, "unit" or "normalised".
+        dtype: of the images, always from 0 to 255: "uint8" (default), or "float32" for a converter that quantises
+            them itself.
+
+    Returns:
+        A model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`.
+    """
+    images = layers.Input(student.input_shape[1:], dtype=dtype, name="images")
+    unit = layers.Rescaling(1.0 / 255.0)(images)
+    inputs = (normalisation or Normalisation()).convert(unit, "unit", input_space)
+    logits = ops.cast(student(inputs, training=False), "float32")
+    return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedStudent:
+    """A student and what has to be known to serve it.
+
+    Args:
+        model: the student, built; gives logits.
+        normalisation: of the task, needed for a student of normalised images.
+        input_space: what the student takes, "unit" (default) or "normalised".
+        class_names: one per class; None where they are not known.
+
+    Raises:
+        ValueError: if there are more or fewer names than classes, or the backend is not TensorFlow.
+    """
+
+    model: keras.Model
+    normalisation: Normalisation | None = None
+    input_space: Space = "unit"
+    class_names: Sequence[str] | None = None
+
+    def __post_init__(self):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"an export needs the TensorFlow backend, not {keras.backend.backend()!r}: save the student as .keras "
+                "and export it with KERAS_BACKEND=tensorflow."
+            )
+        classes = self.model.output_shape[-1]
+        if self.class_names is not None and len(self.class_names) != classes:
+            raise ValueError(
+                f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
+                "classes: give one name per class, in the order of its outputs."
+            )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return tuple(self.model.input_shape[1:])
+
+    def network(self, dtype: Literal["uint8", "float32"] = "uint8") -> keras.Model:
+        """Returns the student with its preprocessing, see `serving_model`."""
+        return serving_model(self.model, self.normalisation, self.input_space, dtype)
+
+    def logits(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
+        """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, K]`."""
+        unit = images.astype(np.float32) / np.float32(255.0)
+        inputs = (self.normalisation or Normalisation()).convert(unit, "unit", self.input_space)
+        batches = np.split(inputs, range(batch_size, len(inputs), batch_size))
+        logits = [ops.convert_to_numpy(self.model(batch, training=False)) for batch in batches]
+        return np.concatenate(logits).astype(np.float32)

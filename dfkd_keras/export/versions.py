@@ -1,0 +1,49 @@
+"""Numbered versions of a served model: each appears whole, under the next free number."""
+
+import errno
+import os
+from pathlib import Path
+
+from dfkd_keras.files import is_leftover
+
+
+def publish_version(aside: Path, folder: Path) -> Path:
+    """Moves a finished export to the next free number of `folder`; exports at the same time get others.
+
+    Args:
+        aside: what was exported, on the same file system.
+        folder: of the versions, made if need be.
+
+    Returns:
+        The version's folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        target = folder / str(1 + max(versions(folder), default=0))
+        try:
+            os.rename(aside, target)
+            return target
+        except OSError as error:  # somebody else took the number
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
+def check_versions(folder: Path) -> None:
+    """Raises ValueError if a folder holds something else than versions."""
+    if not folder.exists():
+        return
+    strangers = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
+    if strangers := sorted(path.name for path in strangers if not is_leftover(path)):
+        raise ValueError(
+            f"{str(folder)!r} is to hold numbered versions only, but there is {strangers[0]!r}: choose another folder."
+        )
+
+
+def versions(folder: Path) -> list[int]:
+    """Returns the numbers of the versions in a folder, in order; an unfinished export has none."""
+    return sorted(int(path.name) for path in folder.iterdir() if is_version(path))
+
+
+def is_version(path: Path) -> bool:
+    """Returns whether a path is a numbered version."""
+    return path.name.isdecimal() and path.is_dir()

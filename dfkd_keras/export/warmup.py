@@ -1,0 +1,48 @@
+"""Requests that TF Serving replays when it loads a version, so that no user waits for the first, slow ones."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from dfkd_keras.export.predict_request import predict_request
+
+BATCH_SIZES = (1, 32)
+logger = logging.getLogger(__name__)
+
+
+def write_warmup(folder: Path, image_shape: tuple[int, int, int], encoded: bool) -> None:
+    """Writes a SavedModel's `assets.extra/tf_serving_warmup_requests`: grey images, in each batch size.
+
+    Without tensorflow-serving-api, which defines their form, it writes none and says so: the export is whole, but its
+    first requests are slow.
+
+    Args:
+        folder: of the SavedModel.
+        image_shape: height, width and channels of the images it takes.
+        encoded: whether it has the signature `encoded` too.
+    """
+    import tensorflow as tf
+
+    try:
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ModuleNotFoundError:
+        logger.info("no warm-up records in the SavedModel: pip install 'dfkd_keras[serving]' to have them.")
+        return
+    grey = np.full(image_shape, 128, np.uint8)
+    requests = [predict_request("serving_default", np.repeat(grey[None], size, axis=0)) for size in BATCH_SIZES]
+    if encoded:
+        requests.append(predict_request("encoded", [encode_png(grey)]))
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for predict in requests:
+            log = prediction_log_pb2.PredictLog(request=predict)
+            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Returns a uint8 image `[H, W, C]` as the bytes of a PNG file."""
+    import tensorflow as tf
+
+    return tf.io.encode_png(image).numpy()

@@ -1,0 +1,209 @@
+"""Every format of every kind of student says what the student says, here and where this package is not installed."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras import export, models
+from dfkd_keras.export import formats
+from tests.commandline import environment
+
+INPUTS = {"image_shape": (32, 32, 3), "normalisation": dk.Normalisation((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
+STUDENTS = {
+    "lenet5_half": lambda: models.lenet5_half(**INPUTS),
+    "resnet8": lambda: models.cifar_resnet(depth=8, **INPUTS),
+    "wrn16_1": lambda: models.wide_resnet(depth=16, width=1, **INPUTS),
+}
+LIMITS = {"savedmodel": 1e-5, "litert": 1e-5, "onnx": 1e-5, "litert_float16": 1e-3}
+EXTRAS = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
+ELSEWHERE = {
+    "savedmodel": """
+import tensorflow as tf
+model = tf.saved_model.load(path)
+logits = model.signatures["serving_default"](images=tf.constant(images))["logits"].numpy()
+""",
+    "litert": """
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=path)
+logits = interpreter.get_signature_runner("serving_default")(images=images)["logits"]
+""",
+    "litert_int8": """
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=path)
+runner = interpreter.get_signature_runner("serving_default")
+scale, zero_point = runner.get_output_details()["logits"]["quantization"]
+logits = runner(images=images)["logits"]
+assert logits.dtype == np.int8
+logits = (logits.astype(np.float32) - zero_point) * scale
+""",
+    "onnx": """
+import onnxruntime
+logits = onnxruntime.InferenceSession(path).run(["logits"], {"images": images})[0]
+""",
+}
+PROCESS = """
+import sys
+for name in ("dfkd_keras", "keras_cv", *sys.argv[3:]):
+    sys.modules[name] = None  # importing it is an error
+import numpy as np
+path, images = sys.argv[1], np.load(sys.argv[2])
+{run}
+np.save(sys.argv[2] + ".logits.npy", logits)
+"""
+
+
+def skip_without(name):
+    pytest.importorskip(EXTRAS.get(name.split("_")[0], "tensorflow"))
+    if name == "onnx":
+        pytest.importorskip("tf2onnx")
+
+
+@pytest.fixture(scope="module")
+def served():
+    return {name: export.ServedStudent(make()) for name, make in STUDENTS.items()}
+
+
+@pytest.fixture
+def colour_images(rng):
+    return rng.integers(0, 256, size=(40, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("format_name", LIMITS)
+@pytest.mark.parametrize("student_name", STUDENTS)
+def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, student_name, format_name):
+    skip_without(format_name)
+    report = export.export_student(served[student_name], format_name, tmp_path, colour_images)
+    assert report.largest_logit_difference < LIMITS[format_name]
+    assert report.agreement == 1.0 and report.lost_accuracy == 0.0 and report.images == 40
+    assert report.bytes > 10_000 and report.milliseconds_batch_1 > 0 and report.milliseconds_batch_32 > 0
+
+
+@pytest.mark.parametrize("student_name", STUDENTS)
+def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour_images, student_name):
+    skip_without("litert")
+    student, other = served[student_name], colour_images[::-1].transpose(0, 2, 1, 3)
+    reports = {
+        name: export.export_student(student, name, tmp_path, colour_images, calibration=other, tolerance=0.2)
+        for name in ("litert", "litert_dynamic", "litert_int8")
+    }
+    for name in ("litert_dynamic", "litert_int8"):
+        assert reports[name].bytes < 0.45 * reports["litert"].bytes
+        assert 0 < reports[name].relative_logit_difference < 0.1
+
+
+@pytest.mark.parametrize("format_name", ELSEWHERE)
+def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_images, format_name):
+    skip_without(format_name)
+    student = served["resnet8"]
+    report = export.export_student(
+        student, format_name, tmp_path, colour_images, calibration=colour_images, tolerance=0.2
+    )
+    np.save(tmp_path / "images.npy", colour_images)
+    forbidden = [] if format_name == "savedmodel" else ["tensorflow", "keras"]
+    code = PROCESS.format(run=ELSEWHERE[format_name])
+    command = [sys.executable, "-c", code, report.path, str(tmp_path / "images.npy"), *forbidden]
+    subprocess.run(command, check=True, cwd="/", env=environment(), timeout=120)
+    logits = np.load(tmp_path / "images.npy.logits.npy")
+    difference = np.abs(logits - student.logits(colour_images)).max()
+    assert difference == pytest.approx(report.largest_logit_difference, abs=1e-6)
+
+
+def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_images):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    dark = colour_images // 4 + 20  # neither black nor white
+    report = export.export_student(
+        served["lenet5_half"], "litert_int8", tmp_path, colour_images, calibration=dark, tolerance=1.0
+    )
+    model = interpreter.Interpreter(model_path=report.path)
+    runner = model.get_signature_runner("serving_default")
+    details = runner.get_input_details()["images"]
+    assert details["dtype"] == np.uint8 and details["quantization"] == (1.0, 0)
+    assert {str(detail["dtype"].__name__) for detail in runner.get_output_details().values()} == {"int8"}
+
+
+def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
+    paths = [export.export_student(student, "savedmodel", tmp_path, images).path for _ in range(2)]
+    assert paths == [str(tmp_path / "student" / number) for number in "12"]
+    skip_without("onnx")
+    paths = [export.export_student(student, "onnx", tmp_path, images).path for _ in range(2)]
+    assert paths == [str(tmp_path / "student.onnx")] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["student", "student.onnx"]
+
+
+@pytest.mark.parametrize("format_name", ["savedmodel", "litert", "onnx"])
+def test_beyond_the_tolerance_nothing_is_left(student, tmp_path, images, format_name):
+    skip_without(format_name)
+    message = rf"the {format_name} export differs .* 40 images \(relative_logit_difference .*, tolerance -1\)"
+    with pytest.raises(ValueError, match=message):
+        export.export_student(student, format_name, tmp_path, images, tolerance=-1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_turn_agreement_into_accuracy(student, tmp_path, images, monkeypatch):
+    wrong = lambda path: lambda batch: np.eye(10, dtype=np.float32)[np.zeros(len(batch), int)]  # noqa: E731
+    false = formats.Format("student", formats.write_savedmodel, wrong, 2.0, "lost_accuracy", versioned=True)
+    monkeypatch.setitem(formats.FORMATS, "savedmodel", false)
+    classes = student.logits(images).argmax(axis=-1)
+    report = export.export_student(student, "savedmodel", tmp_path, images, labels=classes)
+    assert report.agreement == np.mean(classes == 0) and report.lost_accuracy == np.mean(classes != 0)
+    report = export.export_student(student, "savedmodel", tmp_path, images, labels=np.full(40, 11))
+    assert report.lost_accuracy == 0.0
+
+
+def test_logits_that_are_not_finite_are_beyond_every_tolerance(student, tmp_path, images, monkeypatch):
+    broken = lambda path: lambda batch: np.full((len(batch), 10), np.nan, np.float32)  # noqa: E731
+    false = formats.Format("student", formats.write_savedmodel, broken, 1e9, versioned=True)
+    monkeypatch.setitem(formats.FORMATS, "savedmodel", false)
+    with pytest.raises(ValueError, match=r"relative_logit_difference inf, tolerance 1e\+09"):
+        export.export_student(student, "savedmodel", tmp_path, images)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "coreml"}, "format 'coreml' is unknown: use one of savedmodel, litert"),
+        ({"images": np.zeros((2, 28, 28, 1), np.uint8)}, r"shape \(2, 28, 28, 1\): each must be \(32, 32, 1\)"),
+        ({"images": np.zeros((2, 32, 32, 1))}, "dtype float64: give uint8"),
+        ({"name": "litert_int8"}, "int8 needs calibration images"),
+        ({"name": "litert_int8", "calibration": np.zeros((2, 9, 9, 1), np.uint8)}, r"\(2, 9, 9, 1\): each must be"),
+    ],
+)
+def test_wrong_arguments_are_told_and_leave_nothing(student, tmp_path, images, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        export.export_student(student, **{"name": "savedmodel", "out_dir": tmp_path, "images": images, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_something_else_is_not_touched(student, tmp_path, images):
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "thesis.txt").write_text("mine")
+    (tmp_path / "student.onnx").mkdir()
+    with pytest.raises(ValueError, match=r"numbered versions only, but there is 'thesis\.txt': choose another"):
+        export.export_student(student, "savedmodel", tmp_path, images)
+    with pytest.raises(ValueError, match=r"student\.onnx' is a folder, where a file is to go"):
+        export.export_student(student, "onnx", tmp_path, images)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=r"the export to '.*file/student' failed .*choose a folder that can be written"):
+        export.export_student(student, "savedmodel", tmp_path / "file", images)
+    assert (tmp_path / "student" / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("format_name", "module", "extra"),
+    [("litert", "ai_edge_litert.interpreter", "litert"), ("onnx", "tf2onnx.convert", "onnx")],
+)
+def test_a_missing_extra_is_named(student, tmp_path, images, monkeypatch, format_name, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"{module}.*pip install 'dfkd_keras\[{extra}\]'"):
+        export.export_student(student, format_name, tmp_path, images)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_backend_is_told(student, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"needs the TensorFlow backend, not 'jax'.*KERAS_BACKEND=tensorflow"):
+        export.ServedStudent(student.model)

@@ -1,0 +1,165 @@
+import io
+import resource
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from dfkd_keras import export, models
+from dfkd_keras.data.dataset import resize
+from tests.export.conftest import NAMES
+
+SCRIPT = """
+import sys, numpy as np, tensorflow as tf
+assert not any(name.startswith(("dfkd_keras", "keras_cv")) for name in sys.modules)
+signature = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+for size in (1, 40):
+    images = np.load(sys.argv[2])[:size]
+    outputs = signature(images=tf.constant(images))
+    np.savez(f"{sys.argv[3]}-{size}.npz", **{name: value.numpy() for name, value in outputs.items()})
+"""
+
+
+@pytest.mark.parametrize("space", ["unit", "normalised"])
+def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalisation, space):
+    student = models.lenet5_half(normalisation=normalisation if space == "unit" else None)
+    folder = export.export_savedmodel(student, tmp_path / "student", normalisation, space)
+    assert folder == tmp_path / "student" / "1"
+    np.save(tmp_path / "images.npy", images)
+    arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "outputs")]
+    subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True, cwd="/", timeout=120)
+    inputs = normalisation.convert(images / np.float32(255), "unit", space)
+    for size in (1, 40):
+        served = np.load(tmp_path / f"outputs-{size}.npz")
+        logits = np.array(student(inputs[:size], training=False))
+        assert np.abs(served["logits"] - logits).max() < 1e-5
+        np.testing.assert_allclose(served["probabilities"], keras.ops.softmax(logits), atol=1e-6)
+
+
+def test_served_classes_are_the_students(tmp_path, images):
+    student = models.lenet5_half()
+    folder = export.export_savedmodel(student, tmp_path)
+    expected = np.argmax(student(images / np.float32(255)), axis=-1)
+    np.testing.assert_array_equal(export.served_classes(folder, images, batch_size=10), expected)
+
+
+def test_a_full_disk_leaves_the_previous_export_whole(tmp_path, images):
+    student = models.lenet5_half()
+    export.export_savedmodel(student, tmp_path)
+    before = export.served_classes(tmp_path / "1", images)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # bytes in one file, less than the student's weights
+    try:
+        with pytest.raises(OSError, match=r"export to .* failed .* free some space"):
+            export.export_savedmodel(student, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    np.testing.assert_array_equal(export.served_classes(tmp_path / "1", images), before)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path, images):
+    with pytest.raises(ValueError, match=r"holds no saved_model\.pb"):
+        export.served_classes(tmp_path, images)
+
+
+def test_the_folder_is_what_tf_serving_expects(versions, student):
+    folder = versions / "1"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"saved_model.pb", "variables/variables.index"} <= files
+    content = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = [graph for graph in content.meta_graphs if "serve" in graph.meta_info_def.tags]
+    outputs = {"logits", "probabilities", "class_id", "class_name"}
+    for name, dtype, shape in (("serving_default", tf.uint8, [-1, 32, 32, 1]), ("encoded", tf.string, [-1])):
+        signature = graph.signature_def[name]
+        assert signature.method_name == "tensorflow/serving/predict"
+        image_input = signature.inputs["images"]
+        assert image_input.dtype == dtype.as_datatype_enum
+        assert [dim.size for dim in image_input.tensor_shape.dim] == shape
+        assert set(signature.outputs) == outputs
+
+
+@pytest.fixture(scope="module")
+def model(versions):
+    return tf.saved_model.load(str(versions / "1"))
+
+
+def test_classes_are_named_and_unnamed_ones_have_no_names(model, tmp_path, student, images):
+    outputs = model.signatures["serving_default"](images=tf.constant(images))
+    classes = student.logits(images).argmax(axis=-1)
+    np.testing.assert_array_equal(outputs["class_id"], classes)
+    assert outputs["class_name"].numpy().tolist() == [NAMES[i].encode() for i in classes]
+    unnamed = tf.saved_model.load(str(export.export_savedmodel(student.model, tmp_path)))
+    outputs = unnamed.signatures["serving_default"](images=tf.constant(images))
+    assert set(outputs) == {"logits", "probabilities", "class_id"}
+
+
+def encoded(image, form):
+    Image.fromarray(image).save(buffer := io.BytesIO(), form)
+    return buffer.getvalue()
+
+
+def test_encoded_images_are_decoded_and_resized_as_the_data_are(model, student, rng):
+    decode = model.signatures["encoded"]
+    large = rng.integers(0, 256, size=(50, 70), dtype=np.uint8)
+    small = rng.integers(0, 256, size=(32, 32), dtype=np.uint8)
+    expected = np.stack([resize(large[None, ..., None], (32, 32))[0], small[..., None]])
+    outputs = decode(images=tf.constant([encoded(large, "PNG"), encoded(small, "PNG")]))
+    np.testing.assert_allclose(outputs["logits"], student.logits(expected), atol=1e-5)
+    jpeg = encoded(np.full((48, 48), 77, np.uint8), "JPEG")
+    grey = np.full((1, 32, 32, 1), 77, np.uint8)
+    np.testing.assert_allclose(decode(images=tf.constant([jpeg]))["logits"], student.logits(grey), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32, 3), (1, 9, 32, 1), (1, 64, 64, 1), (0,), ()])
+def test_another_shape_is_refused_and_the_next_request_is_answered(model, images, shape):
+    serve = model.signatures["serving_default"]
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"tensor \S*images\S* \[.*not compatible with expected shape"
+    ):
+        serve(images=tf.zeros(shape, tf.uint8))
+    assert len(serve(images=tf.constant(images))["class_id"]) == len(images)
+
+
+def test_what_is_no_picture_is_refused(model):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Unknown image file format"):
+        model.signatures["encoded"](images=tf.constant([b"no picture"]))
+
+
+def test_two_channels_have_no_encoded_signature(tmp_path):
+    folder = export.export_savedmodel(models.lenet5_half(image_shape=(32, 32, 2)), tmp_path)
+    assert list(tf.saved_model.load(str(folder)).signatures) == ["serving_default"]
+
+
+def test_warm_up_records_are_requests_that_it_answers(model, versions):
+    logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    path = versions / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    records = [logs.PredictionLog.FromString(data.numpy()) for data in tf.data.TFRecordDataset(str(path))]
+    answered = []
+    for record in records:
+        request = record.predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        outputs = model.signatures[request.model_spec.signature_name](**inputs)
+        answered.append((request.model_spec.signature_name, len(outputs["class_id"])))
+    assert answered == [("serving_default", 1), ("serving_default", 32), ("encoded", 1)]
+
+
+def test_without_the_serving_extra_the_export_is_whole_and_says_what_it_lacks(tmp_path, images, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with caplog.at_level("INFO", logger="dfkd_keras"):
+        folder = export.export_savedmodel(models.lenet5_half(), tmp_path)
+    assert "no warm-up records" in caplog.text and "dfkd_keras[serving]" in caplog.text
+    assert not (folder / "assets.extra").exists()
+    assert len(export.served_classes(folder, images)) == len(images)
+
+
+@pytest.mark.parametrize("names", [NAMES[:9], (*NAMES, "ten"), ()])
+def test_a_wrong_number_of_names_is_told(tmp_path, names):
+    with pytest.raises(ValueError, match=rf"class_names has {len(names)} names, but student 'lenet5_half' has 10"):
+        export.export_savedmodel(models.lenet5_half(), tmp_path / "new", class_names=names)
+    assert not (tmp_path / "new").exists()

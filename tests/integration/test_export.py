@@ -1,0 +1,86 @@
+"""From a run to a service by the scripts, as a user calls them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfkd_keras import data, models
+from dfkd_keras.export import FORMATS
+from tests.commandline import error_line, script, smoke
+from tests.export import servers
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    process = smoke("train.py", "--run_dir=run", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+def test_a_run_is_exported_in_every_format_and_answers_for_files(run):
+    for module in ("ai_edge_litert", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(module)
+    process = script("export.py", "--run_dir=run", "--format=all", cwd=run)
+    assert process.returncode == 0, process.stderr
+    reports = json.loads(process.stdout.splitlines()[-1])
+    assert list(reports) == list(FORMATS)
+    assert reports["savedmodel"]["path"] == "run/export/student/2", "the run itself made version 1"
+    assert all((run / report["path"]).exists() for report in reports.values())
+    assert reports["onnx"]["images"] == 64 and reports["onnx"]["relative_logit_difference"] < 1e-5
+
+
+def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
+    models.lenet5_half().save(tmp_path / "student.keras")
+    np.savez(tmp_path / "images.npz", images=data.digits().load("test").images[:20])
+    arguments = ["--student=student.keras", "--images=images.npz", "--out_dir=out"]
+    process = script("export.py", *arguments, f"--class_names={','.join('abcdefghij')}", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout.splitlines()[-1])["savedmodel"]["path"] == "out/student/1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to export: give --run_dir"),
+        (["--run_dir=nowhere"], "--run_dir=nowhere is no run"),
+        (["--run_dir=run", "--format=coreml"], "--format=coreml is unknown: use savedmodel"),
+        (["--run_dir=run", "--class_names=one,two"], "class_names has 2 names, but student 'lenet5_half' has 10"),
+        (["--run_dir=run", "--images=no.npz"], "image file 'no.npz' does not exist"),
+        (["--run_dir=run", "--tolerance=-1"], "tolerance -1) and was not kept"),
+        (["--student=run/student.keras", "--out_dir=out"], "no images to compare on: give --images"),
+    ],
+)
+def test_wrong_calls_are_told_in_one_line(run, arguments, message):
+    assert message in error_line(script("export.py", *arguments, cwd=run))
+    assert not (run / "out").exists()
+
+
+def test_the_client_asks_a_server_over_rest_and_grpc(run):
+    pytest.importorskip("tensorflow_serving.apis")
+    images = data.digits().load("test").images[:3]
+    np.save(run / "images.npy", images)
+    for number, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(run / f"{number}.png")
+    given, files = "--images=images.npy", "--images=0.png,1.png,2.png"
+    versions, answers = run / "run" / "export" / "student", []
+    with servers.rest_server(versions) as url, servers.grpc_server(versions) as address:
+        grpc, deadline = f"--server=grpc://{address}", "--deadline_seconds=60"
+        calls = [[f"--server={url}", files, "--form=column"], [grpc, files], [grpc, given]]
+        for call in calls:
+            process = script("serve_client.py", *call, deadline, cwd=run)
+            assert process.returncode == 0, process.stderr
+            assert process.stdout.startswith("image 0: ")
+            answers.append(json.loads(process.stdout.splitlines()[-1]))
+    assert len(answers[0]["class_id"]) == 3
+    assert answers[0]["class_name"] == [str(i) for i in answers[0]["class_id"]], "the run knows the digits' names"
+    assert {str(answer["class_id"]) for answer in answers} == {str(answers[0]["class_id"])}
+
+
+def test_the_client_tells_an_absent_server_in_one_line(run):
+    np.save(run / "one.npy", np.zeros((1, 32, 32, 1), np.uint8))
+    server = f"--server=http://localhost:{servers.free_port()}"
+    process = script("serve_client.py", server, "--images=one.npy", "--deadline_seconds=0.2", cwd=run)
+    assert "no answer within 0.2 s" in error_line(process)
