@@ -14,6 +14,11 @@ from dfkd_keras import models
 SHAPE = (32, 32, 1)
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with whole runs, which take longest, so that no worker waits for one in the end."""
+    items.sort(key=lambda item: "integration" not in str(item.path))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -76,7 +76,15 @@ def run(code, folder, *arguments):
     )
 
 
-@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin", "zskt.gin", "zskd.gin", "cmi.gin"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "rdskd.gin",
+        "ssdkd.gin",
+        "zskd.gin",
+        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("zskt", "cmi")),
+    ],
+)
 def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
     process = run(RUN, tmp_path, str(ROOT / "scripts"), method)
     assert process.returncode == 0, process.stderr

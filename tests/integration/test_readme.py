@@ -53,6 +53,5 @@ def test_a_block_runs(checkout, language, code):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_that_a_page_names_exists(page):
     named = re.findall(r"`((?:gin_configs|docs|scripts|tasks|papers|dfkd_keras|tests)/[\w./]*)`", page.read_text())
-    assert named
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "gin_configs" / name).exists(), name

@@ -76,5 +76,5 @@ def test_invert_saves_images_and_tells_who_agrees(trained):
 
 
 def test_invert_refuses_a_method_without_a_first_stage_of_rounds(trained):
-    process = script("invert.py", "--gin_file=ssdkd.gin", "--gin_file=smoke.gin", cwd=trained)
+    process = script("invert.py", "--gin_file=ssdkd.gin", "--gin_file=smoke.gin", "--images=8", cwd=trained)
     assert "ssdkd does not make all its images first" in error_line(process)

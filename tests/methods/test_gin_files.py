@@ -87,5 +87,5 @@ def test_every_recipe_trains_a_teacher(task, tmp_path):
     assert all(np.isfinite(weights).all() for weights in values(model.variables))
     (cached,) = tmp_path.iterdir()
     again = gin.get_configurable("TeacherRecipe")().teacher_model(verbose=0)
-    assert equal(values(again.variables), values(model.variables))
+    assert equal(values(again.weights), values(model.weights))  # all but the state of dropout
     assert list(tmp_path.iterdir()) == [cached]
