@@ -33,6 +33,7 @@ PARTS = [
     replay.FirstInFirstOut,
     replay.LargestClassFirst,
     replay.LowestPriorityFirst,
+    replay.RandomEviction,
     schedule.RoundsFirst,
     synthesis.BalancedClasses,
     synthesis.ContinuedLearning,

@@ -2,7 +2,7 @@
 
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.buffer import ReplayBuffer
-from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
+from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 from dfkd_keras.replay.fresh import FreshSamples
 from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
 
@@ -12,6 +12,7 @@ __all__ = [
     "LargestClassFirst",
     "LowestPriorityFirst",
     "PrioritySampling",
+    "RandomEviction",
     "ReplayBatch",
     "ReplayBuffer",
     "UniformSampling",

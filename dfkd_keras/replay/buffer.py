@@ -8,7 +8,7 @@ from keras import ops
 from dfkd_keras.checks import check_counts
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay.batch import ReplayBatch
-from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
+from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
 from dfkd_keras.replay.storage import assign_rows, concrete, take_rows
 from dfkd_keras.serialization import Component
@@ -38,7 +38,7 @@ class ReplayBuffer(Component):
         self,
         capacity_images: int | None = 5000,
         sampling: UniformSampling | PrioritySampling | None = None,
-        eviction: FirstInFirstOut | LowestPriorityFirst | LargestClassFirst | None = None,
+        eviction: FirstInFirstOut | RandomEviction | LowestPriorityFirst | LargestClassFirst | None = None,
     ):
         super().__init__(name="replay")
         self.capacity_images = capacity_images

@@ -18,6 +18,29 @@ class FirstInFirstOut(Configured):
 
 
 @dataclasses.dataclass(frozen=True)
+class RandomEviction(Configured):
+    """Any image may go, so that the memory holds images of many rounds: of n batches ago a share (1 - B / C)^n.
+
+    What is random is a function of the place and of how many images were written.
+    """
+
+    def keep(self, buffer: Any) -> Any:
+        """Returns for every place `[C]` how much it deserves to stay."""
+        places = ops.arange(buffer.written_at.shape[0], dtype="int32")
+        return scrambled(places + scrambled(buffer.written.value))
+
+
+def scrambled(values: Any) -> Any:
+    """Returns whole numbers from 0 to 2^31 - 1 that look random, one for each int32 of at least 0."""
+    values = ops.cast(values, "uint32")
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        values = ops.bitwise_xor(values, ops.right_shift(values, ops.cast(shift, "uint32")))
+        values = values * ops.cast(factor, "uint32")
+    values = ops.bitwise_xor(values, ops.right_shift(values, ops.cast(16, "uint32")))
+    return ops.cast(ops.right_shift(values, ops.cast(1, "uint32")), "int32")
+
+
+@dataclasses.dataclass(frozen=True)
 class LowestPriorityFirst(Configured):
     """The images of the lowest priority go: those on which the student agrees with the teacher."""
 

@@ -8,7 +8,7 @@ from keras import ops
 import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.noise import Draws
-from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst
+from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 
 SHAPE, BATCH = (4, 4, 1), 4
 
@@ -89,7 +89,7 @@ def test_a_write_overwrites_the_oldest_only(make):
 
 
 def test_counts_always_are_those_of_the_images(make, rng):
-    for eviction in (FirstInFirstOut(), LargestClassFirst()):
+    for eviction in (FirstInFirstOut(), LargestClassFirst(), RandomEviction()):
         buffer = make(10, eviction=eviction)
         for _ in range(8):
             write(buffer, rng.integers(256, size=BATCH), rng.integers(10, size=BATCH))
@@ -116,6 +116,24 @@ def test_the_largest_class_goes_first_and_its_oldest_before(make):
     # Class 0 had 7 images, class 1 had 3: the four oldest of class 0 leave 3, 3.
     assert sorted(contents(buffer)) == [5, 6, 7, 8, 9, 10, 11, 12, 91, 92, 93, 94]
     assert counts(buffer)[:4].tolist() == [3, 3, 3, 3]
+
+
+def test_random_eviction_keeps_images_of_many_rounds(make):
+    """Of n batches ago a share (1 - B / C)^n is left; every place is as likely to go as any other."""
+    capacity, rounds, kept, evicted = 40, 60, np.zeros(60), np.zeros(40)
+    for start in range(20):
+        buffer = make(capacity, eviction=RandomEviction())
+        buffer.written.assign(1000 * start)  # other random numbers
+        for batch in range(rounds):
+            before = np.array(buffer.written_at.value)
+            write(buffer, [batch] * BATCH)
+            if buffer.stored == capacity and batch > 10:
+                evicted += np.array(buffer.written_at.value) != before
+        kept += np.bincount(contents(buffer), minlength=rounds)
+    expected = BATCH * 20 * (1 - BATCH / capacity) ** np.arange(rounds)[::-1]
+    assert abs(kept[:30].sum() - expected[:30].sum()) < 5 * np.sqrt(expected[:30].sum())
+    assert abs(kept[-5:].sum() - expected[-5:].sum()) < 5 * np.sqrt(expected[-5:].sum())
+    assert abs(evicted - evicted.mean()).max() < 5 * np.sqrt(evicted.mean())
 
 
 def test_a_growing_memory_has_room_for_every_round(make):
