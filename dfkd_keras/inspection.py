@@ -9,8 +9,8 @@ from keras import ops
 
 from dfkd_keras.features import stages
 from dfkd_keras.synthesis.targets import class_similarity
-from dfkd_keras.taps import Taps, flat_layers
-from dfkd_keras.teacher import PENULTIMATE, Teacher, check_outputs, input_image_shape
+from dfkd_keras.taps import flat_layers
+from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
 
 # What a unit image is multiplied by and then has added, for the ranges in use.
 RANGES = {
@@ -99,15 +99,14 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
     shape = tuple(image_shape or input_image_shape(model))
     outputs = _outputs(model, shape)
     teacher = Teacher(model, outputs=outputs, image_shape=shape)
-    norms = [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     problems = {name: problem for name, check in CHECKS.items() if (problem := check(teacher))}
     return Inspection(
         name=model.name,
         image_shape=shape,
-        input_range=_input_range(model, shape, norms),
+        input_range=_input_range(teacher),
         outputs=outputs,
         classes=teacher.classes,
-        batch_norms=len(norms),
+        batch_norms=len(batch_norms(model)),
         features=_features(teacher, problems),
         unfit={method: problems[need] for method, need in REQUIREMENTS.items() if need in problems},
     )
@@ -151,17 +150,21 @@ def _features(teacher: Teacher, problems: dict[str, str]) -> dict[str, tuple[int
     return {name: tuple(seen.features[name].shape[1:]) for name in names}
 
 
-def _input_range(model: keras.Model, shape: tuple[int | None, ...], norms: list) -> str | None:
+def _input_range(teacher: Teacher) -> str | None:
     """Returns the range that the model's own preprocessing tells, or else that its first BatchNorm layer is used to."""
-    for layer in flat_layers(model):
+    for layer in flat_layers(teacher.model):
         if isinstance(layer, keras.layers.Rescaling):
             return _of_mean(0.5 * (1.0 - np.mean(layer.offset)) / np.mean(layer.scale))
         if isinstance(layer, keras.layers.Normalization):
             return _of_mean(np.mean(layer.mean))
-    if not norms:
+    if not batch_norms(teacher.model):
         return None
-    images = _smooth_images([16, *(size or 32 for size in shape)])
-    distances = {name: _distance(model, norms[0], scale * images + shift) for name, (scale, shift) in RANGES.items()}
+    unit = _smooth_images([16, *(size or 32 for size in teacher.image_shape)])
+    teacher.provide(("batch_statistics",))
+    distances = {}
+    for name, (scale, shift) in RANGES.items():
+        images = teacher.normalisation.convert(scale * unit + shift, teacher.input_space, "normalised")
+        distances[name] = _distance(teacher(images).batch_statistics[0])
     likely = [name for name, distance in distances.items() if distance < 1.5 * min(distances.values())]
     return " or ".join(likely) + ", by its first BatchNorm layer"
 
@@ -170,16 +173,11 @@ def _of_mean(mean: float) -> str:
     return "in [0, 255]" if mean > 2.0 else "in [0, 1]"
 
 
-def _distance(model: keras.Model, norm: keras.layers.BatchNormalization, images: np.ndarray) -> float:
-    taps = Taps()
-    taps.tap(norm, lambda kept, inputs, outputs: kept.update(inputs=inputs))
-    with taps.recording() as kept:
-        model(images.astype("float32"), training=False)
-    axes = [axis for axis in range(len(kept["inputs"].shape)) if axis != norm.axis % len(kept["inputs"].shape)]
-    mean, variance = (ops.convert_to_numpy(part) for part in ops.moments(ops.cast(kept["inputs"], "float32"), axes))
-    stored = [np.asarray(part.value, np.float32) + 1e-3 for part in (norm.moving_mean, norm.moving_variance)]
-    spread = np.abs(np.log((variance + 1e-3) / stored[1])).mean()
-    return float(spread + (np.abs(mean - stored[0]) / np.sqrt(stored[1] + variance)).mean())
+def _distance(seen: BatchStatistics) -> float:
+    """Returns how far what a layer saw is from what it remembers."""
+    mean, variance, moving_mean, moving_variance = (ops.convert_to_numpy(part) + 1e-3 for part in seen)
+    spread = np.abs(np.log(variance / moving_variance)).mean()
+    return float(spread + (np.abs(mean - moving_mean) / np.sqrt(moving_variance + variance)).mean())
 
 
 def _smooth_images(shape: list[int]) -> np.ndarray:

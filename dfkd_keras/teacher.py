@@ -113,7 +113,7 @@ class Teacher(Component):
         return TeacherOutputs(logits, kept, kept.pop("batch_statistics", []), means)
 
     def _tap_batch_norms(self, recorder: Callable) -> None:
-        layers = [layer for layer in flat_layers(self.model) if isinstance(layer, keras.layers.BatchNormalization)]
+        layers = batch_norms(self.model)
         if not layers:
             raise ValueError(
                 f"teacher {self.model.name!r} has no BatchNormalization layer, which a term on BatchNorm statistics "
@@ -121,6 +121,11 @@ class Teacher(Component):
             )
         for layer in layers:
             self._taps.tap(layer, recorder(layer))
+
+
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Returns a model's BatchNorm layers, in the order of their creation."""
+    return [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def input_image_shape(model: keras.Model) -> tuple[int | None, ...]:

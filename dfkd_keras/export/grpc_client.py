@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dfkd_keras.export.extras import require
-from dfkd_keras.export.images import check_images
+from dfkd_keras.export.images import check_files, check_images
 from dfkd_keras.export.predict_request import predict_request
 from dfkd_keras.export.retries import Unavailable, ask
 
@@ -43,8 +43,7 @@ class GrpcClient:
 
     def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
         """Sends the bytes of PNG or JPEG files, which the server decodes; otherwise as `predict`."""
-        if not files:
-            raise ValueError("images are empty: give the bytes of at least one PNG or JPEG file.")
+        check_files(files)
         return self._ask("encoded", list(files))
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Images from files, for calibration, parity and requests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,12 @@ def check_images(images: np.ndarray, image_shape: tuple[int | None, ...] | None 
         raise ValueError(f"images have shape {images.shape}: give [N, height, width, channels] and at least one.")
     if image_shape and not same_shape(images.shape[1:], image_shape):
         raise ValueError(f"images have shape {images.shape}: each must be {tuple(image_shape)}; resize them.")
+
+
+def check_files(files: Sequence[bytes]) -> None:
+    """Raises ValueError unless there is at least one file."""
+    if not files:
+        raise ValueError("images are empty: give the bytes of at least one PNG or JPEG file.")
 
 
 def one_line(error: Exception) -> str:

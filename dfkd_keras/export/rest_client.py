@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfkd_keras.export.images import check_images, one_line
+from dfkd_keras.export.images import check_files, check_images, one_line
 from dfkd_keras.export.retries import Unavailable, ask
 
 Form = Literal["row", "column"]
@@ -62,8 +62,7 @@ class RestClient:
 
     def predict_encoded(self, files: Sequence[bytes], form: Form = "row") -> dict[str, np.ndarray]:
         """Sends the bytes of PNG or JPEG files, which the server decodes; otherwise as `predict`."""
-        if not files:
-            raise ValueError("images are empty: give the bytes of at least one PNG or JPEG file.")
+        check_files(files)
         return self._ask("encoded", [{"b64": base64.b64encode(data).decode()} for data in files], form)
 
     def _ask(self, signature: str, images: list, form: Form) -> dict[str, np.ndarray]:

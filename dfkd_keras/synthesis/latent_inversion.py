@@ -116,28 +116,20 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.open_round(self.generator.trainable_variables)
 
     def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
-        """Takes one step on latents and generator and keeps the batch if it is the best so far.
-
-        Args:
-            draws: of which the augmentation is used.
-            around: teacher, student and memory.
-            update_in_epoch: the number of this update within the epoch, from 0.
-
-        Returns:
-            The loss, and the values of its terms by name, both from before the update.
-        """
-        labels, convert, known = self.labels.value, around.teacher.normalisation.convert, {}
+        """Takes one step on latents and generator and keeps the batch if it is the best so far, as in `Synthesizer`."""
+        labels, convert = self.labels.value, around.teacher.normalisation.convert
 
         def loss_fn():
             latents = self.latents.value
             images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
-            views = [
-                convert(view(images, draws.augmentation) if view else images, "unit", "normalised")
-                for view in (self.augment, self.second_view)
-            ]
+
+            def view(augment):
+                return convert(augment(images, draws.augmentation) if augment else images, "unit", "normalised")
+
+            known = {"latents": latents, "labels": labels}
             if "second_view" in self.objective.needs:
-                known["second_sample_means"] = around.teacher(views[1]).sample_means
-            loss, values, batch = self._evaluate(views[0], around, latents=latents, labels=labels, **known)
+                known["second_sample_means"] = around.teacher(view(self.second_view)).sample_means
+            loss, values, batch = self._evaluate(view(self.augment), around, **known)
             return loss, (values, batch, images)
 
         of_generator, of_terms = self.generator.trainable_variables, self.objective.learned_variables
