@@ -123,13 +123,22 @@ class DataFreeDistiller(Configured, keras.Model):
         return self.student(images, training=training)
 
     def fit(
-        self, *, epochs: int | None = None, steps_per_epoch: int | None = None, callbacks: Any = None, **kwargs: Any
+        self,
+        *,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        initial_step: int = 0,
+        callbacks: Any = None,
+        **kwargs: Any,
     ) -> keras.callbacks.History:
         """Trains without data: the noise is made for it.
 
         Args:
             epochs: the number of the last epoch, as in Keras; all of the schedule's by default.
             steps_per_epoch: steps an epoch; the schedule's by default.
+            initial_step: steps of the first epoch (`initial_epoch`) that the loaded state has behind it; they are
+                passed over, and the epoch's means go on from the present values of `metrics_variables`, which
+                Keras does not save.
             callbacks: Keras callbacks.
             **kwargs: `validation_data` (real images in the student's input space and integer labels, giving
                 `val_accuracy`), `validation_batch_size`, `validation_freq`, `initial_epoch`, `verbose` of
@@ -153,7 +162,7 @@ class DataFreeDistiller(Configured, keras.Model):
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in
-        conductor = _Conductor(steps_per_epoch)
+        conductor = _Conductor(steps_per_epoch, initial_step)
         noise = NoiseStream(
             self.batch_size,
             kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
@@ -273,15 +282,31 @@ class _Monitored(MetricsList):
 class _Conductor(keras.callbacks.Callback):
     """Tells the distiller each step's kind, and the noise which step training starts from."""
 
-    def __init__(self, steps_per_epoch: int):
+    def __init__(self, steps_per_epoch: int, initial_step: int):
         super().__init__()
-        self.steps_per_epoch, self.epoch, self.first_step, self.started = steps_per_epoch, 0, 0, False
+        self.steps_per_epoch, self.passed_over = steps_per_epoch, initial_step
+        self.epoch, self.first_step, self.started = 0, 0, False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.begun = [ops.copy(variable.value) for variable in self.model.metrics_variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if not self.started:
-            self.first_step, self.started = epoch * self.steps_per_epoch, True
+            self.first_step, self.started = epoch * self.steps_per_epoch + self.passed_over, True
+            self._take_up()
+        else:
+            self.passed_over = 0
         self.epoch = epoch
         self.on_train_batch_begin(0)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        self.model.switch_to(self.model.schedule.updates(self.epoch, batch))
+        if batch < self.passed_over:
+            self.model.train_function = gradient.no_step
+        else:
+            self.model.switch_to(self.model.schedule.updates(self.epoch, batch))
+
+    def _take_up(self) -> None:
+        """Goes on with an epoch's running means, which Keras has just reset."""
+        if self.passed_over:
+            for variable, value in zip(self.model.metrics_variables, self.begun, strict=True):
+                variable.assign(value)

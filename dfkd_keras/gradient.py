@@ -88,6 +88,10 @@ if BACKEND == "tensorflow":
 
     test_step = train_step
 
+    def no_step(iterator: Any) -> dict[str, Any]:
+        """Is a compiled training step that does nothing."""
+        return {}
+
 elif BACKEND == "jax":
     import jax
     from keras.src.backend.common.stateless_scope import get_stateless_scope
@@ -128,6 +132,10 @@ elif BACKEND == "jax":
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""
         return 1
+
+    def no_step(state: Any, iterator: Any) -> tuple[dict[str, Any], Any]:
+        """Is a compiled training step that does nothing."""
+        return {}, state
 
     def _stateless(groups_of: Callable) -> Callable:
         def decorate(step):

@@ -78,9 +78,52 @@ class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule's rate times a factor.
+
+    Args:
+        schedule: a Keras schedule.
+        factor: above 0.
+    """
+
+    def __init__(self, schedule: Any, factor: float):
+        self.schedule, self.factor = schedule, factor
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate at an update, counted from 0."""
+        return self.factor * self.schedule(step)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, the schedule serialised."""
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ScaledRate":
+        """Rebuilds it from `get_config()`'s values."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+
+
+def scale_learning_rate(optimizer: keras.optimizers.Optimizer, factor: float, included: float = 1.0) -> None:
+    """Multiplies an optimizer's learning rate by a factor.
+
+    Args:
+        optimizer: its state may have been loaded.
+        factor: of the rate that it was made with.
+        included: the part of it that the loaded state, to which a constant rate belongs, has in it already.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        optimizer.learning_rate = ScaledRate(rate, factor)
+    else:
+        rate.assign(rate * (factor / included))
+
+
 def span(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
     """Tells an optimizer's schedule, if it wants to know, how many updates will be made in all; True if that is new."""
     schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    schedule = schedule.schedule if isinstance(schedule, ScaledRate) else schedule
     if not isinstance(schedule, CosineOverTraining) or schedule.updates == updates:
         return False
     schedule.updates = updates

@@ -45,13 +45,20 @@ class Schedule(Configured):
 
     def makes(self, epoch: int, steps_per_epoch: int | None = None) -> Updates:
         """Returns how many updates of each side an epoch (from 0) makes in all."""
-        steps = [self.updates(epoch, step) for step in range(steps_per_epoch or self.steps_per_epoch)]
+        steps = range(self.steps_per_epoch if steps_per_epoch is None else steps_per_epoch)
+        steps = [self.updates(epoch, step) for step in steps]
         return Updates(sum(step.synthesis for step in steps), sum(step.student for step in steps))
 
     def in_all(self, epochs: int | None = None, steps_per_epoch: int | None = None) -> Updates:
         """Returns how many updates of each side so many epochs make in all; those of the schedule by default."""
-        made = [self.makes(epoch, steps_per_epoch) for epoch in range(epochs or self.epochs)]
+        made = [self.makes(epoch, steps_per_epoch) for epoch in range(self.epochs if epochs is None else epochs)]
         return Updates(sum(epoch.synthesis for epoch in made), sum(epoch.student for epoch in made))
+
+    def made(self, steps: int) -> Updates:
+        """Returns how many updates of each side the first so many steps of the training make."""
+        epochs, rest = divmod(steps, self.steps_per_epoch)
+        full, begun = self.in_all(epochs), self.makes(epochs, rest)
+        return Updates(full.synthesis + begun.synthesis, full.student + begun.student)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import gin
 from absl import app, flags, logging
 
-from dfkd_keras.experiment import Experiment, configure
+from dfkd_keras.experiment import Experiment, Preempted, configure
 
 sys.path.append(os.getcwd())  # gin files may import modules of the working folder
 
@@ -64,6 +64,8 @@ def main(job: Callable[[], None]) -> None:
             if len(arguments) > 1:
                 raise ValueError(f"argument {arguments[1]!r} is not understood: options start with --; see --help.")
             job()
+        except Preempted as stopped:
+            print(stopped, file=sys.stderr)
         except EXPECTED as error:
             if FLAGS.verbosity > logging.INFO:
                 raise

@@ -19,6 +19,7 @@ flags.DEFINE_multi_string("task", [], "A gin file given to every run after the m
 flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2.")
 flags.DEFINE_string("out_dir", "runs/comparison", "Folder of the runs, the table and the plot.")
 flags.DEFINE_string("reference", None, "The method whose final accuracy times are counted to; the first by default.")
+flags.DEFINE_float("max_minutes", None, "Ends the training of every run after so many minutes of it.")
 
 
 def compare() -> None:
@@ -57,9 +58,10 @@ def train(method: str, seed: str, path: Path) -> bool:
     params = [f"--gin_param={binding}" for binding in FLAGS.gin_param]
     script = Path(__file__).parent / "train.py"
     command = [sys.executable, str(script), *files, *params, f"--seed={seed}", f"--run_dir={path}"]
+    command += [] if FLAGS.max_minutes is None else [f"--max_minutes={FLAGS.max_minutes}"]
     with open(path.with_name(path.name + ".log"), "a") as log:
         process = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
-    return process.returncode == 0
+    return process.returncode == 0 and (path / "results.json").exists()
 
 
 if __name__ == "__main__":

@@ -6,17 +6,20 @@ from commandline import configured_experiment, main
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/METHOD-TASK-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Go on with an interrupted run of the same configuration; --noresume starts over.")
+flags.DEFINE_float("max_minutes", None, "Ends training, and evaluates the student, after so many minutes of it.")
 
 
 def train() -> None:
     """Runs the experiment and prints where its results are."""
     experiment = configured_experiment()
     run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
-    results = experiment.run(run_dir, FLAGS.resume)
+    results = experiment.run(run_dir, FLAGS.resume, max_minutes=FLAGS.max_minutes)
     print(
         f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "
         f"on {results['test_images']:,} real test images"
     )
+    if results["stopped_by"]:
+        print(f"training ended early, by {results['stopped_by']}")
     print(f"see {run_dir}/report.html")
 
 

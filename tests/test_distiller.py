@@ -193,6 +193,32 @@ def test_backup_and_restore_resumes_with_the_right_noise(make_distiller, tmp_pat
     assert equal(values(resumed.student.variables), values(whole.student.variables))
 
 
+@pytest.mark.parametrize(
+    "stop", [1, 3, 4], ids=["while the generator trains", "both in view", "while the student trains"]
+)
+def test_a_training_goes_on_in_the_middle_of_an_epoch_to_the_same_weights_and_means(make_distiller, tmp_path, stop):
+    class StopAfter(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            batches.append(batch)
+            if len(batches) == stop:
+                self.model.save_weights(tmp_path / "state.weights.h5")
+                raise KeyboardInterrupt
+
+    batches = []
+    whole, resumed = make_distiller(dk.TwoStage(1, 1)), make_distiller(dk.TwoStage(1, 1))
+    history = whole.fit(steps_per_epoch=3, verbose=0)
+    interrupted = make_distiller(dk.TwoStage(1, 1))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(steps_per_epoch=3, callbacks=[StopAfter()], verbose=0)
+    resumed.load_weights(tmp_path / "state.weights.h5")
+    for variable, value in zip(resumed.metrics_variables, values(interrupted.metrics_variables), strict=True):
+        variable.assign(value)
+    epoch, step = divmod(stop, 3)
+    again = resumed.fit(steps_per_epoch=3, initial_epoch=epoch, initial_step=step, verbose=0)
+    assert equal(values(resumed.variables), values(whole.variables))
+    assert again.history == {name: means[epoch:] for name, means in history.history.items()}
+
+
 def test_unit_generators_are_converted(make_distiller, normalisation):
     distiller = make_distiller()
     latents = np.zeros((2, 5), "float32")

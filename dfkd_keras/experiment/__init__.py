@@ -2,7 +2,8 @@
 
 from dfkd_keras.experiment.configuration import configure
 from dfkd_keras.experiment.experiment import Experiment
+from dfkd_keras.experiment.preemption import Preempted
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 
-__all__ = ["Experiment", "Task", "TeacherRecipe", "build_teacher", "configure"]
+__all__ = ["Experiment", "Preempted", "Task", "TeacherRecipe", "build_teacher", "configure"]

@@ -1,13 +1,10 @@
 """What happens beside the training of a run, as Keras callbacks."""
 
-import math
-import sys
 import time
 from typing import Any
 
 import keras
 from keras import ops
-from tqdm import tqdm
 
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import save_class_grid
@@ -16,7 +13,7 @@ from dfkd_keras.files import written_aside
 from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.schedule import Updates
 
-ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
+CLOCKS = ("seconds", "seconds_synthesis", "seconds_student")
 
 
 def of_active_sides(distiller: Any, logs: dict[str, float], updates: Updates) -> dict[str, float]:
@@ -27,49 +24,24 @@ def of_active_sides(distiller: Any, logs: dict[str, float], updates: Updates) ->
     return {name: float(value) for name, value in logs.items() if name not in idle}
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends the run at the first loss that is not a finite number, and never lets such weights be saved."""
-
-    def __init__(self):
-        super().__init__()
-        self.epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remembers the epoch."""
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Raises FloatingPointError naming the loss and the step."""
-        active = of_active_sides(self.model, logs or {}, self.model.updates)
-        for name in sorted(active, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
-            if not math.isfinite(active[name]):
-                self._stop(f"{name} is {active[name]} at step {batch + 1}")
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Raises FloatingPointError if a weight is not finite."""
-        for variable in self.model.trainable_variables:
-            if not bool(ops.all(ops.isfinite(variable.value))):
-                self._stop(f"weight {variable.path} is not finite after the last step")
-
-    def _stop(self, what: str) -> None:
-        raise FloatingPointError(
-            f"{what} of epoch {self.epoch + 1}: lower the learning rate of that side; the last good checkpoint is kept."
-        )
-
-
 class Recorder(keras.callbacks.Callback):
     """Writes an epoch's values and its training time, split between the sides, to the history.
 
     A step that updates both sides counts in the total alone.
+
+    Args:
+        history: to write to.
+        seconds: that the first epoch has taken already, as in the attribute of this name, if it was interrupted.
     """
 
-    def __init__(self, history: History):
+    def __init__(self, history: History, seconds: dict[str, float] | None = None):
         super().__init__()
-        self.history, self.seconds, self.started = history, {}, 0.0
+        self.history, self.started = history, 0.0
+        self.seconds, self._next = {}, seconds or dict.fromkeys(CLOCKS, 0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clocks."""
-        self.seconds = {"seconds": 0.0, "seconds_synthesis": 0.0, "seconds_student": 0.0}
+        self.seconds, self._next = self._next, dict.fromkeys(CLOCKS, 0.0)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Starts the step's clock, so that evaluation is not counted."""
@@ -82,25 +54,14 @@ class Recorder(keras.callbacks.Callback):
         if not (kind.synthesis and kind.student):
             self.seconds["seconds_student" if kind.student else "seconds_synthesis"] += seconds
 
+    def seconds_in_all(self) -> float:
+        """Returns how long training took, from the first epoch to the last step."""
+        return self.history.total("seconds") + self.seconds["seconds"]
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the row."""
         active = of_active_sides(self.model, logs or {}, self.model.schedule.makes(epoch))
         self.history.append({"epoch": epoch + 1, **self.seconds, **active})
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the distiller's whole state every so many epochs and at the end."""
-
-    def __init__(self, run: RunDirectory, every_epochs: int):
-        super().__init__()
-        self.run, self.every_epochs = run, every_epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Saves, if it is time."""
-        if (epoch + 1) % self.every_epochs == 0 or epoch + 1 == self.params["epochs"]:
-            with written_aside(self.run.checkpoint(epoch + 1)) as aside:
-                self.model.save_weights(aside)
-            self.run.forget_old_checkpoints()
 
 
 class ImageGrids(keras.callbacks.Callback):
@@ -124,41 +85,3 @@ class ImageGrids(keras.callbacks.Callback):
             path = self.run.images / f"epoch-{epoch + 1:06d}.png"
             with written_aside(path) as aside:
                 save_class_grid(aside, images, classes, self.class_names)
-
-
-class ProgressBar(keras.callbacks.Callback):
-    """One line for the whole run: losses, agreement, the last accuracy and the time left."""
-
-    def __init__(self, initial_epoch: int):
-        super().__init__()
-        self.initial_epoch, self.shown, self.bar = initial_epoch, {}, None
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the bar; without a terminal it is renewed every half minute only."""
-        steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
-        self.bar = tqdm(
-            total=self.params["epochs"] * steps,
-            initial=self.initial_epoch * steps,
-            mininterval=interval,
-            maxinterval=interval,
-            unit="step",
-            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]",
-        )
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Moves the bar by a step."""
-        self._show(logs or {}, self.model.updates)
-        self.bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Shows the accuracy on real images, where it was measured."""
-        self._show(logs or {}, self.model.schedule.makes(epoch))
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Closes the bar."""
-        self.bar.close()
-
-    def _show(self, logs: dict, updates: Updates) -> None:
-        active = of_active_sides(self.model, logs, updates)
-        self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
-        self.bar.set_postfix(self.shown, refresh=False)

@@ -10,6 +10,7 @@ from absl import logging
 
 import dfkd_keras
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedule, synthesis
+from dfkd_keras.experiment.early_stopping import AgreementPlateau
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.task import Task
@@ -43,6 +44,7 @@ PARTS = [
     synthesis.RandomClasses,
     optimizers.CosineOverTraining,
     optimizers.CoupledSGD,
+    AgreementPlateau,
     Experiment,
     Task,
     TeacherRecipe,

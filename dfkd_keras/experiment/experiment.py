@@ -9,22 +9,21 @@ from typing import Any
 
 import gin
 import keras
-import numpy as np
 
 from dfkd_keras.checks import check_counts, check_seed
-from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.experiment import callbacks, results
+from dfkd_keras.experiment import results
 from dfkd_keras.experiment.diagnostics import diagnose
-from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.early_stopping import AgreementPlateau
+from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
+from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
 
-TIMES = ("epoch", "seconds", "seconds_synthesis", "seconds_student")
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +41,7 @@ class Experiment:
         evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
+        early_stopping: ends a training that has stopped to pay; off by default.
     """
 
     method: str
@@ -53,6 +53,7 @@ class Experiment:
     evaluate_every_epochs: int = 1
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
+    early_stopping: AgreementPlateau | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +78,13 @@ class Experiment:
         distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
         return distiller
 
-    def run(self, run_dir: Path | str, resume: bool = True, configuration: str | None = None) -> dict[str, Any]:
+    def run(
+        self,
+        run_dir: Path | str,
+        resume: bool = True,
+        configuration: str | None = None,
+        max_minutes: float | None = None,
+    ) -> dict[str, Any]:
         """Runs the experiment, or what an earlier call left of it.
 
         Args:
@@ -86,69 +93,40 @@ class Experiment:
                 over.
             configuration: what tells this experiment from another in the same folder; gin's whole configuration by
                 default.
+            max_minutes: ends training after so many minutes of it, those of earlier calls included; a later call with
+                more of them goes on. No limit by default.
 
         Returns:
             What `results.json` holds.
 
         Raises:
-            ValueError: if the configuration does not fit together or the folder holds another one's run.
-            FloatingPointError: if a loss is not finite.
+            ValueError: if the configuration does not fit together, the folder holds another one's run, or another
+                process is in it.
+            FloatingPointError: if a loss is not finite, and not at half the learning rates either.
+            Preempted: if the process was asked to stop, by SIGTERM; all state is saved.
         """
+        if max_minutes is not None and not max_minutes > 0.0:
+            raise ValueError(f"max_minutes={max_minutes} must be above 0.")
         run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
-        run.check(configuration, resume)
-        if resume and (finished := run.finished()):
-            logger.info("%s is complete; --noresume starts over.", run.path)
-            return finished
-        started = time.perf_counter()
-        test, distiller = self.task.test_split(), self.build()
+        with Preemption() as preemption, run.locked():
+            run.check(configuration, resume)
+            if resume and (finished := run.finished(max_minutes)):
+                logger.info("%s is complete; --noresume starts over.", run.path)
+                return finished
+            return self._run(run, resume, configuration, Limits(preemption, max_minutes))
+
+    def _run(self, run: RunDirectory, resume: bool, configuration: str, limits: Limits) -> dict[str, Any]:
+        started, test, distiller = time.perf_counter(), self.task.test_split(), self.build()
         run.claim(configuration, gin.operative_config_str(), resume)
-        inputs = np.asarray(distiller.teacher.to_inputs(test.unit_images, "unit"))
-        history = self._fit(run, distiller, inputs, test)
+        trained = train(self, distiller, run, test, limits)
         with written_aside(run.student) as aside:
-            distiller.student.save(aside)
-        self._export(run, distiller)
-        diagnostics = diagnose(distiller)
-        outcome = results.collect(self, distiller, history, inputs, test.labels, started)
-        write_report(run, outcome, history, self.task.data.class_names, diagnostics)
+            trained.distiller.student.save(aside)
+        self._export(run, trained.distiller)
+        diagnostics = diagnose(trained.distiller)
+        outcome = results.collect(self, trained, test, limits.max_minutes, started)
+        write_report(run, outcome, trained.history, self.task.data.class_names, diagnostics)
         run.write_json(run.results, outcome)
         return outcome
-
-    def _fit(self, run: RunDirectory, distiller: DataFreeDistiller, inputs: np.ndarray, test: Split) -> History:
-        history, epochs = History(run.metrics, [*TIMES, *distiller.means, "val_accuracy"]), 0
-        if checkpoint := run.latest_checkpoint():
-            path, epochs = checkpoint
-            distiller.load_weights(path)
-            logger.info("resuming after epoch %d from %s", epochs, path)
-        history.restart_after(epochs)
-        schedule = distiller.schedule
-        evaluated = [
-            epoch
-            for epoch in range(self.evaluate_every_epochs, schedule.epochs + 1, self.evaluate_every_epochs)
-            if schedule.makes(epoch - 1).student  # a student at rest stays as good as it was
-        ]
-        if epochs < schedule.epochs:
-            distiller.fit(
-                initial_epoch=epochs,
-                validation_data=(inputs, test.labels),
-                validation_batch_size=256,
-                validation_freq=evaluated,
-                callbacks=self._callbacks(run, history, epochs),
-                verbose=0,
-            )
-        return history
-
-    def _callbacks(self, run: RunDirectory, history: History, initial_epoch: int) -> list[keras.callbacks.Callback]:
-        tensorboard = []
-        if keras.backend.backend() == "tensorflow":
-            tensorboard = [keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False)]
-        return [
-            callbacks.Recorder(history),
-            callbacks.StopOnNonFinite(),
-            *tensorboard,
-            callbacks.ProgressBar(initial_epoch),
-            callbacks.ImageGrids(run, self.images_every_epochs, self.task.data.class_names),
-            callbacks.Checkpoints(run, self.checkpoint_every_epochs),
-        ]
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
         if keras.backend.backend() != "tensorflow":

@@ -21,10 +21,15 @@ class History:
         self.rows: list[Row] = []
         self.seconds_before = 0.0
 
-    def restart_after(self, epochs: int) -> None:
-        """Keeps the first `epochs` rows of the file and drops what an interrupted run wrote beyond them."""
+    def restart_after(self, epochs: int, seconds: float = 0.0) -> None:
+        """Keeps the first `epochs` rows of the file and drops what an interrupted run wrote beyond them.
+
+        Args:
+            epochs: that are complete.
+            seconds: of training that the next one has had already.
+        """
         self.rows = [row for row in read_history(self.path) if row["epoch"] <= epochs]
-        self.seconds_before = self.total("seconds")
+        self.seconds_before = self.total("seconds") + seconds
         with written_aside(self.path) as aside, open(aside, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()

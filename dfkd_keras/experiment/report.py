@@ -10,7 +10,7 @@ from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import bars, curves, histogram
 from dfkd_keras.experiment.run_directory import RunDirectory
 
-NOT_TERMS = ("epoch", "synthesis_loss", "student_loss", "agreement", "val_accuracy", "priority")
+NOT_TERMS = ("epoch", "synthesis_loss", "student_loss", "agreement", "val_accuracy", "fresh_agreement", "priority")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -50,7 +50,7 @@ def write_report(
     """
     plots = [
         _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
-        _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement"]),
+        _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement", "fresh_agreement"]),
         _plot(
             history,
             "Terms",

@@ -11,32 +11,28 @@ import keras
 import numpy as np
 
 from dfkd_keras import metrics
+from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
 from dfkd_keras.experiment.history import History
 
 if TYPE_CHECKING:
     from dfkd_keras.experiment.experiment import Experiment
+    from dfkd_keras.experiment.training import Trained
 
 VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
 
 
 def collect(
-    experiment: "Experiment",
-    distiller: DataFreeDistiller,
-    history: History,
-    inputs: np.ndarray,
-    labels: np.ndarray,
-    started: float,
+    experiment: "Experiment", trained: "Trained", test: Split, max_minutes: float | None, started: float
 ) -> dict[str, Any]:
     """Evaluates the trained student and gathers the run's figures.
 
     Args:
         experiment: what was run.
-        distiller: trained; its student must have been saved, see `split_seconds`.
-        history: of all epochs.
-        inputs: real test images as the networks take them, `[N, H, W, C]`.
-        labels: of the test images, `[N]`.
+        trained: what its training came to; the student must have been saved, see `split_seconds`.
+        test: real images and their labels.
+        max_minutes: the limit that training had, if any.
         started: when this call of the run began, as told by `time.perf_counter`.
 
     Returns:
@@ -44,12 +40,16 @@ def collect(
         student, `student_accuracy_best` the best of any evaluation; `agreement` is the fraction of test images on
         which student and teacher agree; `synthetic_images` counts the different images synthesised for the student,
         `images_per_second` those it was trained on, repeated ones included;
-        `seconds_total` is from the start of this call and, after a resume, includes the training steps before it.
+        `seconds_total` is from the start of this call and, after a resume, includes the training steps before it;
+        `stopped_by` tells what ended training before its last epoch, and `learning_rate_factor` is below 1 if a loss
+        was not finite on the way.
     """
+    distiller, history, labels = trained.distiller, trained.history, test.labels
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
+    inputs = np.asarray(teacher.to_inputs(test.unit_images, "unit"))
     teacher_classes = metrics.predicted_classes(teacher.model, inputs)
     student_classes = metrics.predicted_classes(student, inputs)
-    updates = schedule.in_all()
+    updates = schedule.made(trained.steps)
     images, final = updates.student * distiller.batch_size, metrics.agreement(student_classes, labels)
     replay = distiller.replay
     seconds_synthesis, seconds_student = split_seconds(distiller, history)
@@ -71,6 +71,9 @@ def collect(
         "seconds_student": seconds_student,
         "seconds_total": time.perf_counter() - started + history.seconds_before,
         "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
+        "stopped_by": trained.stopped_by,
+        "max_minutes": max_minutes,
+        "learning_rate_factor": trained.learning_rate_factor,
         "peak_memory_mb": peak_memory_mb(),
         "teacher_parameters": teacher.model.count_params(),
         "student_parameters": student.count_params(),

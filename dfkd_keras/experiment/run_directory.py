@@ -1,14 +1,18 @@
 """The folder of one run: what is in it, and that it belongs to one configuration."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from dfkd_keras.experiment.checkpoints import CheckpointFolder
 from dfkd_keras.files import is_leftover, remove, written_aside
 
-KEPT_CHECKPOINTS = 2
+LOCK = ".lock"
 HEADER = "# configuration "
 
 
@@ -25,11 +29,41 @@ class RunDirectory:
         self.metrics = self.path / "logs" / "metrics.csv"
         self.tensorboard = self.path / "logs" / "tensorboard"
         self.images = self.path / "images"
-        self.checkpoints = self.path / "checkpoints"
+        self.checkpoints = CheckpointFolder(self.path / "checkpoints")
         self.student = self.path / "student.keras"
         self.exports = self.path / "export" / "student"
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the folder, which is made if need be; a killed process leaves no lock.
+
+        Raises:
+            ValueError: if another process is in it, or if it is no folder.
+            OSError: if the folder cannot be written.
+        """
+        lock, existed = FileLock(self.path / LOCK, timeout=0), self.path.exists()
+        if existed and not self.path.is_dir():
+            raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise ValueError(
+                f"run_dir {str(self.path)!r} is in use by another process: wait for its end, or choose another "
+                "--run_dir."
+            ) from error
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+            if not self.configuration.exists():  # it came to nothing
+                remove(self.path / LOCK)
+                if not existed and not any(self.path.iterdir()):
+                    self.path.rmdir()
 
     def check(self, configuration: str, resume: bool) -> None:
         """Checks, and changes nothing, whether the folder may become or is this configuration's.
@@ -42,7 +76,7 @@ class RunDirectory:
             ValueError: if the folder holds the run of another configuration, or something else.
         """
         if not self.configuration.exists():
-            if self.path.exists() and not (self.path.is_dir() and all(map(is_leftover, self.path.iterdir()))):
+            if any(path.name != LOCK and not is_leftover(path) for path in self.path.glob("*")):
                 raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
         elif resume and self.configuration.read_text().split("\n", 1)[0] != HEADER + digest(configuration):
             raise ValueError(
@@ -68,27 +102,16 @@ class RunDirectory:
         try:
             self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{operative}")
         except OSError as error:
-            raise OSError(
-                f"run_dir {str(self.path)!r} cannot be written ({error.strerror}): choose another --run_dir."
-            ) from error
+            raise self._not_writable(error) from error
 
-    def finished(self) -> dict[str, Any] | None:
-        """Returns the results if the run is complete."""
-        return json.loads(self.results.read_text()) if self.results.exists() else None
-
-    def checkpoint(self, epochs: int) -> Path:
-        """Returns the path of the checkpoint after so many epochs."""
-        return self.checkpoints / f"epoch-{epochs:06d}.weights.h5"
-
-    def latest_checkpoint(self) -> tuple[Path, int] | None:
-        """Returns the newest checkpoint and the epochs it follows, if there is one."""
-        paths = sorted(self.checkpoints.glob("epoch-*.weights.h5"))
-        return (paths[-1], int(paths[-1].name[len("epoch-") :].split(".")[0])) if paths else None
-
-    def forget_old_checkpoints(self) -> None:
-        """Removes all but the newest checkpoints."""
-        for path in sorted(self.checkpoints.glob("epoch-*.weights.h5"))[:-KEPT_CHECKPOINTS]:
-            path.unlink()
+    def finished(self, max_minutes: float | None = None) -> dict[str, Any] | None:
+        """Returns the results if the run is complete, or was ended by a limit no lower than `max_minutes`."""
+        if not self.results.exists():
+            return None
+        results = json.loads(self.results.read_text())
+        limit = results.get("max_minutes")
+        may_go_on = results.get("stopped_by") == "max_minutes" and (max_minutes is None or max_minutes > limit)
+        return None if may_go_on else results
 
     def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
         """Writes a mapping as JSON."""
@@ -99,10 +122,13 @@ class RunDirectory:
         with written_aside(path) as aside:
             aside.write_text(text)
 
+    def _not_writable(self, error: OSError) -> OSError:
+        return OSError(f"run_dir {str(self.path)!r} cannot be written ({error.strerror}): choose another --run_dir.")
+
     def _clear(self) -> None:
         # What makes the folder a finished run goes first, what makes it a run at all last: a kill in between does
         # not leave it claiming what is no longer there.
-        folders = (self.path / "logs", self.images, self.checkpoints, self.path / "export")
+        folders = (self.path / "logs", self.images, self.checkpoints.path, self.path / "export")
         for path in (self.results, self.report, self.student, *folders, self.configuration):
             remove(path)
 

@@ -22,12 +22,12 @@ def synthetic_images(experiment: Experiment, run_dir: Path | str, count: int = 2
     Raises:
         FileNotFoundError: if the run has no checkpoint.
     """
-    checkpoint = RunDirectory(run_dir).latest_checkpoint()
+    checkpoint = RunDirectory(run_dir).checkpoints.newest()
     if checkpoint is None:
         raise FileNotFoundError(
             f"run {str(run_dir)!r} has no checkpoint to take images from: give --calibration_images."
         )
     distiller = experiment.build()
-    distiller.load_weights(checkpoint[0])
+    distiller.load_weights(checkpoint.weights)
     images = distiller.replay.show(count, distiller)
     return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)

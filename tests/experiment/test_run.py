@@ -16,14 +16,15 @@ KEYS = [
     "method", "task", "seed", "backend", "teacher_accuracy", "student_accuracy", "student_accuracy_best", "agreement",
     "test_images", "synthetic_images", "memory_images", "synthesis_updates", "student_updates",
     "seconds_synthesis", "seconds_student",
-    "seconds_total", "images_per_second", "peak_memory_mb", "teacher_parameters", "student_parameters", "versions",
+    "seconds_total", "images_per_second", "stopped_by", "max_minutes", "learning_rate_factor", "peak_memory_mb",
+    "teacher_parameters", "student_parameters", "versions",
 ]  # fmt: skip
 
 
-def run(folder, *files, params=(), resume=True):
+def run(folder, *files, params=(), resume=True, **limits):
     configure(["rdskd.gin", "smoke.gin", *files], [f'TeacherRecipe.cache_dir = "{folder}/teachers"', *params])
     try:
-        return gin.get_configurable("Experiment")().run(folder / "run", resume)
+        return gin.get_configurable("Experiment")().run(folder / "run", resume, **limits)
     finally:
         gin.clear_config()
 
@@ -72,8 +73,10 @@ def test_every_scheduled_event_happened(finished):
         "epoch-000002.png",
     ]
     assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
-        "epoch-000003.weights.h5",
-        "epoch-000004.weights.h5",
+        "step-000000009.json",
+        "step-000000009.weights.h5",
+        "step-000000012.json",
+        "step-000000012.weights.h5",
     ]
     assert list((run_dir / "logs" / "tensorboard").rglob("events*"))
     assert not list(run_dir.rglob(".writing*"))
@@ -154,14 +157,14 @@ def test_distilling_never_loads_a_training_split(tmp_path, monkeypatch):
     assert set(loaded) == {"test"}
 
 
-def test_a_non_finite_loss_stops_with_its_name_and_step_and_keeps_the_last_checkpoint(tmp_path):
+def test_a_non_finite_loss_at_half_the_rates_too_stops_with_its_name_and_step_and_keeps_the_last_checkpoint(tmp_path):
     params = ["synthesis/Adam.learning_rate = @synthesis/PiecewiseConstantDecay()"]
     params += ["synthesis/PiecewiseConstantDecay.boundaries = [3]"]
     params += ["synthesis/PiecewiseConstantDecay.values = [0.001, 1e38]"]
     with pytest.raises(FloatingPointError, match=r"(is nan|is inf|not finite).*epoch 2.*last good checkpoint"):
         run(tmp_path, params=params)
     checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
-    assert [path.name for path in checkpoints] == ["epoch-000001.weights.h5"]
+    assert [path.name for path in checkpoints] == ["step-000000003.json", "step-000000003.weights.h5"]
     assert not (tmp_path / "run" / "results.json").exists()
 
 

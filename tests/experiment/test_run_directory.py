@@ -35,18 +35,18 @@ def test_another_configuration_is_refused_by_name_and_remedy(tmp_path):
 def test_starting_over_removes_the_earlier_runs_files_only(tmp_path):
     run = taken(tmp_path)
     run.write_json(run.results, {"x": 1})
-    run.checkpoints.mkdir()
+    run.checkpoints.path.mkdir()
     (tmp_path / "notes.txt").write_text("mine")
     run = taken(tmp_path, "a = 2", resume=False)
-    assert run.finished() is None and not run.checkpoints.exists()
+    assert run.finished() is None and not run.checkpoints.path.exists()
     assert (tmp_path / "notes.txt").exists()
 
 
 def test_what_a_killed_run_was_writing_is_no_obstacle_and_goes(tmp_path):
     (tmp_path / ".writing-1-config.gin").write_text("half")
     run = taken(tmp_path)
-    run.checkpoints.mkdir()
-    (run.checkpoints / ".writing-1-epoch.weights.h5").touch()
+    run.checkpoints.path.mkdir()
+    (run.checkpoints.path / ".writing-1-epoch.weights.h5").touch()
     taken(tmp_path)
     assert not list(tmp_path.rglob(".writing*"))
 
@@ -60,15 +60,40 @@ def test_a_folder_that_is_no_run_is_not_touched(tmp_path):
         RunDirectory(tmp_path / "thesis.txt").check("a = 1", True)
 
 
-def test_the_newest_checkpoints_are_kept(tmp_path):
-    run = RunDirectory(tmp_path)
-    run.checkpoints.mkdir()
-    assert run.latest_checkpoint() is None
-    for epochs in (1, 2, 9, 10, 100):
-        run.checkpoint(epochs).touch()
-    run.forget_old_checkpoints()
-    assert len(list(run.checkpoints.iterdir())) == 2
-    assert run.latest_checkpoint() == (run.checkpoint(100), 100)
+def test_a_second_process_is_kept_out(tmp_path):
+    first, second = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "run")
+    with first.locked():
+        with (
+            pytest.raises(ValueError, match=r"run_dir '.*run' is in use by another process: .*--run_dir"),
+            second.locked(),
+        ):
+            pass
+        first.check("a = 1", resume=True)
+        first.claim("a = 1", "a = 1", resume=True)
+    with second.locked():
+        second.check("a = 1", resume=True)
+
+
+def test_a_folder_in_which_nothing_came_of_it_is_as_before(tmp_path):
+    with pytest.raises(ValueError, match="mistake"), RunDirectory(tmp_path / "new").locked():
+        raise ValueError("mistake")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text").touch()
+    with RunDirectory(tmp_path / "thesis").locked():
+        pass
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["text"]
+    with pytest.raises(ValueError, match="exists and is no run"), RunDirectory(tmp_path / "thesis" / "text").locked():
+        pass
+
+
+def test_a_run_that_a_limit_ended_is_complete_for_no_higher_limit(tmp_path):
+    run = taken(tmp_path)
+    run.write_json(run.results, {"stopped_by": "max_minutes", "max_minutes": 5.0})
+    assert run.finished(4.0) and run.finished(5.0)
+    assert run.finished(6.0) is None and run.finished() is None
+    run.write_json(run.results, {"stopped_by": "early_stopping", "max_minutes": None})
+    assert run.finished() and run.finished(5.0)
 
 
 def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
@@ -82,6 +107,9 @@ def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
     assert again.column("epoch") == [1, 2]
     assert again.column("student_loss") == [0.5]
     assert read_history(history.path) == again.rows
+    assert again.seconds_before == 1.0
+    again.restart_after(1, seconds=0.25)
+    assert again.seconds_before == 0.75
 
 
 def test_a_folder_that_cannot_be_written_is_told():

@@ -40,7 +40,7 @@ def kill_after(epoch, folder):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    checkpoint = folder / "run" / "checkpoints" / f"epoch-{epoch:06d}.weights.h5"
+    checkpoint = folder / "run" / "checkpoints" / f"step-{12 * epoch:09d}.json"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -56,6 +56,6 @@ def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path, epoch):
     assert not (tmp_path / "run" / "results.json").exists(), "it was to be killed before its end"
     process = smoke("train.py", *ARGUMENTS, "--run_dir=run", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "resuming after epoch" in process.stderr
+    assert "resuming after step" in process.stderr
     assert equal(weights(tmp_path / "run"), weights(whole / "run"))
     assert epochs(tmp_path / "run") == epochs(whole / "run")

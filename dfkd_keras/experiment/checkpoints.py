@@ -1,0 +1,110 @@
+"""The checkpoints of a run: each written whole, known by its checksum, the newest few kept."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from dfkd_keras.files import remove, written_aside
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoint(NamedTuple):
+    """All state of a distiller after some steps.
+
+    Attributes:
+        steps: training steps that were made.
+        weights: the file that `load_weights` takes.
+        notes: what else was to be remembered.
+    """
+
+    steps: int
+    weights: Path
+    notes: dict[str, Any]
+
+
+class CheckpointFolder:
+    """A folder of checkpoints, in which a damaged one is told from an intact one.
+
+    A checkpoint is two files: the weights, and a record of their checksum, which is written last and makes the
+    checkpoint exist.
+
+    Args:
+        path: of the folder, which need not exist.
+        kept: how many of the newest stay when another is saved.
+    """
+
+    def __init__(self, path: Path | str, kept: int = 2):
+        self.path, self.kept = Path(path), kept
+
+    def save(self, model: keras.Model, steps: int, notes: dict[str, Any] | None = None) -> Path:
+        """Saves a model's state after so many steps and returns the path of the weights.
+
+        Raises:
+            OSError: if that fails, for want of space or permission; earlier checkpoints are as they were.
+        """
+        weights, record = self._weights(steps), self._record(steps)
+        try:
+            with written_aside(weights) as aside:
+                model.save_weights(aside)
+                known = {"steps": steps, "sha256": checksum(aside), "notes": notes or {}}
+                remove(record)  # of an earlier checkpoint with as many steps
+            with written_aside(record) as aside:
+                aside.write_text(json.dumps(known))
+        except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot write on
+            raise OSError(
+                f"checkpoint {str(weights)!r} cannot be written ({' '.join(str(error).split())}): make room or grant "
+                "access; the one before is kept, and the same command goes on from it."
+            ) from error
+        self._forget_old()
+        return weights
+
+    def newest(self) -> Checkpoint | None:
+        """Returns the newest checkpoint that is intact, if there is any; damaged ones are reported.
+
+        Raises:
+            ValueError: if there are some and none is intact.
+        """
+        records = self._records()
+        for record in reversed(records):
+            try:
+                return self._read(record)
+            except (OSError, ValueError, KeyError) as error:
+                logger.warning("checkpoint %s is damaged (%s): taking the one before.", record.stem, error)
+        if records:
+            raise ValueError(f"no checkpoint in {str(self.path)!r} is intact: start over with --noresume.")
+        return None
+
+    def _read(self, record: Path) -> Checkpoint:
+        known = json.loads(record.read_text())
+        checkpoint = Checkpoint(known["steps"], self._weights(known["steps"]), known["notes"])
+        if checksum(checkpoint.weights) != known["sha256"]:
+            raise ValueError("its checksum differs")
+        return checkpoint
+
+    def _forget_old(self) -> None:
+        for record in self._records()[: -self.kept]:
+            remove(record)
+        kept = {record.stem for record in self._records()}
+        for weights in self.path.glob("step-*.weights.h5"):
+            if weights.name.removesuffix(".weights.h5") not in kept:
+                remove(weights)
+
+    def _records(self) -> list[Path]:
+        return sorted(self.path.glob("step-*.json"))
+
+    def _weights(self, steps: int) -> Path:
+        return self.path / f"step-{steps:09d}.weights.h5"
+
+    def _record(self, steps: int) -> Path:
+        return self.path / f"step-{steps:09d}.json"
+
+
+def checksum(path: Path) -> str:
+    """Returns the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

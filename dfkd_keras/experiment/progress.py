@@ -1,0 +1,106 @@
+"""The line that shows how far a run has come."""
+
+import sys
+import time
+from collections import Counter
+
+import keras
+from tqdm import tqdm
+
+from dfkd_keras.experiment.callbacks import of_active_sides
+from dfkd_keras.schedule import Schedule, Updates
+
+ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One line for the whole run: losses, agreement, the last accuracy and the time left.
+
+    Args:
+        initial_steps: steps of the whole training that were made before.
+        max_seconds: of training that are left; None for as many as it takes.
+    """
+
+    def __init__(self, initial_steps: int, max_seconds: float | None = None):
+        super().__init__()
+        self.initial_steps, self.max_seconds = initial_steps, max_seconds
+        self.shown, self.epoch, self.started = {}, 0, 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the bar; without a terminal it is renewed every half minute only."""
+        steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
+        self.left = TimeLeft(self.model.schedule, self.initial_steps, self.params["epochs"] * steps, steps)
+        self.bar = tqdm(
+            total=self.params["epochs"] * steps,
+            initial=self.initial_steps,
+            mininterval=interval,
+            maxinterval=interval,
+            unit="step",
+            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the step's clock."""
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Moves the bar by a step, unless it is one that an earlier part of the run made."""
+        if self.epoch * self.params["steps"] + batch < self.initial_steps:
+            return
+        self.left.count(self.model.updates, time.perf_counter() - self.started)
+        self._show(logs or {}, self.model.updates)
+        self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Shows the accuracy on real images, where it was measured."""
+        self._show(logs or {}, self.model.schedule.makes(epoch))
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the bar."""
+        self.bar.close()
+
+    def _show(self, logs: dict, updates: Updates) -> None:
+        active = of_active_sides(self.model, logs, updates)
+        self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
+        seconds = self.left.seconds()
+        if self.max_seconds is not None:
+            seconds = min(seconds, self.max_seconds - self.left.spent)
+        self.bar.set_postfix({"left": tqdm.format_interval(max(seconds, 0.0)), **self.shown}, refresh=False)
+
+
+class TimeLeft:
+    """Foretells how long the steps to come will take, from how long those of their kind took.
+
+    A kind that has not come up yet is taken to need as long as the average step so far. The first step of a kind,
+    which compiles it, does not count if there are others.
+
+    Args:
+        schedule: tells the kinds.
+        first: the first step to come, counted from 0.
+        last: the step after the last.
+        steps_per_epoch: steps an epoch.
+    """
+
+    def __init__(self, schedule: Schedule, first: int, last: int, steps_per_epoch: int):
+        self.to_come = Counter(schedule.updates(*divmod(step, steps_per_epoch)) for step in range(first, last))
+        self.seconds_of, self.seen, self.spent = {}, Counter(), 0.0
+
+    def count(self, kind: Updates, seconds: float) -> None:
+        """Takes note of a step."""
+        self.spent += seconds
+        self.to_come[kind] -= 1
+        self.seen[kind] += 1
+        if self.seen[kind] <= 2:
+            self.seconds_of[kind] = seconds
+        else:
+            self.seconds_of[kind] += (seconds - self.seconds_of[kind]) / (self.seen[kind] - 1)
+
+    def seconds(self) -> float:
+        """Returns the seconds left, of training alone."""
+        seen = {kind: count for kind, count in self.seen.items() if count}
+        average = sum(self.seconds_of[kind] * count for kind, count in seen.items()) / max(sum(seen.values()), 1)
+        return sum(self.seconds_of.get(kind, average) * count for kind, count in self.to_come.items())

@@ -1,0 +1,108 @@
+"""What ends a training before its last epoch, or keeps what it has when it must end."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from dfkd_keras.experiment.callbacks import Recorder, of_active_sides
+from dfkd_keras.experiment.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.preemption import Preempted, Preemption
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the distiller's whole state every so many epochs, when training ends, and when the run is preempted.
+
+    Args:
+        folder: to save in.
+        every_epochs: how often.
+        initial_steps: steps of the whole training that were made before.
+        preemption: tells when the run has to stop, which it does after the current step.
+        notes: tells what to remember with a checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        every_epochs: int,
+        initial_steps: int,
+        preemption: Preemption,
+        notes: Callable[[], dict[str, Any]],
+    ):
+        super().__init__()
+        self.folder, self.every_epochs, self.initial_steps = folder, every_epochs, initial_steps
+        self.preemption, self.notes, self.epoch, self.steps = preemption, notes, 0, initial_steps
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Counts the step, and saves and ends the run if it is preempted."""
+        self.steps = max(self.initial_steps, self.epoch * self.params["steps"] + batch + 1)
+        if self.preemption.requested.is_set() and self.steps % self.params["steps"]:
+            self._save_and_leave()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Saves, if it is time, and ends the run if it is preempted."""
+        if self.preemption.requested.is_set():
+            self._save_and_leave()
+        last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        if last or (epoch + 1) % self.every_epochs == 0:
+            self.folder.save(self.model, self.steps, self.notes())
+
+    def _save_and_leave(self) -> None:
+        self.folder.save(self.model, self.steps, self.notes())
+        raise Preempted(f"stopped by SIGTERM after step {self.steps}: the same command goes on from there.")
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends the run at the first loss that is not a finite number, and never lets such weights be saved."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Raises FloatingPointError naming the loss and the step."""
+        active = of_active_sides(self.model, logs or {}, self.model.updates)
+        for name in sorted(active, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
+            if not math.isfinite(active[name]):
+                self._stop(f"{name} is {active[name]} at step {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Raises FloatingPointError if a weight is not finite."""
+        for variable in self.model.trainable_variables:
+            if not bool(ops.all(ops.isfinite(variable.value))):
+                self._stop(f"weight {variable.path} is not finite after the last step")
+
+    def _stop(self, what: str) -> None:
+        raise FloatingPointError(
+            f"{what} of epoch {self.epoch + 1}: lower the learning rate of that side; the last good checkpoint is kept."
+        )
+
+
+class StopAtTime(keras.callbacks.Callback):
+    """Ends the training after the step in which its time is up.
+
+    Args:
+        max_minutes: of training, all parts of an interrupted run together; teacher and evaluations are not counted.
+        recorder: which measures it.
+    """
+
+    name = "max_minutes"
+
+    def __init__(self, max_minutes: float, recorder: Recorder):
+        super().__init__()
+        self.max_minutes, self.recorder, self.stopped = max_minutes, recorder, False
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Compares the time."""
+        if self.recorder.seconds_in_all() >= 60.0 * self.max_minutes:
+            self.stopped = self.model.stop_training = True

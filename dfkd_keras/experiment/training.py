@@ -1,0 +1,173 @@
+"""The training of a run: resumed where it was, watched, saved, ended when it should be."""
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+
+from dfkd_keras.data import Split
+from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment import callbacks
+from dfkd_keras.experiment.early_stopping import FRESH_AGREEMENT, StopAtPlateau
+from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.preemption import Preemption
+from dfkd_keras.experiment.progress import ProgressBar
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.stopping import Checkpoints, StopAtTime, StopOnNonFinite
+from dfkd_keras.optimizers import scale_learning_rate
+
+if TYPE_CHECKING:
+    from dfkd_keras.experiment.experiment import Experiment
+
+RETRY_FACTOR = 0.5  # of the learning rates, once a loss was not finite
+logger = logging.getLogger(__name__)
+
+
+class Limits(NamedTuple):
+    """What may end a training before its last epoch.
+
+    Attributes:
+        preemption: the machine being taken away.
+        max_minutes: of training in all; None for no limit.
+    """
+
+    preemption: Preemption
+    max_minutes: float | None = None
+
+
+class Trained(NamedTuple):
+    """What a training came to.
+
+    Attributes:
+        distiller: trained.
+        history: of its epochs.
+        steps: that it made in all.
+        stopped_by: what ended it before its last epoch, "max_minutes" or "early_stopping"; None if nothing did.
+        learning_rate_factor: 1, or 0.5 after a loss that was not finite.
+    """
+
+    distiller: DataFreeDistiller
+    history: History
+    steps: int
+    stopped_by: str | None
+    learning_rate_factor: float
+
+
+def train(
+    experiment: "Experiment", distiller: DataFreeDistiller, run: RunDirectory, test: Split, limits: Limits
+) -> Trained:
+    """Trains, or goes on; after a loss that is not finite once more, from the last checkpoint at half the rates.
+
+    Args:
+        experiment: what is trained.
+        distiller: as the experiment builds it.
+        run: where it is kept.
+        test: real images to evaluate the student on.
+        limits: what may end it.
+
+    Raises:
+        FloatingPointError: if a loss is not finite the second time.
+        Preempted: if the run had to stop.
+    """
+    checkpoint = run.checkpoints.newest()
+    factor = checkpoint.notes["learning_rate_factor"] if checkpoint else 1.0
+    try:
+        return Training(experiment, distiller, run, limits, factor).run(test)
+    except FloatingPointError as error:
+        if factor < 1.0:
+            raise
+        logger.warning("%s Trying once more from there, at half the learning rates.", error)
+    return Training(experiment, experiment.build(), run, limits, RETRY_FACTOR).run(test)
+
+
+class Training:
+    """One attempt at the training of a run.
+
+    Args:
+        experiment: what is trained.
+        distiller: as the experiment builds it.
+        run: where it is kept.
+        limits: what may end it.
+        learning_rate_factor: of both sides' learning rates.
+    """
+
+    def __init__(
+        self,
+        experiment: "Experiment",
+        distiller: DataFreeDistiller,
+        run: RunDirectory,
+        limits: Limits,
+        learning_rate_factor: float,
+    ):
+        self.experiment, self.distiller, self.run_directory, self.limits = experiment, distiller, run, limits
+        self.learning_rate_factor = learning_rate_factor
+        names = ["epoch", *callbacks.CLOCKS, *distiller.means, "val_accuracy"]
+        self.history = History(run.metrics, [*names, FRESH_AGREEMENT] if experiment.early_stopping else names)
+
+    def run(self, test: Split) -> Trained:
+        """Trains from the newest checkpoint on, evaluating the student on the test images."""
+        schedule, inputs = self.distiller.schedule, self.distiller.teacher.to_inputs(test.unit_images, "unit")
+        steps, seconds = self._take_up()
+        epochs, initial_step = divmod(steps, schedule.steps_per_epoch)
+        self.history.restart_after(epochs, seconds["seconds"])
+        recorder = callbacks.Recorder(self.history, seconds)
+        watchers = self._watchers(steps, recorder)
+        if epochs < schedule.epochs:
+            with self.limits.preemption.held():
+                self.distiller.fit(
+                    initial_epoch=epochs,
+                    initial_step=initial_step,
+                    validation_data=(np.asarray(inputs), test.labels),
+                    validation_batch_size=256,
+                    validation_freq=self._evaluated(),
+                    callbacks=watchers,
+                    verbose=0,
+                )
+        stopped_by = next((watcher.name for watcher in watchers if getattr(watcher, "stopped", False)), None)
+        return Trained(self.distiller, self.history, watchers[-1].steps, stopped_by, self.learning_rate_factor)
+
+    def _take_up(self) -> tuple[int, dict[str, float]]:
+        """Loads the newest checkpoint; returns its steps, and the seconds of the epoch that it is in the middle of."""
+        steps, seconds, included = 0, dict.fromkeys(callbacks.CLOCKS, 0.0), 1.0
+        if checkpoint := self.run_directory.checkpoints.newest():
+            self.distiller.load_weights(checkpoint.weights)
+            steps, included = checkpoint.steps, checkpoint.notes["learning_rate_factor"]
+            if steps % self.distiller.schedule.steps_per_epoch:
+                seconds = checkpoint.notes["seconds"]
+                for variable, value in zip(self.distiller.metrics_variables, checkpoint.notes["means"], strict=True):
+                    variable.assign(value)
+            logger.info("resuming after step %d from %s", steps, checkpoint.weights)
+        if self.learning_rate_factor != 1.0:
+            for optimizer in (self.distiller.optimizer, self.distiller.synthesizer.optimizer):
+                scale_learning_rate(optimizer, self.learning_rate_factor, included)
+        return steps, seconds
+
+    def _evaluated(self) -> list[int]:
+        """Returns after which epochs the student is evaluated: one at rest stays as good as it was."""
+        every, schedule = self.experiment.evaluate_every_epochs, self.distiller.schedule
+        return [epoch for epoch in range(every, schedule.epochs + 1, every) if schedule.makes(epoch - 1).student]
+
+    def _watchers(self, steps: int, recorder: callbacks.Recorder) -> list[keras.callbacks.Callback]:
+        """Returns the callbacks in their order: early stopping adds to what is recorded, saving comes last."""
+        experiment, run, limits = self.experiment, self.run_directory, self.limits
+        watchers, seconds_left = [], None
+        if experiment.early_stopping:
+            watchers.append(StopAtPlateau(experiment.early_stopping, self.history))
+        watchers += [recorder, StopOnNonFinite()]
+        if limits.max_minutes is not None:
+            watchers.append(StopAtTime(limits.max_minutes, recorder))
+            seconds_left = 60.0 * limits.max_minutes - self.history.seconds_before
+        if keras.backend.backend() == "tensorflow":
+            watchers.append(keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False))
+
+        def notes() -> dict[str, Any]:
+            means = [float(variable.value) for variable in self.distiller.metrics_variables]  # Keras does not save them
+            return {"learning_rate_factor": self.learning_rate_factor, "seconds": recorder.seconds, "means": means}
+
+        return [
+            *watchers,
+            ProgressBar(steps, seconds_left),
+            callbacks.ImageGrids(run, experiment.images_every_epochs, experiment.task.data.class_names),
+            Checkpoints(run.checkpoints, experiment.checkpoint_every_epochs, steps, limits.preemption, notes),
+        ]

@@ -1,0 +1,88 @@
+import logging
+
+import keras
+import pytest
+
+from dfkd_keras.experiment.checkpoints import CheckpointFolder
+from tests.conftest import equal, values
+
+
+@pytest.fixture
+def model():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+
+
+@pytest.fixture
+def folder(tmp_path, model):
+    folder = CheckpointFolder(tmp_path / "checkpoints")
+    for steps in (9, 10, 100):
+        model.trainable_variables[1].assign([steps] * 3)
+        folder.save(model, steps, {"made": steps})
+    return folder
+
+
+def test_an_empty_folder_has_none(tmp_path):
+    assert CheckpointFolder(tmp_path / "no_such").newest() is None
+
+
+def test_the_newest_comes_back_with_its_notes(folder, model):
+    saved = values(model.variables)
+    newest = folder.newest()
+    assert (newest.steps, newest.notes) == (100, {"made": 100})
+    model.trainable_variables[1].assign([0.0] * 3)
+    model.load_weights(newest.weights)
+    assert equal(values(model.variables), saved)
+
+
+def test_two_are_kept(folder):
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        "step-000000010.json",
+        "step-000000010.weights.h5",
+        "step-000000100.json",
+        "step-000000100.weights.h5",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "gone", "record"])
+def test_a_damaged_one_is_reported_and_the_one_before_is_taken(folder, damage, caplog):
+    weights, record = folder.newest().weights, folder.path / "step-000000100.json"
+    content = weights.read_bytes()
+    if damage == "truncated":
+        weights.write_bytes(content[: len(content) // 2])
+    elif damage == "altered":
+        weights.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+    elif damage == "gone":
+        weights.unlink()
+    else:
+        record.write_text(record.read_text()[:20])
+    with caplog.at_level(logging.WARNING):
+        assert folder.newest().steps == 10
+    assert "step-000000100 is damaged" in caplog.text and "taking the one before" in caplog.text
+
+
+def test_none_intact_is_an_error_and_not_a_new_beginning(folder):
+    for weights in folder.path.glob("*.h5"):
+        weights.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no checkpoint in '.*checkpoints' is intact: start over with --noresume"):
+        folder.newest()
+
+
+def test_weights_without_a_record_do_not_count_and_are_cleared_away(folder, model):
+    (folder.path / "step-000000100.json").unlink()
+    assert folder.newest().steps == 10
+    folder.save(model, 50)
+    assert folder.newest().steps == 50
+    assert len(list(folder.path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("Unable to flush file's data")])
+def test_a_full_disk_leaves_the_earlier_ones_whole(folder, model, monkeypatch, error):
+    def fails(path):
+        path.write_bytes(b"half of it")
+        raise error
+
+    monkeypatch.setattr(model, "save_weights", fails)
+    with pytest.raises(OSError, match=r"step-000000200.weights.h5' cannot be written .*the one before is kept"):
+        folder.save(model, 200)
+    assert folder.newest().steps == 100
+    assert len(list(folder.path.iterdir())) == 4

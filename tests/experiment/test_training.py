@@ -1,0 +1,139 @@
+"""Runs that end early, by whatever means, and go on."""
+
+import json
+import os
+import signal
+
+import gin
+import keras
+import pytest
+
+from dfkd_keras.experiment import Preempted, configure
+from dfkd_keras.experiment.callbacks import Recorder
+from dfkd_keras.experiment.history import read_history
+from dfkd_keras.experiment.stopping import StopOnNonFinite
+from tests.conftest import equal, values
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    return tmp_path_factory.mktemp("teachers")
+
+
+@pytest.fixture
+def run(tmp_path, teachers):
+    """Returns a function that runs the smoke test of RDSKD, 4 epochs of 3 steps."""
+
+    def make(name="run", *params, **arguments):
+        params = [f'TeacherRecipe.cache_dir = "{teachers}"', *params]
+        configure(["rdskd.gin", "smoke.gin"], params)
+        try:
+            return gin.get_configurable("Experiment")().run(tmp_path / name, **arguments)
+        finally:
+            gin.clear_config()
+
+    return make
+
+
+def student(folder):
+    return values(keras.saving.load_model(folder / "student.keras").variables)
+
+
+def at_step(monkeypatch, step, act):
+    """Makes something happen once at the end of a step, counted from 0 over the whole training."""
+    original, count = Recorder.on_train_batch_end, [0]
+
+    def watched(self, batch, logs=None):
+        original(self, batch, logs)
+        count[0] += 1
+        if count[0] == step + 1:
+            act()
+
+    monkeypatch.setattr(Recorder, "on_train_batch_end", watched)
+
+
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, tmp_path, monkeypatch, step):
+    run("whole")
+    with monkeypatch.context() as patch:
+        at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Preempted, match=f"after step {step + 1}: the same command goes on"):
+            run()
+    assert (tmp_path / "run" / "checkpoints" / f"step-{step + 1:09d}.json").exists()
+    assert not (tmp_path / "run" / "results.json").exists()
+    run()
+    assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
+    measured = ("seconds", "seconds_synthesis", "seconds_student")
+    rows = [
+        [{name: value for name, value in row.items() if name not in measured} for row in read_history(path)]
+        for path in (tmp_path / name / "logs" / "metrics.csv" for name in ("run", "whole"))
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_a_limit_of_time_ends_training_and_a_higher_one_goes_on(run, tmp_path):
+    whole = run("whole")
+    results = run(max_minutes=1e-9)
+    assert (results["stopped_by"], results["max_minutes"], results["synthesis_updates"]) == ("max_minutes", 1e-9, 1)
+    assert run(max_minutes=1e-9) == results
+    again = run(max_minutes=1000.0)
+    assert again["stopped_by"] is None
+    assert again["synthesis_updates"] == whole["synthesis_updates"] == 6
+    assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
+    assert [row["epoch"] for row in read_history(tmp_path / "run" / "logs" / "metrics.csv")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("max_minutes", [0.0, -1.0, float("nan")])
+def test_a_limit_that_is_none_is_refused(run, max_minutes):
+    with pytest.raises(ValueError, match=r"max_minutes=.* must be above 0"):
+        run(max_minutes=max_minutes)
+
+
+def test_a_plateau_ends_training(run, tmp_path):
+    params = ("Experiment.early_stopping = @AgreementPlateau()", "AgreementPlateau.images = 16")
+    results = run("run", *params, "AgreementPlateau.patience_epochs = 1", "student_epochs = 40")
+    rows = read_history(tmp_path / "run" / "logs" / "metrics.csv")
+    agreements = [row["fresh_agreement"] for row in rows if "fresh_agreement" in row]
+    assert results["stopped_by"] == "early_stopping" and len(rows) < 42
+    assert results["student_updates"] == 3 * len(agreements)
+    assert agreements[-1] <= agreements[-2]
+
+
+def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp_path, monkeypatch, caplog):
+    failed = []
+
+    def fails_once(self, batch, logs=None):
+        if self.epoch == 2 and not failed:
+            failed.append(batch)
+            raise FloatingPointError("student_loss is nan at step 1 of epoch 3.")
+
+    rates = []
+    monkeypatch.setattr(StopOnNonFinite, "on_train_batch_end", fails_once)
+    monkeypatch.setattr(
+        StopOnNonFinite, "on_train_end", lambda self, logs=None: rates.append(float(self.model.optimizer.learning_rate))
+    )
+    results = run("run", "student/Adam.learning_rate = 0.004")
+    assert rates == pytest.approx([0.002])
+    assert results["learning_rate_factor"] == 0.5
+    assert "Trying once more from there, at half the learning rates" in caplog.text
+    notes = json.loads((tmp_path / "run" / "checkpoints" / "step-000000012.json").read_text())["notes"]
+    assert notes["learning_rate_factor"] == 0.5
+
+
+def test_half_rates_survive_another_interruption(run, tmp_path, monkeypatch):
+    failed = []
+
+    def fails_once(self, batch, logs=None):
+        if self.epoch == 1 and not failed:
+            failed.append(batch)
+            raise FloatingPointError("synthesis_loss is nan at step 1 of epoch 2.")
+
+    monkeypatch.setattr(StopOnNonFinite, "on_train_batch_end", fails_once)
+    run("whole")
+    failed.clear()
+    with monkeypatch.context() as patch:
+        at_step(patch, 3 + 1 + 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Preempted):
+            run()
+    assert run()["learning_rate_factor"] == 0.5
+    assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
