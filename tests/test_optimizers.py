@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import dfkd_keras as dk
+from dfkd_keras import optimizers
 from dfkd_keras.optimizers import CosineOverTraining, CoupledSGD, span
 
 
@@ -80,3 +81,26 @@ def test_a_longer_training_changes_the_rate_of_the_compiled_steps_too(make_disti
     distiller.fit(epochs=2, initial_epoch=1, verbose=0)
     after = [np.array(v.value) for v in distiller.student.trainable_variables]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_scaled_rate_is_the_schedules_times_the_factor_and_survives_saving():
+    schedule = optimizers.CosineOverTraining(0.2, updates=10)
+    scaled = optimizers.ScaledRate(schedule, 0.5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(scaled))
+    for step in (0, 3, 10):
+        assert float(scaled(step)) == float(again(step)) == 0.5 * float(schedule(step))
+
+
+def test_scaling_a_rate_reaches_constants_and_schedules_alike():
+    constant = keras.optimizers.Adam(0.004)
+    optimizers.scale_learning_rate(constant, 0.5)
+    assert float(constant.learning_rate) == pytest.approx(0.002)
+    optimizers.scale_learning_rate(constant, 0.5, included=0.5)  # as loaded from a checkpoint
+    assert float(constant.learning_rate) == pytest.approx(0.002)
+    scheduled = keras.optimizers.SGD(optimizers.CosineOverTraining(0.2))
+    optimizers.scale_learning_rate(scheduled, 0.5)
+    assert optimizers.span(scheduled, 10) and not optimizers.span(scheduled, 10)
+    assert float(scheduled.learning_rate) == pytest.approx(0.1)
+    inner = keras.optimizers.Adam(0.004)
+    optimizers.scale_learning_rate(keras.optimizers.LossScaleOptimizer(inner), 0.5)
+    assert float(inner.learning_rate) == pytest.approx(0.002)
