@@ -115,7 +115,7 @@ def scale_learning_rate(optimizer: keras.optimizers.Optimizer, factor: float, in
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        optimizer.learning_rate = ScaledRate(rate, factor)
+        optimizer._learning_rate = ScaledRate(rate, factor)  # the public setter asks what the rate is, before span()
     else:
         rate.assign(rate * (factor / included))
 
