@@ -1,0 +1,120 @@
+"""A hundred runs that something happens to at a random moment; each, called again, ends as if nothing had.
+
+Slow; DFKD_CAMPAIGN_RUNS makes it shorter or longer: pytest -m slow tests/fault/test_campaign.py
+"""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import keras
+import pytest
+
+from tests.commandline import command, environment, error_line, script
+from tests.conftest import equal, values
+
+RUNS = int(os.environ.get("DFKD_CAMPAIGN_RUNS", "100"))
+METHODS = {  # some seconds of training each, in which there is something to lose
+    "rdskd.gin": ["--gin_param=steps_per_epoch = 20", "--gin_param=student_epochs = 4"],
+    "ssdkd.gin": ["--gin_param=epochs = 6", "--gin_param=student_updates_per_round = 6"],
+}
+DETERMINISTIC = {"TF_DETERMINISTIC_OPS": 1}
+
+
+def arguments(method):
+    return ["train.py", f"--gin_file={method}", "--gin_file=smoke.gin", *METHODS[method], "--run_dir=run"]
+
+
+def weights(folder):
+    return values(keras.saving.load_model(folder / "run" / "student.keras").variables)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Runs that nobody disturbed, how long their training took, and their teachers."""
+    runs = {}
+    for method in METHODS:
+        folder, started = tmp_path_factory.mktemp(method.removesuffix(".gin")), time.monotonic()
+        script(*arguments(method), "--max_minutes=1e-9", cwd=folder, **DETERMINISTIC)  # trains the teacher
+        shutil.rmtree(folder / "run")
+        started = time.monotonic()
+        process = script(*arguments(method), cwd=folder, **DETERMINISTIC)
+        assert process.returncode == 0, process.stderr
+        runs[method] = folder, time.monotonic() - started
+    return runs
+
+
+def start(method, folder, **popen):
+    return subprocess.Popen(
+        command(*arguments(method)),
+        cwd=folder,
+        env=environment(**DETERMINISTIC),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **popen,
+    )
+
+
+def kill(process, chance, seconds):
+    time.sleep(chance.uniform(0.0, seconds))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def sigkill(method, folder, chance, seconds):
+    kill(start(method, folder), chance, seconds)
+
+
+def sigterm(method, folder, chance, seconds):
+    process = start(method, folder)
+    time.sleep(chance.uniform(0.0, seconds))
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(timeout=60)
+    assert code == 0 or (code == -signal.SIGTERM and not (folder / "run" / "config.gin").exists()), "while it imported"
+    assert time.monotonic() - began < 10.0
+
+
+def disk_full(method, folder, chance, seconds):
+    limit = chance.randrange(1_000, 2_000_000)  # bytes a file may have; checkpoints have more than a million
+    process = start(method, folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    _, said = process.communicate(timeout=300)
+    assert process.returncode in (0, 1), said
+    assert "Traceback" not in said
+
+
+def truncated_checkpoint(method, folder, chance, seconds):
+    kill(start(method, folder), chance, seconds)
+    saved = sorted((folder / "run" / "checkpoints").glob("*.weights.h5"))
+    if len(saved) > 1:
+        content = saved[-1].read_bytes()
+        saved[-1].write_bytes(content[: chance.randrange(len(content))])
+
+
+def two_processes(method, folder, chance, seconds):
+    first = start(method, folder)
+    time.sleep(chance.uniform(0.0, seconds))
+    second = script(*arguments(method), cwd=folder, **DETERMINISTIC)
+    if second.returncode:
+        assert "is in use by another process" in error_line(second)
+    kill(first, chance, 1.0)
+
+
+FAULTS = [sigkill, sigterm, disk_full, truncated_checkpoint, two_processes]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(RUNS))
+def test_a_disturbed_run_ends_as_if_nothing_had_happened(undisturbed, tmp_path, number):
+    chance, method = random.Random(number), list(METHODS)[number // len(FAULTS) % len(METHODS)]
+    whole, seconds = undisturbed[method]
+    shutil.copytree(whole / "runs", tmp_path / "runs")  # the trained teacher
+    FAULTS[number % len(FAULTS)](method, tmp_path, chance, seconds)
+    process = script(*arguments(method), cwd=tmp_path, **DETERMINISTIC)
+    assert process.returncode == 0, process.stderr
+    assert equal(weights(tmp_path), weights(whole))
