@@ -25,11 +25,28 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    classes = check_outputs(student, teacher.image_shape)
+    *positions, classes = outputs = check_outputs(student, teacher.image_shape)
     if classes != teacher.classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
             f"{teacher.classes}: build the student with {teacher.classes} classes."
+        )
+    if outputs != teacher.logits_shape:
+        raise ValueError(
+            f"student {student.name!r} gives logits at {tuple(positions)} positions, but the teacher "
+            f"{teacher.model.name!r} at {teacher.logits_shape[:-1]}: choose a "
+            f"{'segmenter of the same resolution' if teacher.segments else 'classifier'} for the student."
+        )
+
+
+def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
+    """Raises ValueError if a term wants to tell a segmenter what it is to see in an image as a whole."""
+    needs = synthesizer.objective.needs & {"labels", "soft_labels"}
+    if teacher.segments and needs:
+        raise ValueError(
+            f"a term needs {' and '.join(sorted(needs))}, one for each image, but the teacher {teacher.model.name!r} "
+            "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (the tasks "
+            "of segmentation set target_term to it), or another method."
         )
 
 

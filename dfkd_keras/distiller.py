@@ -11,7 +11,7 @@ from keras.src.trainers.compile_utils import MetricsList
 from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
-from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_weights
+from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_targets, check_weights
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
@@ -78,6 +78,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_counts("DataFreeDistiller", batch_size=batch_size)
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
+        check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
         check_weights(self.student_loss, self.replay, modulation)
         self._matching = FeatureMatching(self.student_loss, self.teacher, student)

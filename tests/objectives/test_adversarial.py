@@ -74,4 +74,4 @@ def test_wrappers_keep_the_name_and_the_needs():
     term = dk.AfterRounds(dk.Modulated(dk.AdversarialDiscrepancy(), dk.Modulation()), 3)
     assert term.name == "adversarial_discrepancy"
     assert term.needs == {"student", "class_counts", "rounds"}
-    assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == frozenset()
+    assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == {"labels"}
