@@ -45,8 +45,8 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
     if teacher.segments and needs:
         raise ValueError(
             f"a term needs {' and '.join(sorted(needs))}, one for each image, but the teacher {teacher.model.name!r} "
-            "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (the tasks "
-            "of segmentation set target_term to it), or another method."
+            "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (gin: "
+            "target_term), or another method."
         )
 
 
@@ -57,6 +57,12 @@ def check_memory(
     modulation: Modulation | None,
 ) -> None:
     """Raises ValueError if something needs a memory and there is none, or the other way round."""
+    if any(kind.synthesis for kind in schedule.kinds) != synthesizer.trains:
+        remedy = "give it synthesis_epochs" if synthesizer.trains else "use TwoStage(synthesis_epochs=0)"
+        raise ValueError(
+            f"{type(synthesizer).__name__} has {'something' if synthesizer.trains else 'nothing'} to train, which "
+            f"{type(schedule).__name__} does not plan for: {remedy}."
+        )
     counts_classes = "class_counts" in synthesizer.objective.needs or (modulation and modulation.diversity)
     if counts_classes and not replay.keeps_images:
         raise ValueError(

@@ -28,8 +28,8 @@ def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_sha
     Args:
         taps: what to record with.
         model: a built Keras model.
-        names: "penultimate" for the input of the layer that gives the logits; "stage_1", "stage_2", ... for the last map at each
-            resolution, from the largest on; or the name of a layer, for its output.
+        names: "penultimate" for the input of the layer that gives the logits; "stage_1", "stage_2", ... for the last
+            map at each resolution, from the largest on; or the name of a layer, for its output.
         image_shape: height, width and channels of the model's images.
 
     Raises:

@@ -53,8 +53,8 @@ class Teacher(Component):
         input_space: "unit" (default) if the model takes images in [0, 1] and normalises them itself, "normalised" if
             it takes them normalised. The student takes the same.
         outputs: "logits" (default), or "probabilities" for a model that ends in softmax; its logarithm is then used.
-        features: what terms on features get: "penultimate", the input of the layer that gives the logits; "stage_1", "stage_2",
-            ..., the last map at each resolution; or names of layers, for their outputs.
+        features: what terms on features get: "penultimate", the input of the layer that gives the logits; "stage_1",
+            "stage_2", ..., the last map at each resolution; or names of layers, for their outputs.
         image_shape: height, width and channels, for a subclassed model, which does not know them.
 
     Raises:

@@ -17,11 +17,13 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import callbacks, results
 from dfkd_keras.experiment.diagnostics import diagnose
 from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.pictures import SHOWN_WITH_MASKS, save_mask_grid
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
+from dfkd_keras.metrics import images_at_a_time, predicted_classes
 from dfkd_keras.noise import seed_initial_weights
 
 TIMES = ("epoch", "seconds", "seconds_synthesis", "seconds_student")
@@ -109,12 +111,15 @@ class Experiment:
         self._export(run, distiller)
         diagnostics = diagnose(distiller)
         outcome = results.collect(self, distiller, history, inputs, test.labels, started)
+        if distiller.teacher.segments:
+            self._draw_test_images(run, distiller, test)
         write_report(run, outcome, history, self.task.data.class_names, diagnostics)
         run.write_json(run.results, outcome)
         return outcome
 
     def _fit(self, run: RunDirectory, distiller: DataFreeDistiller, inputs: np.ndarray, test: Split) -> History:
-        history, epochs = History(run.metrics, [*TIMES, *distiller.means, "val_accuracy"]), 0
+        measured = [f"val_{metric.name}" for metric in distiller.monitored.metrics]
+        history, epochs = History(run.metrics, [*TIMES, *distiller.means, *measured]), 0
         if checkpoint := run.latest_checkpoint():
             path, epochs = checkpoint
             distiller.load_weights(path)
@@ -130,7 +135,7 @@ class Experiment:
             distiller.fit(
                 initial_epoch=epochs,
                 validation_data=(inputs, test.labels),
-                validation_batch_size=256,
+                validation_batch_size=images_at_a_time(inputs.shape),
                 validation_freq=evaluated,
                 callbacks=self._callbacks(run, history, epochs),
                 verbose=0,
@@ -149,6 +154,15 @@ class Experiment:
             callbacks.ImageGrids(run, self.images_every_epochs, self.task.data.class_names),
             callbacks.Checkpoints(run, self.checkpoint_every_epochs),
         ]
+
+    def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, test: Split) -> None:
+        chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
+        images = test.unit_images[chosen]
+        inputs = np.asarray(distiller.teacher.to_inputs(images, "unit"))
+        networks = {"teacher": distiller.teacher.model, "student": distiller.student}
+        predicted = {name: predicted_classes(network, inputs) for name, network in networks.items()}
+        with written_aside(run.test_images) as aside:
+            save_mask_grid(aside, images, {"truth": test.labels[chosen], **predicted}, self.task.data.class_names)
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
         if keras.backend.backend() != "tensorflow":

@@ -31,9 +31,9 @@ def small_deeplab(
 ) -> keras.Model:
     """Builds a segmenter in the manner of DeepLabV3+ that trains on 2 CPU cores.
 
-    Residual stages at 1/2, 1/4 and 1/8 of the image's size; at 1/8, side by side, a 1x1 convolution, atrous ones and the
-    mean over the image; their up-sampled mixture meets the features at 1/4, and logits at 1/4 are up-sampled
-    bilinearly.
+    A convolution at 1/2 of the image's size and residual stages at 1/4 and 1/8; at 1/8, side by side, a 1x1
+    convolution, atrous ones and the mean over the image; their up-sampled mixture meets the features at 1/4, and the
+    logits there are up-sampled bilinearly.
 
     Args:
         image_shape: height, width (both divisible by 8) and channels.

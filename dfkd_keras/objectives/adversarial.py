@@ -15,8 +15,8 @@ class AdversarialDiscrepancy(Term):
     """The negative discrepancy of student and teacher, so that images grow hard for the student.
 
     L_adv(x) = -1{argmax s(x) = argmax t(x)} D(t(x), s(x)). The mask, "decision" in CMI (Fang et al., IJCAI 2021) and
-    Fast (Fang et al., AAAI 2022), leaves out images, of a segmenter pixels, that the student already gets wrong. At most
-    0.
+    Fast (Fang et al., AAAI 2022), leaves out images (of a segmenter: pixels) that the student already gets wrong. At
+    most 0.
 
     Args:
         discrepancy: D, `(teacher_logits, student_logits) -> [B]`; the Kullback-Leibler divergence KL(p_t || p_s) at

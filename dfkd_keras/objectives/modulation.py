@@ -27,7 +27,7 @@ class Modulation(Configured):
             focal loss (Lin et al., ICCV 2017).
         category: the class c is the "target" that the image is meant to be of, or the one the teacher has "predicted".
             They differ while images are poor. Then "predicted" takes weight from just those images that should leave a
-            frequent class, or a wrong one that the teacher is sure of. Pixels have no target: theirs is always predicted.
+            frequent class, or a wrong one that the teacher is sure of. Pixels have no target: theirs is predicted.
         floor: what phi is raised to at least.
         normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
             scaling it.

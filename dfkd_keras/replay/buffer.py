@@ -24,7 +24,7 @@ class ReplayBuffer(Component):
     update), so that each is soon seen.
 
     Args:
-        capacity_images: how many images it holds, a byte for each value: 3,072 each at 32x32x3, and 786 MB for 16,000 of
+        capacity_images: how many images it holds, a byte for each value: 3,072 each at 32x32x3, 786 MB for 16,000 at
             128x128x3; None for as many as the schedule will write, a memory that only grows (Fast).
         sampling: which images the student sees.
         eviction: which images go when it is full.

@@ -42,11 +42,13 @@ class Synthesizer(Component):
 
     Class attributes:
         works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
+        trains: whether it has something to train; otherwise the schedule makes no updates of it.
         teaches_terms: whether it lets terms learn that have something to learn.
         provides: what terms may need of it, out of `OWN_NEEDS`.
     """
 
     works_by_rounds = False
+    trains = True
     teaches_terms = False
     provides = frozenset()
 
