@@ -7,14 +7,17 @@ from dfkd_keras.metrics import IGNORED
 
 CLASS_NAMES = ("ground", "disc", "square", "triangle", "ring")
 SEEDS = {"train": 0, "test": 1}
+COLOURS = ((90, 90, 90), (200, 60, 60), (60, 190, 80), (70, 90, 210), (210, 190, 60))  # of the classes, in RGB
+SCATTER = 45.0  # standard deviation of a shape's colour
 VOID_WIDTH = 0.5  # pixels to either side of an edge
 
 
 def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> ImageDataset:
     """Returns drawings of discs, squares, triangles and rings, always the same ones.
 
-    An image has two to five shapes, which overlap, in colours of their own on a ground of coloured waves and noise;
-    what a pixel shows is told by the outline alone. The pixels on an outline are of no class.
+    An image has two to five shapes, which overlap, on a ground of coloured waves and noise. A shape's colour scatters
+    around that of its class, so that it often, but not always, tells what the outline does. The pixels on an outline
+    are of no class.
 
     Args:
         size: height and width, in pixels.
@@ -39,12 +42,12 @@ def _draw(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[:size, :size].astype(np.float32)
     angle, wavelength = rng.uniform(0, np.pi), rng.uniform(4.0, 16.0) * size / 64
     waves = np.sin((np.cos(angle) * x + np.sin(angle) * y) * 2 * np.pi / wavelength)[..., None]
-    image = rng.uniform(40, 160, 3) + rng.uniform(-40, 40, 3) * waves
+    image = rng.normal(COLOURS[0], SCATTER) + rng.uniform(-40, 40, 3) * waves
     mask = np.zeros((size, size), np.uint8)
     for _ in range(rng.integers(2, 6)):
         label = rng.integers(1, len(CLASS_NAMES))
         distance = _signed_distance(label, x, y, rng, size)
-        colour = rng.uniform(0, 255, 3) + rng.uniform(-20, 20) * waves
+        colour = rng.normal(COLOURS[label], SCATTER) + rng.uniform(-20, 20) * waves
         image = np.where(distance[..., None] < 0, colour, image)
         mask = np.where(distance < 0, label, mask)
         mask = np.where(np.abs(distance) < VOID_WIDTH, IGNORED, mask)

@@ -53,9 +53,9 @@ def tfds_dataset(
 
 
 def tfds_segmentation(
-    name: str = "camvid",
+    name: str,
+    class_names: Sequence[str],
     size: tuple[int, int] = (96, 128),
-    class_names: Sequence[str] = (),
     ignore_label: int | None = None,
     first_label: int = 0,
     image_feature: str = "image",
@@ -65,12 +65,12 @@ def tfds_segmentation(
     train_split: str = "train",
     test_split: str = "test",
 ) -> ImageDataset:
-    """Returns a TFDS segmentation data set as arrays in memory.
+    """Returns a TFDS segmentation data set of colour images as arrays in memory.
 
     Args:
         name: of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
+        class_names: one per class, in the order of their labels.
         size: height and width that images (bilinearly) and masks (to the nearest label) are resized to, in pixels.
-        class_names: one per class, in the order of their labels; those of the mask's feature by default.
         ignore_label: of pixels of no class; None if there are none.
         first_label: that of the first class.
         image_feature: the feature that holds the images.
@@ -84,32 +84,30 @@ def tfds_segmentation(
         The data set; its splits are read when asked for.
 
     Raises:
-        FileNotFoundError: if the data are not there and cannot be downloaded.
-        ValueError: if the data set is unknown, lacks a feature, or its classes are not named; when a split is loaded,
-            for a label that is neither a class nor `ignore_label`.
+        FileNotFoundError: when a split is loaded, if the data are not there and cannot be downloaded.
+        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in colour, or for
+            a label that is neither a class nor `ignore_label`.
     """
-    builder = _builder(name, data_dir)
-    features = builder.info.features or {}
-    if missing := sorted({image_feature, mask_feature} - set(features)):
-        raise ValueError(
-            f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name its features in "
-            "tfds_segmentation.image_feature and .mask_feature."
-        )
-    names = tuple(class_names or getattr(features[mask_feature], "names", None) or ())
-    if not names:
-        raise ValueError(f"the classes of {name!r} have no names: give tfds_segmentation.class_names.")
 
     def load(split: SplitName) -> Split:
-        keys, part = (image_feature, mask_feature), train_split if split == "train" else test_split
+        builder, keys = _builder(name, data_dir), (image_feature, mask_feature)
+        features = builder.info.features or {}
+        if missing := sorted({*keys} - set(features)):
+            raise ValueError(
+                f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name its features "
+                "in tfds_segmentation.image_feature and .mask_feature."
+            )
+        if features[image_feature].shape[-1] != 3:
+            raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
         batches = [
             (resize(images, size), resize_masks(masks[..., 0], size))
-            for images, masks in _read(builder, part, keys, download)
+            for images, masks in _read(builder, train_split if split == "train" else test_split, keys, download)
         ]
         images, masks = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        return Split(images, known_masks(masks, len(names), ignore_label, first_label))
+        return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
 
-    source = f"{builder.data_path} {train_split} {test_split} {ignore_label} {first_label}"
-    return ImageDataset(name, (*size, features[image_feature].shape[-1]), names, load, source, masks=True)
+    source = f"{data_dir} {train_split} {test_split} {ignore_label} {first_label}"
+    return ImageDataset(name, (*size, 3), tuple(class_names), load, source, masks=True)
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
@@ -120,7 +118,10 @@ def _builder(name: str, data_dir: str | None) -> Any:
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
-        raise ValueError(f"data set {name!r} is unknown to TensorFlow Datasets: check its name.") from error
+        raise ValueError(
+            f"data set {name!r} is unknown to TensorFlow Datasets: check its name or, if it is one of your own, set "
+            "TFDS_DATA_DIR to the folder that holds it."
+        ) from error
 
 
 def _read(builder: Any, split: str, features: tuple[str, str], download: bool) -> Iterator[tuple[Any, Any]]:
