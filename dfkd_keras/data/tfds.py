@@ -94,8 +94,8 @@ def tfds_segmentation(
         features = builder.info.features or {}
         if missing := sorted({*keys} - set(features)):
             raise ValueError(
-                f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name its features "
-                "in tfds_segmentation.image_feature and .mask_feature."
+                f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
+                "tfds_segmentation.image_feature and .mask_feature."
             )
         if features[image_feature].shape[-1] != 3:
             raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")

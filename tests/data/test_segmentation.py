@@ -79,7 +79,7 @@ def test_nyuv2_pairs_images_and_masks_by_their_numbers(nyuv2_folder):
 
 def test_nyuv2_reports_what_is_missing_or_wrong(nyuv2_folder):
     (nyuv2_folder / "test_labels_13" / "new_nyu_class13_0004.png").unlink()
-    with pytest.raises(FileNotFoundError, match="number 4 of the test split .* without a mask"):
+    with pytest.raises(FileNotFoundError, match=r"number 4 of the test split .* without a mask"):
         nyuv2(str(nyuv2_folder)).load("test")
     Image.fromarray(np.full((12, 16), 40, np.uint8)).save(nyuv2_folder / "train_labels_13" / "new_nyu_class13_0001.png")
     with pytest.raises(ValueError, match="a mask holds the label 40"):

@@ -58,7 +58,7 @@ def test_a_method_with_one_target_for_an_image_is_refused(method):
 
 
 def test_random_classes_are_refused_for_pixels():
-    with pytest.raises(ValueError, match="a term needs labels, one for each image.*use OneHotCrossEntropy"):
+    with pytest.raises(ValueError, match=r"a term needs labels, one for each image.*use OneHotCrossEntropy"):
         build("ssdkd.gin", "target_term = @TargetCrossEntropy()")
 
 
