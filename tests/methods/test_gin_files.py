@@ -30,6 +30,7 @@ TASKS = [task for task in TASKS if "cifar100" not in task or "wrn40_2_wrn16_1" i
 # Files that differ from others in numbers alone build the same large networks once more.
 SLOW = (
     "papers/fast5",
+    "shapes",
     "camvid",
     "nyuv2",
     "papers/fast10",
