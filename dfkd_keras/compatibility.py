@@ -25,11 +25,28 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    classes = check_outputs(student, teacher.image_shape)
+    *positions, classes = outputs = check_outputs(student, teacher.image_shape)
     if classes != teacher.classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
             f"{teacher.classes}: build the student with {teacher.classes} classes."
+        )
+    if outputs != teacher.logits_shape:
+        raise ValueError(
+            f"student {student.name!r} gives logits at {tuple(positions)} positions, but the teacher "
+            f"{teacher.model.name!r} at {teacher.logits_shape[:-1]}: choose a "
+            f"{'segmenter of the same resolution' if teacher.segments else 'classifier'} for the student."
+        )
+
+
+def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
+    """Raises ValueError if a term wants to tell a segmenter what it is to see in an image as a whole."""
+    needs = synthesizer.objective.needs & {"labels", "soft_labels"}
+    if teacher.segments and needs:
+        raise ValueError(
+            f"a term needs {' and '.join(sorted(needs))}, one for each image, but the teacher {teacher.model.name!r} "
+            "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (gin: "
+            "target_term), or another method."
         )
 
 
@@ -40,6 +57,12 @@ def check_memory(
     modulation: Modulation | None,
 ) -> None:
     """Raises ValueError if something needs a memory and there is none, or the other way round."""
+    if any(kind.synthesis for kind in schedule.kinds) != synthesizer.trains:
+        remedy = "give it synthesis_epochs" if synthesizer.trains else "use TwoStage(synthesis_epochs=0)"
+        raise ValueError(
+            f"{type(synthesizer).__name__} has {'something' if synthesizer.trains else 'nothing'} to train, which "
+            f"{type(schedule).__name__} does not plan for: {remedy}."
+        )
     counts_classes = "class_counts" in synthesizer.objective.needs or (modulation and modulation.diversity)
     if counts_classes and not replay.keeps_images:
         raise ValueError(

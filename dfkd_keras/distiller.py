@@ -11,10 +11,11 @@ from keras.src.trainers.compile_utils import MetricsList
 from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
-from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_weights
+from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_targets, check_weights
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
+from dfkd_keras.metrics import monitored
 from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
@@ -78,6 +79,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_counts("DataFreeDistiller", batch_size=batch_size)
         check_seed("DataFreeDistiller", seed)
         check_student(student, self.teacher)
+        check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
         check_weights(self.student_loss, self.replay, modulation)
         self._matching = FeatureMatching(self.student_loss, self.teacher, student)
@@ -87,7 +89,7 @@ class DataFreeDistiller(Configured, keras.Model):
         names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement", *self.replay.names]
         self.random_state = RandomState([student, synthesizer])
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.monitored = _Monitored([keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+        self.monitored = _Monitored(monitored(self.teacher.classes, self.teacher.segments))
         self.updates = self.schedule.updates(epoch=0)
         self._train_functions = {}
         self.built = True
@@ -99,7 +101,7 @@ class DataFreeDistiller(Configured, keras.Model):
             optimizer: the student's, a Keras optimizer or its name.
             synthesis_optimizer: the synthesizer's, likewise.
             **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss` of `keras.Model.compile`;
-                what the student matches is `student_loss`, and accuracy is always measured.
+                what the student matches is `student_loss`, and what is measured follows from the teacher.
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:
@@ -141,8 +143,8 @@ class DataFreeDistiller(Configured, keras.Model):
                 Keras does not save.
             callbacks: Keras callbacks.
             **kwargs: `validation_data` (real images in the student's input space and integer labels, giving
-                `val_accuracy`), `validation_batch_size`, `validation_freq`, `initial_epoch`, `verbose` of
-                `keras.Model.fit`.
+                `val_accuracy`, or masks, which give `val_mean_iou` too), `validation_batch_size`, `validation_freq`,
+                `initial_epoch`, `verbose` of `keras.Model.fit`.
 
         Returns:
             Keras' history. In epochs without updates of a side, that side's losses are 0.
@@ -203,7 +205,7 @@ class DataFreeDistiller(Configured, keras.Model):
 
     @gradient.test_step
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
-        """Returns the student's accuracy so far, for images in its input space and integer labels."""
+        """Returns the student's accuracy (and mean IoU) so far, for images in its input space and integer labels."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.monitored.update_state(labels, self.student(images, training=False))
         return self.monitored.result()
@@ -273,7 +275,7 @@ class DataFreeDistiller(Configured, keras.Model):
 
 
 class _Monitored(MetricsList):
-    """A list in which Keras' callbacks find out by themselves that accuracy is to be maximised."""
+    """A list in which Keras' callbacks find out by themselves that its metrics are to be maximised."""
 
     def result(self) -> dict[str, Any]:
         return self.get_result()

@@ -1,4 +1,4 @@
-"""Named features of any model: the input of its last dense layer, its stages, or the output of a layer.
+"""Named features of any model: the input of the layer that gives its logits, its stages, or the output of a layer.
 
 Shapes are found out by running the model once, so that nested and subclassed models need no symbolic graph.
 """
@@ -28,8 +28,8 @@ def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_sha
     Args:
         taps: what to record with.
         model: a built Keras model.
-        names: "penultimate" for the input of the last dense layer; "stage_1", "stage_2", ... for the last map at each
-            resolution, from the largest on; or the name of a layer, for its output.
+        names: "penultimate" for the input of the layer that gives the logits; "stage_1", "stage_2", ... for the last
+            map at each resolution, from the largest on; or the name of a layer, for its output.
         image_shape: height, width and channels of the model's images.
 
     Raises:
@@ -38,12 +38,26 @@ def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_sha
     found = None
     for name in names:
         if name == PENULTIMATE:
-            taps.tap(last_dense(model), lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs}))
+            taps.tap(logits_layer(model, image_shape), lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs}))
         elif (layer := {layer.name: layer for layer in flat_layers(model)}.get(name)) is not None:
             taps.tap(layer, _keeping(name))
         else:
             found = found or stages(model, image_shape)
             taps.tap(*_stage(model, name, found))
+
+
+def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
+    """Returns the layer that gives a model's logits: the last dense one; in a segmenter, that or a convolution.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    taps, run = Taps(), []
+    for layer in flat_layers(model):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            taps.tap(layer, lambda kept, inputs, outputs, layer=layer: run.append(layer))
+    outputs = _run_once(model, image_shape, taps)
+    return run[-1] if len(outputs.shape) == 4 and run else last_dense(model)
 
 
 def last_dense(model: keras.Model) -> keras.layers.Dense:
@@ -67,14 +81,19 @@ def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tupl
     for layer in flat_layers(model):
         if not isinstance(layer, NO_STAGES):
             taps.tap(layer, lambda kept, inputs, outputs, layer=layer: seen.append((layer, outputs)))
-    try:
-        with taps.recording():
-            model(np.zeros([1, *size], "float32"), training=False)
-    finally:
-        taps.release()
+    _run_once(model, image_shape, taps)
     maps = [(tuple(outputs.shape[1:3]), layer) for layer, outputs in seen if _is_map(outputs, size)]
     found = dict(maps)  # the last one wins
     return {resolution: found[resolution] for resolution in sorted(found, reverse=True)}
+
+
+def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], taps: Taps) -> Any:
+    """Shows a model a black image and what passes through it to taps, which are then taken off; returns its outputs."""
+    try:
+        with taps.recording():
+            return model(np.zeros([1, *(length or 32 for length in image_shape)], "float32"), training=False)
+    finally:
+        taps.release()
 
 
 def _is_map(outputs: Any, size: list[int]) -> bool:

@@ -1,21 +1,34 @@
 """How good a student is, on real images."""
 
+import math
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
+IGNORED = 255  # the label of a pixel of no class, which is not trained on, nor counted
+METRICS = {"accuracy": "accuracy", "mean_iou": "mean IoU"}  # what scores are called in reports
+PIXELS_AT_A_TIME = 256 * 32 * 32
 
-def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int = 256) -> np.ndarray:
+
+def images_at_a_time(shape: tuple[int, ...]) -> int:
+    """Returns how many images of shape `[..., H, W, C]` to evaluate at once: 256 of 32x32, fewer of larger ones."""
+    return max(1, PIXELS_AT_A_TIME // math.prod(shape[-3:-1]))
+
+
+def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int | None = None) -> np.ndarray:
     """Returns the class with the largest output.
 
     Args:
         model: gives logits or probabilities, class axis last.
         inputs: `[N, H, W, C]` as the model takes them.
-        batch_size: images at a time.
+        batch_size: images at a time; by default see `images_at_a_time`.
 
     Returns:
         Integers `[N]`, or `[N, H, W]` for a segmenter.
     """
+    batch_size = batch_size or images_at_a_time(inputs.shape)
     classes = [
         ops.convert_to_numpy(ops.argmax(model(inputs[start : start + batch_size], training=False), axis=-1))
         for start in range(0, len(inputs), batch_size)
@@ -26,3 +39,47 @@ def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int = 
 def agreement(classes: np.ndarray, others: np.ndarray) -> float:
     """Returns the fraction of equal entries: of predictions and labels, the accuracy."""
     return float(np.mean(classes == others))
+
+
+def scores(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:
+    """Returns what predictions are worth, by name, what is reported first being the first.
+
+    Args:
+        predicted: classes `[N]`, or `[N, H, W]` of a segmenter.
+        labels: likewise; pixels labelled `IGNORED` do not count.
+        classes: K.
+
+    Returns:
+        The "accuracy", of a segmenter that of pixels; before it, for a segmenter, "mean_iou": the mean over the classes
+        of how many pixels are and are predicted of a class, as a fraction of those that are or are predicted so; a
+        class that neither has is left out.
+    """
+    if labels.ndim == 1:
+        return {"accuracy": agreement(predicted, labels)}
+    known = labels != IGNORED
+    pairs = labels[known].astype(np.int64) * classes + predicted[known]
+    confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    both, either = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
+    mean_iou = np.mean(both[either > 0] / either[either > 0])
+    return {"mean_iou": float(mean_iou), "accuracy": float(both.sum() / max(confusion.sum(), 1))}
+
+
+class PixelAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """The fraction of pixels predicted right, those labelled `IGNORED` left out, for `keras.Model.fit`."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Counts masks `[B, H, W]` and logits `[B, H, W, K]`; `sample_weight` has no effect."""
+        return super().update_state(y_true, y_pred, ops.cast(ops.not_equal(y_true, IGNORED), "float32"))
+
+
+def monitored(classes: int, masks: bool) -> list[keras.metrics.Metric]:
+    """Returns Keras metrics of logits that come to the same as `scores`, in its order.
+
+    Args:
+        classes: K.
+        masks: whether labels are a class for each pixel.
+    """
+    if not masks:
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    mean_iou = keras.metrics.MeanIoU(classes, name="mean_iou", ignore_class=IGNORED, sparse_y_pred=False)
+    return [mean_iou, PixelAccuracy(name="accuracy")]

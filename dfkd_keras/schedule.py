@@ -101,7 +101,7 @@ class TwoStage(Schedule):
     """First the synthesizer alone, then the student on the frozen synthesizer, as RDSKD does.
 
     Args:
-        synthesis_epochs: epochs of one synthesis update a step.
+        synthesis_epochs: epochs of one synthesis update a step; 0 for a synthesizer that has nothing to train.
         student_epochs: epochs of one student update a step, which follow.
         steps_per_epoch: steps an epoch.
     """
@@ -111,7 +111,8 @@ class TwoStage(Schedule):
     steps_per_epoch: int = 120
 
     def __post_init__(self):
-        check_counts("TwoStage", **dataclasses.asdict(self))
+        check_counts("TwoStage", minimum=0, synthesis_epochs=self.synthesis_epochs)
+        check_counts("TwoStage", student_epochs=self.student_epochs, steps_per_epoch=self.steps_per_epoch)
 
     @property
     def epochs(self) -> int:
@@ -121,11 +122,11 @@ class TwoStage(Schedule):
     @property
     def kinds(self) -> tuple[Updates, ...]:
         """Every kind of step that occurs."""
-        return (Updates(1, 0), Updates(0, 1))
+        return (Updates(1, 0), Updates(0, 1)) if self.synthesis_epochs else (Updates(0, 1),)
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         """Returns what the given step of an epoch does; both count from 0."""
-        return self.kinds[0] if epoch < self.synthesis_epochs else self.kinds[1]
+        return self.kinds[0] if epoch < self.synthesis_epochs else self.kinds[-1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,8 +53,8 @@ class Teacher(Component):
         input_space: "unit" (default) if the model takes images in [0, 1] and normalises them itself, "normalised" if
             it takes them normalised. The student takes the same.
         outputs: "logits" (default), or "probabilities" for a model that ends in softmax; its logarithm is then used.
-        features: what terms on features get: "penultimate", the input of the last dense layer; "stage_1", "stage_2",
-            ..., the last map at each resolution; or names of layers, for their outputs.
+        features: what terms on features get: "penultimate", the input of the layer that gives the logits; "stage_1",
+            "stage_2", ..., the last map at each resolution; or names of layers, for their outputs.
         image_shape: height, width and channels, for a subclassed model, which does not know them.
 
     Raises:
@@ -80,7 +80,17 @@ class Teacher(Component):
         self.input_space, self.outputs, self.features = input_space, outputs, tuple(features)
         self._taps, self._met, self._tapped = Taps(), set(), set()
         self.image_shape = tuple(image_shape or input_image_shape(model))
-        self.classes = check_outputs(model, self.image_shape, outputs)
+        self.logits_shape = check_outputs(model, self.image_shape, outputs)
+
+    @property
+    def classes(self) -> int:
+        """How many classes it knows, K."""
+        return self.logits_shape[-1]
+
+    @property
+    def segments(self) -> bool:
+        """Whether it has logits for each pixel, rather than for the image as a whole."""
+        return len(self.logits_shape) > 1
 
     def provide(self, needs: Collection[str], features: Collection[str] = ()) -> None:
         """Prepares the model for what the terms need, before the first pass.
@@ -143,7 +153,7 @@ def check_outputs(
     model: keras.Model,
     image_shape: tuple[int | None, ...],
     expected: Literal["logits", "probabilities"] = "logits",
-) -> int:
+) -> tuple[int, ...]:
     """Checks on random images whether a model gives logits or probabilities.
 
     Args:
@@ -152,7 +162,7 @@ def check_outputs(
         expected: what its outputs ought to be.
 
     Returns:
-        The number of classes, the size of the last axis.
+        The shape of the outputs without the batch, `(K,)` or `(H, W, K)`.
 
     Raises:
         ValueError: if the outputs are of the other kind or not finite, or `expected` is unknown.
@@ -175,7 +185,7 @@ def check_outputs(
             f"model {model.name!r} does not give probabilities (rows sum to {outputs.sum(axis=-1).flat[0]:.3g}): "
             "set Teacher.outputs='logits'."
         )
-    return outputs.shape[-1]
+    return outputs.shape[1:]
 
 
 def _statistics_recorder(layer: keras.layers.BatchNormalization):

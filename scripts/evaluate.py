@@ -18,7 +18,7 @@ flags.DEFINE_string("student", None, "A .keras file, or the version folder of a 
 
 
 def evaluate() -> None:
-    """Prints accuracy and agreement with the teacher on the task's real test images."""
+    """Prints accuracy (of a segmenter also mean IoU) and agreement with the teacher on the task's real test images."""
     task = configured_experiment().task
     teacher, test = task.teacher(), task.test_split()
     inputs = teacher.to_inputs(test.unit_images, "unit")
@@ -31,7 +31,7 @@ def evaluate() -> None:
         "student": str(path),
         "task": task.name,
         "test_images": len(test.labels),
-        "accuracy": metrics.agreement(student, test.labels),
+        **metrics.scores(student, test.labels, teacher.classes),
         "agreement": metrics.agreement(student, metrics.predicted_classes(teacher.model, inputs)),
     }
     print(json.dumps(results))

@@ -22,9 +22,12 @@ flags.DEFINE_list("images", None, "PNG or JPEG files, decoded by the server; or 
 
 
 def predict() -> None:
-    """Prints the class of every image."""
+    """Prints the class of every image, or of a segmenter the masks."""
     started = time.perf_counter()
     outputs = ask([Path(name) for name in FLAGS.images])
+    if "mask" in outputs:
+        print(json.dumps({"mask": outputs["mask"].tolist(), "seconds": time.perf_counter() - started}))
+        return
     names = outputs.get("class_name", outputs["class_id"]).tolist()
     for number, (name, probabilities) in enumerate(zip(names, outputs["probabilities"], strict=True)):
         print(f"image {number}: {name} ({probabilities.max():.1%})")

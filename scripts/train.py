@@ -3,6 +3,8 @@
 from absl import flags
 from commandline import configured_experiment, main
 
+from dfkd_keras.experiment.report import headline
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/METHOD-TASK-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Go on with an interrupted run of the same configuration; --noresume starts over.")
@@ -14,10 +16,7 @@ def train() -> None:
     experiment = configured_experiment()
     run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
     results = experiment.run(run_dir, FLAGS.resume, max_minutes=FLAGS.max_minutes)
-    print(
-        f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "
-        f"on {results['test_images']:,} real test images"
-    )
+    print(headline(results))
     if results["stopped_by"]:
         print(f"training ended early, by {results['stopped_by']}")
     print(f"see {run_dir}/report.html")

@@ -16,7 +16,11 @@ def train_teacher() -> None:
     teacher, test = task.teacher(), task.test_split()
     task.check(teacher)
     classes = metrics.predicted_classes(teacher.model, teacher.to_inputs(test.unit_images, "unit"))
-    print(f"teacher {metrics.agreement(classes, test.labels):.2%} on real test images")
+    told = (
+        f"{metrics.METRICS[name]} {value:.2%}"
+        for name, value in metrics.scores(classes, test.labels, teacher.classes).items()
+    )
+    print(f"teacher: {', '.join(told)} on real test images")
     if FLAGS.output:
         with written_aside(FLAGS.output) as aside:
             teacher.model.save(aside)

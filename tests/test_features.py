@@ -136,3 +136,10 @@ def test_attention_transfer_reaches_the_student_and_it_can_be_saved(make_distill
     images = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype("float32")
     loaded = keras.saving.load_model(tmp_path / "student.keras")
     np.testing.assert_allclose(loaded(images), distiller.student(images), atol=1e-6)
+
+
+def test_the_penultimate_feature_of_a_segmenter_is_the_input_of_its_last_convolution():
+    shape = (32, 32, 3)
+    assert recorded(models.small_deeplab(shape, width=4), ["penultimate"], shape) == {"penultimate": (2, 8, 8, 8)}
+    by_pixel = keras.Sequential([layers.Input(shape), layers.Conv2D(7, 3, padding="same"), layers.Dense(4)])
+    assert recorded(by_pixel, ["penultimate"], shape) == {"penultimate": (2, 32, 32, 7)}

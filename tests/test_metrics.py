@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from dfkd_keras import metrics, models
 
@@ -12,3 +13,53 @@ def test_predicted_classes_do_not_depend_on_the_batch_size(rng):
     classes = metrics.predicted_classes(model, images)
     np.testing.assert_array_equal(classes, np.argmax(model(images), axis=-1))
     np.testing.assert_array_equal(classes, metrics.predicted_classes(model, images, batch_size=3))
+
+
+def naive_mean_iou(predicted, labels, classes):
+    """Pixel by pixel, with sets of their places."""
+    ratios = []
+    for label in range(classes):
+        known = {place for place in np.ndindex(labels.shape) if labels[place] != 255}
+        true = {place for place in known if labels[place] == label}
+        made = {place for place in known if predicted[place] == label}
+        if true | made:
+            ratios.append(len(true & made) / len(true | made))
+    return sum(ratios) / len(ratios)
+
+
+@pytest.mark.parametrize("absent", [(), (1,), (0, 3)])
+def test_mean_iou_leaves_out_ignored_pixels_and_absent_classes(absent, rng):
+    present = [label for label in range(5) if label not in absent]
+    labels, predicted = (rng.choice(present, size=(3, 8, 6)).astype(np.uint8) for _ in range(2))
+    labels[rng.random(labels.shape) < 0.2] = metrics.IGNORED
+    scores = metrics.scores(predicted, labels, 5)
+    assert list(scores) == ["mean_iou", "accuracy"]
+    assert scores["mean_iou"] == pytest.approx(naive_mean_iou(predicted, labels, 5))
+    assert scores["accuracy"] == pytest.approx(np.mean((predicted == labels)[labels != metrics.IGNORED]))
+
+
+def test_a_class_that_is_predicted_but_never_there_counts_as_0():
+    labels, predicted = np.zeros((1, 2, 2), np.uint8), np.array([[[0, 0], [0, 1]]])
+    assert metrics.scores(predicted, labels, 3)["mean_iou"] == pytest.approx((0.75 + 0) / 2)
+
+
+def test_the_metrics_of_fit_are_the_same_in_batches(rng):
+    logits = rng.normal(size=(6, 8, 6, 5)).astype("float32")
+    logits[..., 2] = -9.0
+    labels = rng.choice([0, 1, 3, metrics.IGNORED], size=(6, 8, 6)).astype(np.uint8)
+    measured = metrics.monitored(5, masks=True)
+    for metric in measured:
+        for batch in range(0, 6, 2):
+            metric.update_state(labels[batch : batch + 2], logits[batch : batch + 2])
+    expected = metrics.scores(logits.argmax(-1), labels, 5)
+    assert {metric.name: float(metric.result()) for metric in measured} == pytest.approx(expected)
+
+
+def test_classes_of_images_have_an_accuracy_alone():
+    assert metrics.scores(np.array([1, 2, 3, 4]), np.array([1, 2, 0, 4]), 5) == {"accuracy": 0.75}
+
+
+def test_large_images_are_evaluated_in_small_batches():
+    assert metrics.images_at_a_time((100, 32, 32, 3)) == 256
+    assert metrics.images_at_a_time((128, 128, 3)) == 16
+    assert metrics.images_at_a_time((4, 2048, 2048, 3)) == 1

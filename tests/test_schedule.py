@@ -26,7 +26,6 @@ def test_kinds_are_all_that_occurs():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: dk.TwoStage(0, 1),
         lambda: dk.TwoStage(1, 0),
         lambda: dk.Alternating(1, 0),
         lambda: dk.Rounds(student_updates=0),
@@ -106,3 +105,12 @@ def test_every_update_has_a_draw_of_its_own():
     assert dk.Alternating(1, 2, 10, shared_latents=True).updates(0).draws == 12
     with pytest.raises(ValueError, match="must be True or False"):
         dk.Alternating(shared_latents="yes")
+
+
+def test_a_schedule_without_synthesis_has_updates_of_the_student_alone(make_distiller):
+    schedule = dk.TwoStage(synthesis_epochs=0, student_epochs=2, steps_per_epoch=3)
+    assert (schedule.epochs, schedule.kinds, schedule.in_all()[:2]) == (2, (Updates(0, 1),), (0, 6))
+    with pytest.raises(ValueError, match="must be a whole number of at least 0"):
+        dk.TwoStage(-1, 1)
+    with pytest.raises(ValueError, match="GeneratorSynthesizer has something to train, which TwoStage does not plan"):
+        make_distiller(schedule)

@@ -1,7 +1,9 @@
-"""Real images: to train a teacher and to evaluate, never to distil."""
+"""Real images: to train a teacher and to evaluate, never to distil but for comparison."""
 
 from dfkd_keras.data.dataset import ImageDataset, Split
 from dfkd_keras.data.digits import digits
-from dfkd_keras.data.tfds import tfds_dataset
+from dfkd_keras.data.nyuv2 import nyuv2
+from dfkd_keras.data.shapes import shapes
+from dfkd_keras.data.tfds import tfds_dataset, tfds_segmentation
 
-__all__ = ["ImageDataset", "Split", "digits", "tfds_dataset"]
+__all__ = ["ImageDataset", "Split", "digits", "nyuv2", "shapes", "tfds_dataset", "tfds_segmentation"]

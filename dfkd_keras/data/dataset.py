@@ -1,4 +1,4 @@
-"""What a classification data set is to this package."""
+"""What a data set of classification or segmentation is to this package."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,11 +7,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from keras import ops
 
+from dfkd_keras.metrics import IGNORED
+
 SplitName = Literal["train", "test"]
 
 
 class Split(NamedTuple):
-    """Images uint8 `[N, H, W, C]` and integer labels `[N]`, as NumPy arrays."""
+    """Images uint8 `[N, H, W, C]` and integer labels `[N]`, or masks uint8 `[N, H, W]`, as NumPy arrays."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -24,9 +26,9 @@ class Split(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
-    """A classification data set whose splits are loaded only when asked for.
+    """A data set of classification or segmentation whose splits are loaded only when asked for.
 
-    Distilling asks for "test" alone; "train" is for training a teacher.
+    Distilling asks for "test" alone; "train" is for training a teacher, and for a student to be compared with.
 
     Args:
         name: of the data set.
@@ -34,6 +36,7 @@ class ImageDataset:
         class_names: one per class.
         load: returns the split of the given name.
         source: what tells data of the same name apart, such as their folder and splits.
+        masks: whether a label is a class for each pixel; those of no class are `IGNORED`.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ImageDataset:
     class_names: tuple[str, ...]
     load: Callable[[SplitName], Split]
     source: str = ""
+    masks: bool = False
 
     @property
     def classes(self) -> int:
@@ -57,3 +61,38 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for chunk in np.array_split(images, max(1, len(images) // 4096))
     ]
     return np.clip(np.rint(np.concatenate(chunks)), 0, 255).astype(np.uint8)
+
+
+def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes masks `[N, h, w]` to `size`, `[N, H, W]`; each pixel takes the label of the nearest one."""
+    rows, columns = (
+        ((np.arange(length) + 0.5) * old / length).astype(int)
+        for length, old in zip(size, masks.shape[1:], strict=True)
+    )
+    return masks[:, rows[:, None], columns]
+
+
+def known_masks(labels: np.ndarray, classes: int, ignore_label: int | None = None, first_label: int = 0) -> np.ndarray:
+    """Turns a data set's masks into those of this package.
+
+    Args:
+        labels: integers `[N, H, W]`.
+        classes: how many there are.
+        ignore_label: of pixels of no class.
+        first_label: that of the first class.
+
+    Returns:
+        uint8 `[N, H, W]`, from 0 to classes - 1, or `IGNORED`.
+
+    Raises:
+        ValueError: for any other label.
+    """
+    labels = labels.astype(np.int32)
+    void = np.zeros(labels.shape, bool) if ignore_label is None else labels == ignore_label
+    masks = np.where(void, IGNORED, labels - first_label)
+    if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(classes, IGNORED))}):
+        raise ValueError(
+            f"a mask holds the label {wrong[0] + first_label}, but there are {classes} classes from {first_label} on "
+            f"and ignore_label={ignore_label}: name all classes, or the label of pixels of no class."
+        )
+    return masks.astype(np.uint8)

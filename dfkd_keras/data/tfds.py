@@ -1,12 +1,13 @@
-"""Any classification data set of TensorFlow Datasets, by name."""
+"""Any data set of classification or segmentation of TensorFlow Datasets, by name."""
 
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, resize
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks, resize, resize_masks
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +37,95 @@ def tfds_dataset(
         FileNotFoundError: if the data are not there and cannot be downloaded.
         ValueError: if the data set is unknown or not one of labelled images.
     """
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     builder = _builder(name, data_dir)
     features = builder.info.features
     if not features or not {"image", "label"} <= set(features):
         raise ValueError(f"data set {name!r} has no features 'image' and 'label': name a TFDS classification set.")
 
     def load(split: SplitName) -> Split:
-        return _read(builder, train_split if split == "train" else test_split, size, download)
+        keys, part = ("image", "label"), train_split if split == "train" else test_split
+        batches = [(resize(images, (size, size)), labels) for images, labels in _read(builder, part, keys, download)]
+        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        return Split(images, labels.astype(np.int32))
 
     shape, names = (size, size, features["image"].shape[-1]), tuple(features["label"].names)
     return ImageDataset(name, shape, names, load, source=f"{builder.data_path} {train_split} {test_split}")
+
+
+def tfds_segmentation(
+    name: str,
+    class_names: Sequence[str],
+    size: tuple[int, int] = (96, 128),
+    ignore_label: int | None = None,
+    first_label: int = 0,
+    image_feature: str = "image",
+    mask_feature: str = "segmentation_mask",
+    data_dir: str | None = None,
+    download: bool = True,
+    train_split: str = "train",
+    test_split: str = "test",
+) -> ImageDataset:
+    """Returns a TFDS segmentation data set of colour images as arrays in memory.
+
+    Args:
+        name: of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
+        class_names: one per class, in the order of their labels.
+        size: height and width that images (bilinearly) and masks (to the nearest label) are resized to, in pixels.
+        ignore_label: of pixels of no class; None if there are none.
+        first_label: that of the first class.
+        image_feature: the feature that holds the images.
+        mask_feature: the feature that holds the masks.
+        data_dir: as in `tfds_dataset`.
+        download: likewise.
+        train_split: likewise.
+        test_split: likewise.
+
+    Returns:
+        The data set; its splits are read when asked for.
+
+    Raises:
+        FileNotFoundError: when a split is loaded, if the data are not there and cannot be downloaded.
+        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in colour, or for
+            a label that is neither a class nor `ignore_label`.
+    """
+
+    def load(split: SplitName) -> Split:
+        builder, keys = _builder(name, data_dir), (image_feature, mask_feature)
+        features = builder.info.features or {}
+        if missing := sorted({*keys} - set(features)):
+            raise ValueError(
+                f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
+                "tfds_segmentation.image_feature and .mask_feature."
+            )
+        if features[image_feature].shape[-1] != 3:
+            raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
+        batches = [
+            (resize(images, size), resize_masks(masks[..., 0], size))
+            for images, masks in _read(builder, train_split if split == "train" else test_split, keys, download)
+        ]
+        images, masks = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
+
+    source = f"{data_dir} {train_split} {test_split} {ignore_label} {first_label}"
+    return ImageDataset(name, (*size, 3), tuple(class_names), load, source, masks=True)
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
-        raise ValueError(f"data set {name!r} is unknown to TensorFlow Datasets: check its name.") from error
+        raise ValueError(
+            f"data set {name!r} is unknown to TensorFlow Datasets: check its name or, if it is one of your own, set "
+            "TFDS_DATA_DIR to the folder that holds it."
+        ) from error
 
 
-def _read(builder: Any, split: str, size: int, download: bool) -> Split:
+def _read(builder: Any, split: str, features: tuple[str, str], download: bool) -> Iterator[tuple[Any, Any]]:
+    """Yields batches of two features of a split, the first of which is images."""
     import tensorflow_datasets as tfds
 
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
@@ -75,10 +141,6 @@ def _read(builder: Any, split: str, size: int, download: bool) -> Split:
             f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error
     # Images of different sizes are resized one by one: a batch would pad them to the largest.
-    one_size = None not in builder.info.features["image"].shape
-    batches = [
-        (resize(batch["image"], (size, size)), batch["label"])
-        for batch in tfds.as_numpy(data.batch(1024 if one_size else 1))
-    ]
-    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return Split(images, labels.astype(np.int32))
+    one_size = all(None not in builder.info.features[name].shape for name in features)
+    for batch in tfds.as_numpy(data.batch(1024 if one_size else 1)):
+        yield tuple(batch[name] for name in features)

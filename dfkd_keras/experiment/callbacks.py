@@ -1,13 +1,14 @@
 """What happens beside the training of a run, as Keras callbacks."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
 
 from dfkd_keras.experiment.history import History
-from dfkd_keras.experiment.pictures import save_class_grid
+from dfkd_keras.experiment.pictures import SHOWN_WITH_MASKS, save_class_grid, save_mask_grid
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
 from dfkd_keras.metrics import predicted_classes
@@ -65,7 +66,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 class ImageGrids(keras.callbacks.Callback):
-    """Draws a grid of synthetic images, one row per class as the teacher sees them.
+    """Draws a grid of synthetic images, one row per class as the teacher sees them; for a segmenter, with its masks.
 
     It draws every so many epochs of synthesis and after the last; while the synthesizer rests, nothing changes.
     """
@@ -79,9 +80,16 @@ class ImageGrids(keras.callbacks.Callback):
         schedule, after = self.model.schedule, epoch + 1
         last = after == self.params["epochs"] or not schedule.makes(after).synthesis
         if schedule.makes(epoch).synthesis and (after % self.every_epochs == 0 or last):
-            images = self.model.replay.show(self.images, self.model)
-            teacher = self.model.teacher
-            classes = predicted_classes(teacher.model, ops.convert_to_numpy(teacher.to_inputs(images, "unit")))
-            path = self.run.images / f"epoch-{epoch + 1:06d}.png"
-            with written_aside(path) as aside:
-                save_class_grid(aside, images, classes, self.class_names)
+            with written_aside(self.run.images / f"epoch-{epoch + 1:06d}.png") as aside:
+                self._draw(aside)
+
+    def _draw(self, path: Path) -> None:
+        teacher = self.model.teacher
+        images = self.model.replay.show(SHOWN_WITH_MASKS if teacher.segments else self.images, self.model)
+        inputs = ops.convert_to_numpy(teacher.to_inputs(images, "unit"))
+        classes = predicted_classes(teacher.model, inputs)
+        if teacher.segments:
+            masks = {"teacher": classes, "student": predicted_classes(self.model.student, inputs)}
+            save_mask_grid(path, images, masks, self.class_names)
+        else:
+            save_class_grid(path, images, classes, self.class_names)

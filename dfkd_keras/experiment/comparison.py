@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from dfkd_keras.experiment.history import read_history
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
+from dfkd_keras.metrics import METRICS
 
-COLUMNS = (
+COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
     "method",
     "seeds",
     "teacher_accuracy",
@@ -34,7 +35,7 @@ class Run(NamedTuple):
 
     Attributes:
         results: what its `results.json` holds.
-        curve: training seconds and accuracy at every evaluation.
+        curve: training seconds and accuracy, or mean IoU, at every evaluation.
     """
 
     results: dict[str, Any]
@@ -46,16 +47,26 @@ class Run(NamedTuple):
         run = RunDirectory(path)
         if not run.results.exists():
             return None
-        curve, seconds = [], 0.0
+        results, curve, seconds = json.loads(run.results.read_text()), [], 0.0
         for row in read_history(run.metrics):
             seconds += row["seconds"]
-            if "val_accuracy" in row:
-                curve.append((seconds, row["val_accuracy"]))
-        return cls(json.loads(run.results.read_text()), curve)
+            if (measured := f"val_{metric_of(results)}") in row:
+                curve.append((seconds, row[measured]))
+        return cls(results, curve)
 
     def seconds_to(self, accuracy: float) -> float | None:
         """Returns the training seconds at the first evaluation of at least this accuracy; None if there is none."""
         return next((seconds for seconds, reached in self.curve if reached >= accuracy), None)
+
+
+def metric_of(results: dict[str, Any]) -> str:
+    """Returns what a run's task is measured by, "accuracy" or "mean_iou"."""
+    return results.get("metric", "accuracy")  # which older runs do not tell
+
+
+def columns(metric: str) -> tuple[str, ...]:
+    """Returns the columns of a comparison by this metric."""
+    return tuple(name.replace("accuracy", metric) for name in COLUMNS)
 
 
 def summarise(runs: Sequence[Run], reference: str | None = None) -> list[dict[str, Any]]:
@@ -67,7 +78,7 @@ def summarise(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
             by default.
 
     Returns:
-        A row per method with the keys `COLUMNS`; accuracies are fractions, `student_accuracy_std` is None for one
+        A row per method with the keys `columns(metric)`; accuracies are fractions, their deviation is None for one
         seed, `seconds` are of training, and `seconds_to_reference` is None unless every seed gets there.
     """
     methods: dict[str, list[Run]] = {}
@@ -78,18 +89,20 @@ def summarise(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
     reference = reference or next(iter(methods))
     if reference not in methods:
         raise ValueError(f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}.")
-    goal = _mean(methods[reference], "student_accuracy")
+    if len(metrics := {metric_of(run.results) for run in runs}) > 1:
+        raise ValueError(f"runs measured by {' and '.join(sorted(metrics))} cannot be compared: compare one task's.")
+    goal = _mean(methods[reference], f"student_{metric_of(runs[0].results)}")
     return [_row(method, of_method, goal) for method, of_method in methods.items()]
 
 
 def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = None) -> str:
     """Writes `comparison.csv`, `comparison.md` and `comparison.png` and returns the table in Markdown."""
-    rows = summarise(runs, reference)
+    rows, metric = summarise(runs, reference), metric_of(runs[0].results) if runs else "accuracy"
     with written_aside(folder / "comparison.csv") as aside, open(aside, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns(metric))
         writer.writeheader()
         writer.writerows(rows)
-    table = markdown(rows, reference or (rows[0]["method"] if rows else ""))
+    table = markdown(rows, reference or (rows[0]["method"] if rows else ""), metric)
     with written_aside(folder / "comparison.md") as aside:
         aside.write_text(table)
     with written_aside(folder / "comparison.png") as aside:
@@ -97,12 +110,13 @@ def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = 
     return table
 
 
-def markdown(rows: Sequence[dict[str, Any]], reference: str) -> str:
+def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accuracy") -> str:
     """Returns the rows of `summarise` as a Markdown table."""
+    student = f"student_{metric}"
     titles = (
         "method",
         "seeds",
-        "student, final",
+        "student, final" if metric == "accuracy" else f"student's {METRICS[metric]}, final",
         "best",
         "synthetic images",
         "training time",
@@ -110,12 +124,12 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str) -> str:
     )
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for row in rows:
-        spread = "" if row["student_accuracy_std"] is None else f" ± {100 * row['student_accuracy_std']:.2f}"
+        spread = "" if row[f"{student}_std"] is None else f" ± {100 * row[f'{student}_std']:.2f}"
         cells = (
             row["method"],
             row["seeds"],
-            f"{100 * row['student_accuracy']:.2f}{spread} %",
-            f"{100 * row['student_accuracy_best']:.2f} %",
+            f"{100 * row[student]:.2f}{spread} %",
+            f"{100 * row[f'{student}_best']:.2f} %",
             f"{row['synthetic_images']:,.0f}"
             + (f" ({row['memory_images']:,.0f} kept)" if row["memory_images"] else ""),
             f"{row['seconds']:,.0f} s ({row['seconds_synthesis']:,.0f} + {row['seconds_student']:,.0f})",
@@ -126,14 +140,16 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str) -> str:
 
 
 def _row(method: str, runs: Sequence[Run], goal: float) -> dict[str, Any]:
-    accuracies = [run.results["student_accuracy"] for run in runs]
+    student = f"student_{metric_of(runs[0].results)}"
+    finals = [run.results[student] for run in runs]
     reached = [run.seconds_to(goal) for run in runs]
-    averaged = {name: _mean(runs, name) for name in COLUMNS if name in runs[0].results and name != "method"}
+    names = columns(metric_of(runs[0].results))
+    averaged = {name: _mean(runs, name) for name in names if name in runs[0].results and name != "method"}
     return {
         "method": method,
         "seeds": len(runs),
         **averaged,
-        "student_accuracy_std": statistics.stdev(accuracies) if len(runs) > 1 else None,
+        f"{student}_std": statistics.stdev(finals) if len(runs) > 1 else None,
         "seconds": averaged["seconds_synthesis"] + averaged["seconds_student"],
         "seconds_to_reference": None if None in reached else statistics.mean(reached),
     }
@@ -153,7 +169,8 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
         colour = colours.setdefault(method, f"C{len(colours)}")
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
         axes.plot([second / 60 for second in seconds], accuracies, color=colour, label=label)
-    axes.set(xlabel="training time in minutes", ylabel="accuracy on real test images")
+    metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
+    axes.set(xlabel="training time in minutes", ylabel=f"{metric} on real test images")
     axes.grid(alpha=0.3)
     if colours:
         axes.legend()

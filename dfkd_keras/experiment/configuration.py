@@ -42,6 +42,7 @@ PARTS = [
     synthesis.FreshStart,
     synthesis.PixelInversion,
     synthesis.RandomClasses,
+    synthesis.RealImages,
     optimizers.CosineOverTraining,
     optimizers.CoupledSGD,
     AgreementPlateau,
@@ -51,7 +52,10 @@ PARTS = [
     *(getattr(models, name) for name in models.__all__),
     saved_model,
     data.digits,
+    data.nyuv2,
+    data.shapes,
     data.tfds_dataset,
+    data.tfds_segmentation,
 ]
 KERAS_PARTS = {
     "keras.optimizers": [

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.metrics import images_at_a_time
 from dfkd_keras.replay import PrioritySampling, ReplayBuffer
 from dfkd_keras.teacher import Teacher
 
@@ -14,8 +15,9 @@ class Diagnostics(NamedTuple):
     """Statistics of the synthetic images.
 
     Attributes:
-        class_counts: how many of them the teacher puts into each class; of the whole memory, if there is one.
-        confidences: the teacher's highest probability for each image of a sample.
+        class_counts: how many of them, or of a segmenter's pixels, the teacher puts into each class; of the whole
+            memory, if there is one.
+        confidences: the teacher's highest probability for each image of a sample, the mean over pixels for a segmenter.
         effective_sample_size: to how many images, drawn uniformly, priority sampling amounts, 1 / sum_i P_i^2; None
             without priorities.
     """
@@ -27,20 +29,26 @@ class Diagnostics(NamedTuple):
 
 def diagnose(distiller: DataFreeDistiller, images: int = 1024) -> Diagnostics:
     """Examines `images` of the synthetic images, or of the memory if there is one."""
-    probabilities = teacher_probabilities(distiller.teacher, distiller.replay.show(images, distiller))
+    counts, confidences = seen_by_teacher(distiller.teacher, distiller.replay.show(images, distiller))
     if distiller.replay.keeps_images:
         counts = ops.convert_to_numpy(distiller.replay.class_counts.value)
-    else:
-        counts = np.bincount(probabilities.argmax(axis=-1).ravel(), minlength=distiller.teacher.classes)
     size = effective_sample_size(distiller.replay) if distiller.replay.names else None
-    return Diagnostics(counts.tolist(), probabilities.max(axis=-1).ravel(), size)
+    return Diagnostics(counts.tolist(), confidences, size)
 
 
-def teacher_probabilities(teacher: Teacher, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Returns the teacher's probabilities `[N, K]` for unit images `[N, H, W, C]`."""
-    normalised = ops.convert_to_numpy(teacher.normalisation.convert(images, "unit", "normalised"))
-    batches = [normalised[start : start + batch_size] for start in range(0, len(images), batch_size)]
-    return np.concatenate([ops.convert_to_numpy(ops.softmax(teacher(batch).logits)) for batch in batches])
+def seen_by_teacher(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the teacher sees in unit images `[N, H, W, C]`.
+
+    Returns:
+        How many images, or pixels, are of each class `[K]`, and its confidence in each image `[N]`.
+    """
+    batch_size, counts, confidences = images_at_a_time(images.shape), 0, []
+    for start in range(0, len(images), batch_size):
+        batch = teacher.normalisation.convert(images[start : start + batch_size], "unit", "normalised")
+        probabilities = ops.convert_to_numpy(ops.softmax(teacher(batch).logits))
+        counts = counts + np.bincount(probabilities.argmax(axis=-1).ravel(), minlength=teacher.classes)
+        confidences.append(probabilities.max(axis=-1).reshape(len(probabilities), -1).mean(axis=-1))
+    return counts, np.concatenate(confidences)
 
 
 def effective_sample_size(replay: ReplayBuffer) -> float:

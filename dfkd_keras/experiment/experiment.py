@@ -9,12 +9,15 @@ from typing import Any
 
 import gin
 import keras
+import numpy as np
 
 from dfkd_keras.checks import check_counts, check_seed
+from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import results
 from dfkd_keras.experiment.diagnostics import diagnose
 from dfkd_keras.experiment.early_stopping import AgreementPlateau
+from dfkd_keras.experiment.pictures import SHOWN_WITH_MASKS, save_mask_grid
 from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -22,6 +25,7 @@ from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
+from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.noise import seed_initial_weights
 
 logger = logging.getLogger(__name__)
@@ -124,9 +128,20 @@ class Experiment:
         self._export(run, trained.distiller)
         diagnostics = diagnose(trained.distiller)
         outcome = results.collect(self, trained, test, limits.max_minutes, started)
+        if trained.distiller.teacher.segments:
+            self._draw_test_images(run, trained.distiller, test)
         write_report(run, outcome, trained.history, self.task.data.class_names, diagnostics)
         run.write_json(run.results, outcome)
         return outcome
+
+    def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, test: Split) -> None:
+        chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
+        images = test.unit_images[chosen]
+        inputs = np.asarray(distiller.teacher.to_inputs(images, "unit"))
+        networks = {"teacher": distiller.teacher.model, "student": distiller.student}
+        predicted = {name: predicted_classes(network, inputs) for name, network in networks.items()}
+        with written_aside(run.test_images) as aside:
+            save_mask_grid(aside, images, {"truth": test.labels[chosen], **predicted}, self.task.data.class_names)
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
         if keras.backend.backend() != "tensorflow":

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from dfkd_keras.experiment.callbacks import of_active_sides
 from dfkd_keras.schedule import Schedule, Updates
 
-ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_accuracy")
+ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_mean_iou", "val_accuracy")
 
 
 class ProgressBar(keras.callbacks.Callback):

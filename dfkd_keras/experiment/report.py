@@ -3,14 +3,19 @@
 import base64
 import html
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dfkd_keras.experiment.diagnostics import Diagnostics
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import bars, curves, histogram
 from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.metrics import METRICS
 
-NOT_TERMS = ("epoch", "synthesis_loss", "student_loss", "agreement", "val_accuracy", "fresh_agreement", "priority")
+NOT_TERMS = (
+    "epoch", "synthesis_loss", "student_loss", "priority",
+    "agreement", "fresh_agreement", "val_mean_iou", "val_accuracy",
+)  # fmt: skip
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -25,7 +30,7 @@ pre {{ background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: 13px; }}
 <h1>{title}</h1>
 <p class="headline">{headline}</p>
 <div class="plots">{plots}</div>
-<h2>Synthetic images</h2><p>One row per class, as the teacher sees them.</p>{grid}
+{grids}
 <h2>Results</h2><table>{rows}</table>
 <h2>Configuration</h2><pre>{configuration}</pre>
 </body></html>
@@ -48,35 +53,45 @@ def write_report(
         class_names: of the data set.
         diagnostics: of the synthetic images.
     """
+    counted = "pixels" if run.test_images.exists() else "images"
     plots = [
         _plot(history, "Losses", ["synthesis_loss", "student_loss"]),
-        _plot(history, "Accuracy and agreement", ["val_accuracy", "agreement", "fresh_agreement"]),
+        _plot(
+            history,
+            "On real test images, and agreement",
+            ["val_mean_iou", "val_accuracy", "agreement", "fresh_agreement"],
+        ),
         _plot(
             history,
             "Terms",
             [name for name in history.columns if name not in NOT_TERMS and not name.startswith("seconds")],
         ),
-        bars(f"Classes of {sum(diagnostics.class_counts):,} synthetic images", class_names, diagnostics.class_counts),
-        histogram(f"Teacher's confidence in {len(diagnostics.confidences):,} of them", diagnostics.confidences),
+        bars(f"Classes of {sum(diagnostics.class_counts):,} {counted}", class_names, diagnostics.class_counts, counted),
+        histogram(f"Teacher's confidence in {len(diagnostics.confidences):,} images", diagnostics.confidences),
     ]
-    headline = (
-        f"Student {results['student_accuracy']:.2%} (best during training {results['student_accuracy_best']:.2%}), "
-        f"teacher {results['teacher_accuracy']:.2%} on real test images."
-    )
     figures = dict(results)
     if diagnostics.effective_sample_size is not None:
         figures["priorities_effective_sample_size"] = diagnostics.effective_sample_size
     page = PAGE.format(
         title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
-        headline=headline,
+        headline=headline(results),
         plots="".join(f"<div>{plot}</div>" for plot in plots),
-        grid=_grid(run),
+        grids=_grids(run),
         rows="".join(
             f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in figures.items()
         ),
         configuration=html.escape(run.configuration.read_text()),
     )
     run.write_text(run.report, page)
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Returns what a run came to, in a sentence."""
+    metric = results["metric"]
+    return (
+        f"Student {results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%}), "
+        f"teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {results['test_images']:,} real test images."
+    )
 
 
 def _plot(history: History, title: str, names: list[str]) -> str:
@@ -89,12 +104,20 @@ def _plot(history: History, title: str, names: list[str]) -> str:
     return curves(title, series, logarithmic=title == "Losses" and positive)
 
 
-def _grid(run: RunDirectory) -> str:
+def _grids(run: RunDirectory) -> str:
+    masks = run.test_images.exists()
+    described = "With the masks of teacher and student." if masks else "One row per class, as the teacher sees them."
     paths = sorted(run.images.glob("epoch-*.png"))
-    if not paths:
-        return "<p>None were drawn.</p>"
-    encoded = base64.b64encode(paths[-1].read_bytes()).decode()
-    return f'<img alt="grid of synthetic images per class" src="data:image/png;base64,{encoded}">'
+    drawn = (
+        f"<p>{described}</p>{_embedded(paths[-1], 'grid of synthetic images')}" if paths else "<p>None were drawn.</p>"
+    )
+    real = f"<h2>Real test images</h2>{_embedded(run.test_images, 'real images and their masks')}" if masks else ""
+    return f"<h2>Synthetic images</h2>{drawn}{real}"
+
+
+def _embedded(path: Path, described: str) -> str:
+    encoded = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{described}" src="data:image/png;base64,{encoded}">'
 
 
 def _shown(value: Any) -> str:

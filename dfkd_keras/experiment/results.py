@@ -31,15 +31,17 @@ def collect(
     Args:
         experiment: what was run.
         trained: what its training came to; the student must have been saved, see `split_seconds`.
-        test: real images and their labels.
+        test: real images and their labels, or masks.
         max_minutes: the limit that training had, if any.
         started: when this call of the run began, as told by `time.perf_counter`.
 
     Returns:
-        The figures by name. Accuracies are fractions of the test images; `student_accuracy` is that of the final
-        student, `student_accuracy_best` the best of any evaluation; `agreement` is the fraction of test images on
-        which student and teacher agree; `synthetic_images` counts the different images synthesised for the student,
-        `images_per_second` those it was trained on, repeated ones included;
+        The figures by name. Accuracies are fractions of the test images, or of their pixels; `student_accuracy` is that
+        of the final student, `student_accuracy_best` the best of any evaluation; for segmentation there are
+        `student_mean_iou` and `student_mean_iou_best` likewise, and `metric` says which of the two is the task's;
+        `agreement` is the fraction of test images, or pixels, on which student and teacher agree; `synthetic_images`
+        counts the different images synthesised for the student, `images_per_second` those it was trained on, repeated
+        ones included;
         `seconds_total` is from the start of this call and, after a resume, includes the training steps before it;
         `stopped_by` tells what ended training before its last epoch, and `learning_rate_factor` is below 1 if a loss
         was not finite on the way.
@@ -50,20 +52,22 @@ def collect(
     teacher_classes = metrics.predicted_classes(teacher.model, inputs)
     student_classes = metrics.predicted_classes(student, inputs)
     updates = schedule.made(trained.steps)
-    images, final = updates.student * distiller.batch_size, metrics.agreement(student_classes, labels)
-    replay = distiller.replay
+    scores = [metrics.scores(classes, labels, teacher.classes) for classes in (teacher_classes, student_classes)]
+    metric, images = next(iter(scores[1])), updates.student * distiller.batch_size
+    replay, synthetic = distiller.replay, images if distiller.synthesizer.trains else 0
     seconds_synthesis, seconds_student = split_seconds(distiller, history)
     return {
         "method": experiment.method,
         "task": experiment.task.name,
         "seed": experiment.seed,
         "backend": keras.backend.backend(),
-        "teacher_accuracy": metrics.agreement(teacher_classes, labels),
-        "student_accuracy": final,
-        "student_accuracy_best": max([*history.column("val_accuracy"), final]),
+        "metric": metric,
+        **{f"teacher_{name}": value for name, value in scores[0].items()},
+        **{f"student_{name}": value for name, value in scores[1].items()},
+        f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores[1][metric]]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
         "test_images": len(labels),
-        "synthetic_images": int(replay.written.value) if replay.keeps_images else images,
+        "synthetic_images": int(replay.written.value) if replay.keeps_images else synthetic,
         "memory_images": replay.stored if replay.keeps_images else 0,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,

@@ -29,6 +29,7 @@ class RunDirectory:
         self.metrics = self.path / "logs" / "metrics.csv"
         self.tensorboard = self.path / "logs" / "tensorboard"
         self.images = self.path / "images"
+        self.test_images = self.images / "test.png"
         self.checkpoints = CheckpointFolder(self.path / "checkpoints")
         self.student = self.path / "student.keras"
         self.exports = self.path / "export" / "student"

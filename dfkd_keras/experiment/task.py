@@ -45,3 +45,9 @@ class Task:
                 f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
                 f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."
             )
+        wanted = (*self.data.image_shape[:2], self.data.classes) if self.data.masks else (self.data.classes,)
+        if teacher.logits_shape != wanted and None not in teacher.image_shape:
+            raise ValueError(
+                f"teacher {teacher.model.name!r} gives logits {teacher.logits_shape} for an image, but task "
+                f"{self.name!r} asks for {wanted}: choose a teacher of this task in Teacher.path."
+            )

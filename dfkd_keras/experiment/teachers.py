@@ -15,9 +15,11 @@ from keras import layers
 
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
+from dfkd_keras.data.moved import MovedImages
 from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.metrics import IGNORED, monitored
 from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.optimizers import span
 from dfkd_keras.teacher import Teacher, check_outputs
@@ -35,7 +37,7 @@ class TeacherRecipe:
         optimizer: makes the Keras optimizer.
         batch_size: images per update.
         epochs: passes over the training split.
-        augment: whether images are shifted by up to an eighth of their size and mirrored.
+        augment: whether images, and their masks, are shifted by up to an eighth of their size and mirrored.
         seed: of the initial weights and the order of the images.
         train_images: trains on the first so many images; None for all.
         cache_dir: where trained teachers are kept, each under its configuration's hash.
@@ -77,12 +79,18 @@ class TeacherRecipe:
     def _train(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, verbose: int) -> None:
         images, labels = self.data.load("train")
         augmentation = [layers.RandomTranslation(0.125, 0.125, "constant", "nearest"), layers.RandomFlip("horizontal")]
-        preprocessing = [layers.Rescaling(1.0 / 255.0), *(augmentation if self.augment else [])]
+        moved = self.augment and self.data.masks
+        preprocessing = [layers.Rescaling(1.0 / 255.0), *(augmentation if self.augment and not moved else [])]
         images, labels = images[: self.train_images], labels[: self.train_images]
         span(optimizer, self.epochs * math.ceil(len(images) / self.batch_size))
         training = keras.Sequential([layers.Input(model.input_shape[1:], dtype="uint8"), *preprocessing, model])
-        training.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-        training.fit(images, labels, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose)
+        ignored = IGNORED if self.data.masks else None
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored)
+        training.compile(optimizer, loss, metrics=monitored(self.data.classes, self.data.masks))
+        if moved:
+            training.fit(MovedImages(images, labels, self.batch_size, self.seed), epochs=self.epochs, verbose=verbose)
+        else:
+            training.fit(images, labels, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose)
 
     def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
         # Keras appends counters to names within a process: they must not tell one model from the next.

@@ -15,6 +15,7 @@ from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.progress import ProgressBar
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.stopping import Checkpoints, StopAtTime, StopOnNonFinite
+from dfkd_keras.metrics import images_at_a_time
 from dfkd_keras.optimizers import scale_learning_rate
 
 if TYPE_CHECKING:
@@ -102,12 +103,14 @@ class Training:
     ):
         self.experiment, self.distiller, self.run_directory, self.limits = experiment, distiller, run, limits
         self.learning_rate_factor = learning_rate_factor
-        names = ["epoch", *callbacks.CLOCKS, *distiller.means, "val_accuracy"]
-        self.history = History(run.metrics, [*names, FRESH_AGREEMENT] if experiment.early_stopping else names)
+        measured = [f"val_{metric.name}" for metric in distiller.monitored.metrics]
+        measured += [FRESH_AGREEMENT] if experiment.early_stopping else []
+        self.history = History(run.metrics, ["epoch", *callbacks.CLOCKS, *distiller.means, *measured])
 
     def run(self, test: Split) -> Trained:
         """Trains from the newest checkpoint on, evaluating the student on the test images."""
-        schedule, inputs = self.distiller.schedule, self.distiller.teacher.to_inputs(test.unit_images, "unit")
+        schedule = self.distiller.schedule
+        inputs = np.asarray(self.distiller.teacher.to_inputs(test.unit_images, "unit"))
         steps, seconds = self._take_up()
         epochs, initial_step = divmod(steps, schedule.steps_per_epoch)
         self.history.restart_after(epochs, seconds["seconds"])
@@ -118,8 +121,8 @@ class Training:
                 self.distiller.fit(
                     initial_epoch=epochs,
                     initial_step=initial_step,
-                    validation_data=(np.asarray(inputs), test.labels),
-                    validation_batch_size=256,
+                    validation_data=(inputs, test.labels),
+                    validation_batch_size=images_at_a_time(inputs.shape),
                     validation_freq=self._evaluated(),
                     callbacks=watchers,
                     verbose=0,
@@ -135,6 +138,7 @@ class Training:
             steps, included = checkpoint.steps, checkpoint.notes["learning_rate_factor"]
             if steps % self.distiller.schedule.steps_per_epoch:
                 seconds = checkpoint.notes["seconds"]
+                # The epoch's running means, which Keras does not save.
                 for variable, value in zip(self.distiller.metrics_variables, checkpoint.notes["means"], strict=True):
                     variable.assign(value)
             logger.info("resuming after step %d from %s", steps, checkpoint.weights)
@@ -162,7 +166,7 @@ class Training:
             watchers.append(keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False))
 
         def notes() -> dict[str, Any]:
-            means = [float(variable.value) for variable in self.distiller.metrics_variables]  # Keras does not save them
+            means = [np.asarray(variable.value).tolist() for variable in self.distiller.metrics_variables]
             return {"learning_rate_factor": self.learning_rate_factor, "seconds": recorder.seconds, "means": means}
 
         return [

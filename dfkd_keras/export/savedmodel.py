@@ -12,6 +12,7 @@ from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.warmup import write_warmup
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.metrics import images_at_a_time
 
 ENCODED_CHANNELS = (1, 3, 4)  # what PNG and JPEG are decoded to
 
@@ -53,7 +54,7 @@ def write_savedmodel(served: ServedStudent, folder: Path) -> None:
 
     `serving_default` takes `images`, uint8 `[B, H, W, C]`; `encoded` takes `images`, the bytes of PNG or JPEG files
     `[B]`, which are decoded and resized inside. Both give `logits`, `probabilities`, `class_id` and, where names are
-    known, `class_name`.
+    known, `class_name`; of a segmenter `logits` and `probabilities` for each pixel, and the `mask` `[B, H, W]`.
     """
     import tensorflow as tf
 
@@ -63,6 +64,8 @@ def write_savedmodel(served: ServedStudent, folder: Path) -> None:
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = network(checked(images, shape), training=False)
         class_id = tf.argmax(outputs["logits"], axis=-1)
+        if class_id.shape.rank > 1:
+            return {**outputs, "mask": class_id}
         named = {} if names is None else {"class_name": tf.gather(names, class_id)}
         return {**outputs, "class_id": class_id, **named}
 
@@ -120,15 +123,23 @@ def load_savedmodel(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     return predict
 
 
-def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Returns the classes `[N]` that an exported SavedModel predicts for uint8 images `[N, H, W, C]`.
+def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Returns the classes that an exported SavedModel predicts.
+
+    Args:
+        version_folder: of the SavedModel.
+        images: uint8 `[N, H, W, C]`.
+        batch_size: images at a time; by default see `images_at_a_time`.
+
+    Returns:
+        Integers `[N]`, or `[N, H, W]` of a segmenter.
 
     Raises:
         ValueError: if the folder holds no SavedModel.
     """
-    predict = load_savedmodel(Path(version_folder))
+    predict, batch_size = load_savedmodel(Path(version_folder)), batch_size or images_at_a_time(images.shape)
     batches = np.split(images, range(batch_size, len(images), batch_size))
-    return np.argmax(np.concatenate([predict(batch) for batch in batches]), axis=-1)
+    return np.concatenate([np.argmax(predict(batch), axis=-1) for batch in batches])
 
 
 @contextlib.contextmanager

@@ -27,7 +27,8 @@ def serving_model(
             them itself.
 
     Returns:
-        A model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`.
+        A model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; a segmenter's are
+        `[B, H, W, K]`.
     """
     images = layers.Input(student.input_shape[1:], dtype=dtype, name="images")
     unit = layers.Rescaling(1.0 / 255.0)(images)
@@ -78,7 +79,7 @@ class ServedStudent:
         return serving_model(self.model, self.normalisation, self.input_space, dtype)
 
     def logits(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
-        """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, K]`."""
+        """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, ..., K]`."""
         unit = images.astype(np.float32) / np.float32(255.0)
         inputs = (self.normalisation or Normalisation()).convert(unit, "unit", self.input_space)
         batches = np.split(inputs, range(batch_size, len(inputs), batch_size))

@@ -1,7 +1,8 @@
 """Students, teachers to train, and generators."""
 
 from dfkd_keras.models.alexnet import alexnet
-from dfkd_keras.models.generator import sigmoid_generator, upsampling_generator
+from dfkd_keras.models.deeplab import deeplab_mobilenet_v3, deeplab_resnet_v2, small_deeplab
+from dfkd_keras.models.generator import dcgan_generator, sigmoid_generator, upsampling_generator
 from dfkd_keras.models.lenet import lenet5, lenet5_half
 from dfkd_keras.models.resnet import cifar_resnet, resnet
 from dfkd_keras.models.vgg import vgg
@@ -10,10 +11,14 @@ from dfkd_keras.models.wide_resnet import wide_resnet
 __all__ = [
     "alexnet",
     "cifar_resnet",
+    "dcgan_generator",
+    "deeplab_mobilenet_v3",
+    "deeplab_resnet_v2",
     "lenet5",
     "lenet5_half",
     "resnet",
     "sigmoid_generator",
+    "small_deeplab",
     "upsampling_generator",
     "vgg",
     "wide_resnet",

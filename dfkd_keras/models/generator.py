@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from dfkd_keras.images import Space
 from dfkd_keras.models.blocks import batch_norm, convolution, dense
 from dfkd_keras.models.layers import UpsamplingConvolution
 
@@ -63,6 +64,50 @@ def sigmoid_generator(
     latents = layers.Input((latent_dim,), name="latents")
     x = _upsampled("sigmoid_generator", latents, image_shape, width, use_bias=False, epsilon=1e-5)
     images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
+    return keras.Model(latents, images, name=name)
+
+
+def dcgan_generator(
+    latent_dim: int = 256,
+    image_shape: tuple[int, int, int] = (128, 128, 3),
+    width: int = 64,
+    output_space: Space = "normalised",
+    name: str = "generator",
+) -> keras.Model:
+    """Builds a generator for large images, in the manner of DCGAN (Radford et al., ICLR 2016).
+
+    Dense to 1/16 of the image's size, BatchNorm, then four times up-sampling convolution, BatchNorm and LeakyReLU, the
+    channels halved each time; DFAD (Fang et al., 2019) takes its like for segmentation. Where DCGAN has transposed
+    convolutions, here are nearest up-sampling and 3x3 convolutions, which cost the same.
+
+    Args:
+        latent_dim: Z.
+        image_shape: height, width (both divisible by 16) and channels.
+        width: channels of the last map; 8 times as many in the first. 10,012,361 parameters at the defaults.
+        output_space: the space of its images. "normalised" (default): the end is tanh, and BatchNorm without scale and
+            offset, as in `upsampling_generator`; "unit": a sigmoid, as in `sigmoid_generator`.
+        name: of the model.
+
+    Returns:
+        A model from latents `[B, Z]` to images `[B, H, W, C]`.
+
+    Raises:
+        ValueError: for a size not divisible by 16, or an unknown space.
+    """
+    rows, columns = image_shape[0] // 16, image_shape[1] // 16
+    if image_shape[0] % 16 or image_shape[1] % 16:
+        raise ValueError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
+    if output_space not in ("unit", "normalised"):
+        raise ValueError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalised'.")
+    latents = layers.Input((latent_dim,), name="latents")
+    x = batch_norm(layers.Reshape((rows, columns, 8 * width))(dense(latents, 8 * width * rows * columns)))
+    for factor in (4, 2, 1, 1):
+        x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(factor * width, use_bias=False)(x)))
+    if output_space == "unit":
+        images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
+    else:
+        images = convolution(x, image_shape[-1], 3, padding="same", activation="tanh")
+        images = batch_norm(images, center=False, scale=False)
     return keras.Model(latents, images, name=name)
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.losses import SoftTargets
+from dfkd_keras.losses import SoftTargets, per_sample
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
@@ -15,7 +15,8 @@ class AdversarialDiscrepancy(Term):
     """The negative discrepancy of student and teacher, so that images grow hard for the student.
 
     L_adv(x) = -1{argmax s(x) = argmax t(x)} D(t(x), s(x)). The mask, "decision" in CMI (Fang et al., IJCAI 2021) and
-    Fast (Fang et al., AAAI 2022), leaves out images that the student already gets wrong. At most 0.
+    Fast (Fang et al., AAAI 2022), leaves out images (of a segmenter: pixels) that the student already gets wrong. At
+    most 0.
 
     Args:
         discrepancy: D, `(teacher_logits, student_logits) -> [B]`; the Kullback-Leibler divergence KL(p_t || p_s) at
@@ -31,8 +32,11 @@ class AdversarialDiscrepancy(Term):
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns `[B]`."""
-        discrepancy = self.discrepancy(batch.teacher_logits, batch.student_logits)
+        logits = batch.teacher_logits, batch.student_logits
         if not self.agreed_only:
-            return -discrepancy
-        decisions = (ops.argmax(logits, axis=-1) for logits in (batch.teacher_logits, batch.student_logits))
-        return -discrepancy * ops.cast(ops.equal(*decisions), discrepancy.dtype)
+            return -self.discrepancy(*logits)
+        agreed = ops.equal(*(ops.argmax(each, axis=-1) for each in logits))
+        # Every pixel is decided by itself, as if it were an image.
+        discrepancy = self.discrepancy(*(ops.reshape(each, (-1, each.shape[-1])) for each in logits))
+        discrepancy = ops.reshape(discrepancy, ops.shape(agreed))
+        return -per_sample(discrepancy * ops.cast(agreed, discrepancy.dtype))

@@ -17,7 +17,8 @@ class OneHotCrossEntropy(Term):
     """Authenticity: the teacher should be as certain of a synthetic image as of a real one.
 
     L_oh(x) = -ln p_c(x) with c = argmax_k p_k(x) held constant and p the teacher's softmax. RDSKD (Han et al.,
-    ICASSP 2021), after the one-hot loss of DAFL (Chen et al., ICCV 2019). In [0, ln K].
+    ICASSP 2021), after the one-hot loss of DAFL (Chen et al., ICCV 2019). For a segmenter, the mean over the pixels. In
+    [0, ln K].
     """
 
     def __call__(self, batch: SyntheticBatch) -> Any:
@@ -33,8 +34,11 @@ class TargetCrossEntropy(Term):
     """The teacher should see the class that the image is meant to be of.
 
     L_oh(x, y) = -ln p_y(x) with y drawn uniformly and p the teacher's softmax. The class prior of DeepInversion (Yin et
-    al., CVPR 2020), CMI, Fast and SSD-KD. At least 0.
+    al., CVPR 2020), CMI, Fast and SSD-KD. At least 0. For teachers of one class per image; a segmenter has
+    `OneHotCrossEntropy` in its place.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns `[B]`."""

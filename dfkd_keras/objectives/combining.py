@@ -30,10 +30,12 @@ class Objective(Component):
         terms: all terms, each of another name.
     """
 
+    has_terms = True
+
     def __init__(self, terms: Sequence[Term]):
         super().__init__(name="objective")
         names = [term.name for term in terms]
-        if len(set(names)) < len(names) or not names:
+        if len(set(names)) < len(names) or bool(names) != self.has_terms:
             raise ValueError(f"the terms {names} of an objective must be at least one, each under another name.")
         self._all_terms = tuple(terms)
         self._nested_terms = tuple(inner for term in terms for inner in nested(term))  # tracked, those with variables
@@ -100,6 +102,15 @@ class Objective(Component):
         """Is told that a round of synthesis ends."""
         for term in self._nested_terms:
             term.close_round()
+
+
+class NoObjective(Objective):
+    """Without terms: of a synthesizer that has nothing to train."""
+
+    has_terms = False
+
+    def __init__(self):
+        super().__init__([])
 
 
 class WeightedSum(Objective):

@@ -16,7 +16,8 @@ class Modulation(Configured):
     """SSD-KD's modulating function phi: images of rare classes and images the teacher is unsure of count more.
 
     phi(x) = (1 - n_c / N) * (1 - p_c(x))^gamma with c a class, p_c the teacher's probability of it, and n_c of the N
-    images in the memory of that class. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and what
+    images in the memory of that class. For a segmenter, phi(x) is the mean of this over the pixels, and what is counted
+    are pixels. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and what
     follows, are reconstructed from public descriptions. phi is constant to the gradient: otherwise the generator could
     lower its loss by raising the teacher's confidence.
 
@@ -26,7 +27,7 @@ class Modulation(Configured):
             focal loss (Lin et al., ICCV 2017).
         category: the class c is the "target" that the image is meant to be of, or the one the teacher has "predicted".
             They differ while images are poor. Then "predicted" takes weight from just those images that should leave a
-            frequent class, or a wrong one that the teacher is sure of.
+            frequent class, or a wrong one that the teacher is sure of. Pixels have no target: theirs is predicted.
         floor: what phi is raised to at least.
         normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
             scaling it.
@@ -54,7 +55,7 @@ class Modulation(Configured):
         Args:
             teacher_logits: `[B, ..., K]`.
             class_counts: of the memory `[K]`; needed for diversity.
-            labels: the target classes, int `[B]`; without them the category is what the teacher has predicted.
+            labels: the target classes, int `[B, ...]`; without them the category is what the teacher has predicted.
 
         Returns:
             phi, `[B]`.

@@ -15,8 +15,8 @@ class Term(Configured):
     another term has it in its field `term`; one with a memory is a `Component` too.
 
     Class attributes:
-        needs: what it reads besides images, labels and the teacher's logits: any of "student", "features",
-            "batch_statistics", "sample_means", "latents", "second_view", "soft_labels", "class_counts" and "rounds".
+        needs: what it reads besides images and the teacher's logits: any of "student", "features", "batch_statistics",
+            "sample_means", "latents", "second_view", "labels", "soft_labels", "class_counts" and "rounds".
             What no term needs is not computed.
         compares_halves: whether it splits the batch into two halves, which then must be of even size.
         learned_variables: what the term itself learns, by the gradient of the whole objective.

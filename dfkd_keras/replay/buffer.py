@@ -8,6 +8,7 @@ from keras import ops
 from dfkd_keras.checks import check_counts
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay.batch import ReplayBatch
+from dfkd_keras.replay.capacity import check_capacity
 from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
 from dfkd_keras.replay.storage import assign_rows, concrete, take_rows
@@ -23,8 +24,8 @@ class ReplayBuffer(Component):
     update), so that each is soon seen.
 
     Args:
-        capacity_images: how many images it holds, 3,072 bytes each at 32x32x3; None for as many as the schedule will
-            write, a memory that only grows (Fast).
+        capacity_images: how many images it holds, a byte for each value: 3,072 each at 32x32x3, 786 MB for 16,000 at
+            128x128x3; None for as many as the schedule will write, a memory that only grows (Fast).
         sampling: which images the student sees.
         eviction: which images go when it is full.
 
@@ -54,12 +55,12 @@ class ReplayBuffer(Component):
         """Makes room.
 
         Args:
-            teacher: tells the shape of the images and the number of classes.
+            teacher: tells the shape of the images, the number of classes, and whether pixels or images are counted.
             batch_size: images per write.
             rounds: writes in the whole training.
 
         Raises:
-            ValueError: if the capacity is smaller than a batch.
+            ValueError: if the capacity is smaller than a batch, or does not fit into the machine's memory.
         """
         capacity = rounds * batch_size if self.capacity_images is None else self.capacity_images
         check_counts("ReplayBuffer", capacity_images=capacity)
@@ -70,8 +71,9 @@ class ReplayBuffer(Component):
             )
         self.drop_variables()
         self.normalisation = teacher.normalisation
+        check_capacity(capacity, teacher)
         self.images = self.state("images", (capacity, *teacher.image_shape), "uint8")
-        self.labels = self.state("labels", (capacity,), "int32")
+        self.counts_by_image = self.state("counts_by_image", (capacity, teacher.classes), "int32")
         self.priorities = self.state("priorities", (capacity,), "float32")
         self.written_at = self.state("written_at", (capacity,), "int32")
         self.class_counts = self.state("class_counts", (teacher.classes,), "int32")
@@ -89,18 +91,18 @@ class ReplayBuffer(Component):
 
         Args:
             images: in [0, 1], `[B, H, W, C]`.
-            labels: the class the teacher sees in each, int32 `[B]`.
+            labels: the class the teacher sees in each, int32 `[B]`, or in each of its pixels, `[B, H, W]`.
         """
         count, capacity = ops.shape(images)[0], self.images.shape[0]
         places = self._places(count)
-        evicted = ops.one_hot(take_rows(self.labels, places), self.class_counts.shape[0], dtype="int32")
-        evicted = evicted * ops.cast(places < self.size.value, "int32")[:, None]
+        evicted = take_rows(self.counts_by_image, places) * ops.cast(places < self.size.value, "int32")[:, None]
         added = ops.one_hot(labels, self.class_counts.shape[0], dtype="int32")
+        added = ops.sum(ops.reshape(added, (count, -1, self.class_counts.shape[0])), axis=1)
         self.class_counts.assign(self.class_counts.value + ops.sum(added - evicted, axis=0))
         highest = ops.max(self.priorities.value)
         highest = ops.where(highest > 0.0, highest, 1.0)
         assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
-        assign_rows(self.labels, places, labels)
+        assign_rows(self.counts_by_image, places, added)
         assign_rows(self.priorities, places, ops.full((count,), 1.0) * highest)
         assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype="int32"))
         self.written.assign(self.written.value + count)

@@ -51,13 +51,16 @@ class LowestPriorityFirst(Configured):
 
 @dataclasses.dataclass(frozen=True)
 class LargestClassFirst(Configured):
-    """Images of whatever class is then the largest go, its oldest first, which evens the classes out."""
+    """Images of whatever class is then the largest go, its oldest first, which evens the classes out.
+
+    An image with many classes, of a segmenter, counts as of that of most of its pixels.
+    """
 
     def keep(self, buffer: Any) -> Any:
         """Returns for every place `[C]` how much it deserves to stay."""
         # Going by age, the image that leaves n others of its class behind goes before all that leave fewer.
         by_age = ops.argsort(-buffer.written_at.value)
-        classes = ops.take(buffer.labels.value, by_age)
+        classes = ops.take(ops.argmax(buffer.counts_by_image.value, axis=-1), by_age)
         membership = ops.cast(ops.one_hot(classes, buffer.class_counts.shape[0], dtype="float32"), "int32")
         newer = ops.sum(membership * ops.cumsum(membership, axis=0), axis=-1)
         return ops.take(-newer, ops.argsort(by_age))

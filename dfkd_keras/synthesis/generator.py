@@ -78,7 +78,8 @@ class GeneratorSynthesizer(Synthesizer):
         """Makes a batch for the memory.
 
         Returns:
-            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`.
+            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`, or in each of
+            its pixels, `[B, H, W]`.
         """
         self._count_round()
         images = self.sample(draws.latents, teacher)

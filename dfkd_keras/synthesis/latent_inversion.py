@@ -146,7 +146,8 @@ class LatentInversion(GeneratorSynthesizer):
         """Ends the round.
 
         Returns:
-            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32 `[B]`.
+            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32
+            `[B]`, or in each of its pixels, `[B, H, W]`.
         """
         self.learning.close_round(self.generator.trainable_variables)
         self._count_round()

@@ -136,7 +136,8 @@ class PixelInversion(Synthesizer):
         """Ends the round.
 
         Returns:
-            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32 `[B]`.
+            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32
+            `[B]`, or in each of its pixels, `[B, H, W]`.
         """
         self._count_round()
         convert = teacher.normalisation.convert

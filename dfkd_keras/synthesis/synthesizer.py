@@ -26,7 +26,7 @@ class Surroundings(NamedTuple):
     Attributes:
         teacher: the frozen teacher.
         student: used in inference mode, if a term needs it.
-        class_counts: int32 `[K]`, how many images of each class the memory holds; None without a memory.
+        class_counts: int32 `[K]`, how many images or pixels of each class the memory holds; None without a memory.
     """
 
     teacher: Teacher
@@ -42,11 +42,13 @@ class Synthesizer(Component):
 
     Class attributes:
         works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
+        trains: whether it has something to train; otherwise the schedule makes no updates of it.
         teaches_terms: whether it lets terms learn that have something to learn.
         provides: what terms may need of it, out of `OWN_NEEDS`.
     """
 
     works_by_rounds = False
+    trains = True
     teaches_terms = False
     provides = frozenset()
 
@@ -119,7 +121,8 @@ class Synthesizer(Component):
         """Makes a batch for the memory.
 
         Returns:
-            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`.
+            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`, or in each of
+            its pixels, `[B, H, W]`.
         """
         raise NotImplementedError
 
@@ -146,6 +149,8 @@ def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: A
         **known: further attributes of the batch.
     """
     seen, student_logits = around.teacher(images), None
+    if around.teacher.segments:
+        known["labels"] = None  # one class for an image says nothing of its pixels
     if "student" in needs:
         student_logits = ops.cast(around.student(around.teacher.to_inputs(images), training=False), "float32")
     return SyntheticBatch(
@@ -161,5 +166,5 @@ def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: A
 
 
 def seen_classes(images: Any, teacher: Teacher) -> Any:
-    """Returns the class the teacher sees in each image `[B, H, W, C]` in normalised space, int32 `[B]`."""
+    """Returns the class the teacher sees in images `[B, H, W, C]` in normalised space, int32 `[B]` or `[B, H, W]`."""
     return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")

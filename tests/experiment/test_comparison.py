@@ -78,3 +78,16 @@ def test_a_run_is_read_from_its_folder(tmp_path):
     assert read.curve == [(9.0, 0.5), (12.0, 0.75)]
     assert read.seconds_to(0.6) == 12.0
     assert read.seconds_to(0.8) is None
+
+
+def test_segmenters_are_compared_by_mean_iou(tmp_path):
+    scores = {"metric": "mean_iou", "teacher_mean_iou": 0.6, "student_mean_iou": 0.4, "student_mean_iou_best": 0.45}
+    runs = [run("one", [0.3, 0.4], **scores), run("two", [0.2, 0.3], **{**scores, "student_mean_iou": 0.3})]
+    one, two = summarise(runs)
+    assert (one["student_mean_iou"], two["student_mean_iou"], one["seconds_to_reference"]) == (0.4, 0.3, 20.0)
+    table = write_comparison(tmp_path, runs)
+    assert "student's mean IoU, final" in table and "| 40.00 % | 45.00 % |" in table
+    with open(tmp_path / "comparison.csv", newline="") as file:
+        assert next(csv.DictReader(file))["teacher_mean_iou"] == "0.6"
+    with pytest.raises(ValueError, match="measured by accuracy and mean_iou cannot be compared"):
+        summarise([*runs, RUNS[0]])

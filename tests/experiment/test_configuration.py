@@ -39,6 +39,10 @@ def test_the_promised_files_are_there():
         "svhn_wrn40_2_wrn16_1",
         "cifar10_resnet20_resnet8",
         "cifar10_alexnet",
+        "shapes_deeplab",
+        "camvid_deeplab",
+        "camvid_deeplab_resnet18_mobilenet",
+        "nyuv2_deeplab",
         *(f"{data}_{pair}" for data in ("cifar10", "cifar100") for pair in pairs),
     }
     assert {f"tasks/{task}.gin" for task in tasks} == set(TASKS)

@@ -45,7 +45,7 @@ def test_equal_priorities_have_the_memorys_size(finished):
 
 def test_the_report_shows_them(finished):
     page = (finished[0] / "report.html").read_text()
-    assert "Classes of 16 synthetic images" in page
+    assert "Classes of 16 images" in page
     assert "Teacher&#x27;s confidence" in page or "Teacher's confidence" in page
     assert "priorities_effective_sample_size" in page
     assert page.count("<svg") == 5

@@ -13,8 +13,8 @@ from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.history import read_history
 
 KEYS = [
-    "method", "task", "seed", "backend", "teacher_accuracy", "student_accuracy", "student_accuracy_best", "agreement",
-    "test_images", "synthetic_images", "memory_images", "synthesis_updates", "student_updates",
+    "method", "task", "seed", "backend", "metric", "teacher_accuracy", "student_accuracy", "student_accuracy_best",
+    "agreement", "test_images", "synthetic_images", "memory_images", "synthesis_updates", "student_updates",
     "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "stopped_by", "max_minutes", "learning_rate_factor", "peak_memory_mb",
     "teacher_parameters", "student_parameters", "versions",

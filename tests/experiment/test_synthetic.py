@@ -7,7 +7,6 @@ import pytest
 from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.synthetic import synthetic_images
-from dfkd_keras.files import written_aside
 
 UNTRAINED = "TeacherRecipe.trained = False"
 
@@ -18,8 +17,7 @@ def test_images_of_a_run_are_those_that_its_distiller_shows(tmp_path, method):
     experiment = gin.get_configurable("Experiment")()
     distiller = experiment.build()
     distiller.fit(epochs=distiller.schedule.epochs, verbose=0)
-    with written_aside(RunDirectory(tmp_path).checkpoint(distiller.schedule.epochs)) as aside:
-        distiller.save_weights(aside)
+    RunDirectory(tmp_path).checkpoints.save(distiller, steps=1)
     images = synthetic_images(experiment, tmp_path, count=12)
     assert images.shape == (12, 32, 32, 1) and images.dtype == np.uint8
     np.testing.assert_allclose(images / 255.0, distiller.replay.show(12, distiller), atol=0.51 / 255)

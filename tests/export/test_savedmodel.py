@@ -163,3 +163,16 @@ def test_a_wrong_number_of_names_is_told(tmp_path, names):
     with pytest.raises(ValueError, match=rf"class_names has {len(names)} names, but student 'lenet5_half' has 10"):
         export.export_savedmodel(models.lenet5_half(), tmp_path / "new", class_names=names)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_segmenter_is_served_with_its_mask(tmp_path, rng):
+    student = models.small_deeplab((32, 32, 3), width=4)
+    images = rng.integers(0, 256, size=(3, 32, 32, 3), dtype="uint8")
+    folder = export.export_savedmodel(student, tmp_path, class_names=["a", "b", "c", "d", "e"])
+    served = tf.saved_model.load(str(folder))
+    outputs = served.signatures["serving_default"](images=tf.constant(images))
+    assert set(outputs) == {"logits", "probabilities", "mask"}
+    logits = np.array(student(images / np.float32(255), training=False))
+    np.testing.assert_array_equal(outputs["mask"], logits.argmax(axis=-1))
+    np.testing.assert_allclose(outputs["probabilities"], keras.ops.softmax(logits), atol=1e-5)
+    np.testing.assert_array_equal(export.served_classes(folder, images), logits.argmax(axis=-1))

@@ -11,21 +11,34 @@ from tests.conftest import equal, values
 from tests.experiment.test_configuration import ABLATIONS, METHODS, PAPERS, TASKS
 
 
-def made_up(image_shape=(32, 32, 3), classes=10):
+def made_up(image_shape=(32, 32, 3), classes=10, masks=False):
     """A data set of random images; only its shape and number of classes matter here."""
 
     def load(name):
         rng = np.random.default_rng(0)
-        return Split(rng.integers(0, 256, (96, *image_shape), dtype=np.uint8), np.arange(96) % classes)
+        labels = np.arange(96) % classes
+        if masks:
+            labels = np.broadcast_to(labels[:, None, None], (96, *image_shape[:2])).astype(np.uint8)
+        return Split(rng.integers(0, 256, (96, *image_shape), dtype=np.uint8), labels)
 
-    return ImageDataset("made_up", image_shape, tuple(map(str, range(classes))), load)
+    return ImageDataset("made_up", image_shape, tuple(map(str, range(classes))), load, masks=masks)
 
 
 gin.external_configurable(made_up, "made_up", module="tests")
 # CIFAR-100's tasks are CIFAR-10's with other data: one of them stands for all.
 TASKS = [task for task in TASKS if "cifar100" not in task or "wrn40_2_wrn16_1" in task]
 # Files that differ from others in numbers alone build the same large networks once more.
-SLOW = ("papers/fast5", "papers/fast10", "papers/ssdkd", "wrn40_2_wrn40_1", "wrn40_2_wrn16_2", "cifar100")
+SLOW = (
+    "papers/fast5",
+    "shapes",
+    "camvid",
+    "nyuv2",
+    "papers/fast10",
+    "papers/ssdkd",
+    "wrn40_2_wrn40_1",
+    "wrn40_2_wrn16_2",
+    "cifar100",
+)
 SLOW += ("papers/mskd", "papers/dafl_cifar10", "papers/dafl_svhn", "papers/dfad_cifar10", "papers/zskt_svhn")
 SLOW += (
     "papers/zskd_svhn",
@@ -51,8 +64,10 @@ CONFIGURATIONS += [marked([method_for(task), task], task) for task in TASKS]
 
 def data_of(files):
     """Bindings that put made-up images in the place of the task's data."""
-    classes = 100 if "cifar100" in files[-1] else 10
-    return ["data = @made_up()", "made_up.image_shape = %image_shape", f"made_up.classes = {classes}"]
+    known = {"cifar100": 100, "shapes": 5, "camvid": 11, "nyuv2": 13}
+    classes = next((count for name, count in known.items() if name in files[-1]), 10)
+    made = ["data = @made_up()", "made_up.image_shape = %image_shape", f"made_up.classes = {classes}"]
+    return [*made, f"made_up.masks = {'deeplab' in files[-1]}"]
 
 
 def source(synthesizer):

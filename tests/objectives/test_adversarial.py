@@ -37,6 +37,14 @@ def test_discrepancy_counts_only_where_student_and_teacher_decide_alike(rng):
     np.testing.assert_allclose(values, -divergence(teacher, student) * same, atol=1e-5)
 
 
+def test_every_pixel_of_a_segmenter_is_decided_by_itself(rng):
+    teacher, student = rng.normal(size=(2, 5, 6, 8, 4)) * 2
+    same = teacher.argmax(axis=-1) == student.argmax(axis=-1)
+    assert 0 < same.mean() < 1
+    values = dk.AdversarialDiscrepancy()(batch(teacher, student))
+    np.testing.assert_allclose(values, -np.mean(divergence(teacher, student) * same, axis=(1, 2)), atol=1e-5)
+
+
 def test_without_the_mask_every_image_counts(rng):
     teacher, student = rng.normal(size=(64, 4)), rng.normal(size=(64, 4))
     values = dk.AdversarialDiscrepancy(agreed_only=False)(batch(teacher, student))
@@ -74,4 +82,4 @@ def test_wrappers_keep_the_name_and_the_needs():
     term = dk.AfterRounds(dk.Modulated(dk.AdversarialDiscrepancy(), dk.Modulation()), 3)
     assert term.name == "adversarial_discrepancy"
     assert term.needs == {"student", "class_counts", "rounds"}
-    assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == frozenset()
+    assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == {"labels"}

@@ -73,6 +73,15 @@ def test_pixels_are_averaged():
     np.testing.assert_allclose(plain()(tensor(logits), EVEN), [0.75 * 0.75] * 2, rtol=1e-6)
 
 
+def test_phi_of_a_segmenter_is_the_mean_over_pixels_of_what_the_teacher_predicts(rng):
+    logits, counts = rng.normal(size=(3, 4, 5, 6)) * 2, rng.integers(1, 900, size=6)
+    expected = []
+    for image in logits.reshape(3, 20, 6):
+        pixels = [(1 - counts[p.argmax()] / counts.sum()) * (1 - softmax(p).max()) for p in image]
+        expected.append(np.mean(pixels))
+    np.testing.assert_allclose(plain()(tensor(logits), tensor(counts)), expected, rtol=1e-5)
+
+
 def test_phi_weighs_a_term_per_image(rng):
     logits, labels = rng.normal(size=(8, 4)), rng.integers(4, size=8)
     modulated = dk.Modulated(dk.TargetCrossEntropy(), plain())

@@ -8,7 +8,7 @@ from keras import ops
 import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.noise import Draws
-from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
+from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction, capacity
 
 SHAPE, BATCH = (4, 4, 1), 4
 
@@ -94,8 +94,9 @@ def test_counts_always_are_those_of_the_images(make, rng):
         for _ in range(8):
             write(buffer, rng.integers(256, size=BATCH), rng.integers(10, size=BATCH))
             assert counts(buffer).sum() == buffer.stored
-            held = np.array(buffer.labels.value)[: buffer.stored]
-            np.testing.assert_array_equal(counts(buffer), np.bincount(held, minlength=10))
+            held = np.array(buffer.counts_by_image.value)[: buffer.stored]
+            np.testing.assert_array_equal(counts(buffer), held.sum(axis=0))
+            assert (held.sum(axis=1) == 1).all()
 
 
 def test_the_lowest_priorities_go_first(make):
@@ -259,3 +260,47 @@ def test_a_memory_made_ready_twice_has_its_variables_once(make):
     buffer, model = make(), models.lenet5_half((32, 32, 1))
     buffer.prepare(dk.Teacher(model), BATCH, rounds=5)
     assert len(buffer.variables) == 8
+
+
+@pytest.fixture
+def segmenter():
+    return dk.Teacher(keras.Sequential([keras.layers.Input(SHAPE), keras.layers.Conv2D(10, 1)]))
+
+
+def test_of_a_segmenter_pixels_are_counted(segmenter, rng):
+    for eviction in (FirstInFirstOut(), LargestClassFirst()):
+        buffer = dk.ReplayBuffer(10, eviction=eviction)
+        buffer.prepare(segmenter, BATCH, rounds=5)
+        masks = rng.integers(10, size=(6, BATCH, *SHAPE[:2]))
+        for number, mask in enumerate(masks):
+            write(buffer, range(BATCH * number, BATCH * (number + 1)), mask)
+        held = masks.reshape(-1, *SHAPE[:2])[contents(buffer)]
+        np.testing.assert_array_equal(counts(buffer), np.bincount(held.ravel(), minlength=10))
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_made(segmenter, make, monkeypatch):
+    monkeypatch.setattr(capacity, "free_bytes", lambda: 10_000)
+    make(70)
+    message = (
+        r"capacity_images=100 of shape \(4, 4, 1\) needs 0 MB, and as much again for a checkpoint, but 0 MB are free"
+    )
+    with pytest.raises(ValueError, match=message):
+        make(100)
+    monkeypatch.setattr(capacity, "free_bytes", lambda: None)
+    with pytest.raises(ValueError, match=r"have 2,147,483,648 pixels, but at most 2,147,483,647 can be counted"):
+        dk.ReplayBuffer(2**27).prepare(segmenter, BATCH, rounds=5)
+
+
+def test_the_memory_of_images_is_what_its_variables_take(make):
+    buffer = make(10)
+    taken = sum(np.array(variable.value).nbytes for variable in buffer.variables)
+    assert 0 <= taken - capacity.buffer_bytes(10, SHAPE, 10) < 100  # the class counts and some numbers
+    assert 786e6 < capacity.buffer_bytes(16_000, (128, 128, 3), 13) < 788e6
+
+
+def test_free_memory_is_that_which_the_system_tells(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal:       2000 kB\nMemAvailable:    1000 kB\nHugePages_Total:       0\n")
+    monkeypatch.setattr(capacity, "MEMINFO", tmp_path / "meminfo")
+    assert capacity.free_bytes() == 1_024_000
+    monkeypatch.setattr(capacity, "MEMINFO", tmp_path / "nowhere")
+    assert capacity.free_bytes() is None

@@ -1,0 +1,71 @@
+"""The embedded data set of segmentation: coloured shapes on textured ground, drawn when asked for."""
+
+import numpy as np
+
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName
+from dfkd_keras.metrics import IGNORED
+
+CLASS_NAMES = ("ground", "disc", "square", "triangle", "ring")
+SEEDS = {"train": 0, "test": 1}
+COLOURS = ((90, 90, 90), (200, 60, 60), (60, 190, 80), (70, 90, 210), (210, 190, 60))  # of the classes, in RGB
+SCATTER = 45.0  # standard deviation of a shape's colour
+VOID_WIDTH = 0.5  # pixels to either side of an edge
+
+
+def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> ImageDataset:
+    """Returns drawings of discs, squares, triangles and rings, always the same ones.
+
+    An image has two to five shapes, which overlap, on a ground of coloured waves and noise. A shape's colour scatters
+    around that of its class, so that it often, but not always, tells what the outline does. The pixels on an outline
+    are of no class.
+
+    Args:
+        size: height and width, in pixels.
+        train_images: how many there are to train on.
+        test_images: how many there are to evaluate on.
+
+    Returns:
+        A data set of colour images and masks in 5 classes.
+    """
+
+    def load(name: SplitName) -> Split:
+        rng = np.random.default_rng(SEEDS[name])
+        drawn = [_draw(rng, size) for _ in range(train_images if name == "train" else test_images)]
+        images, masks = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        return Split(images, masks)
+
+    return ImageDataset("shapes", (size, size, 3), CLASS_NAMES, load, f"{train_images} {test_images}", masks=True)
+
+
+def _draw(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an image uint8 `[H, W, 3]` and its mask uint8 `[H, W]`."""
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    angle, wavelength = rng.uniform(0, np.pi), rng.uniform(4.0, 16.0) * size / 64
+    waves = np.sin((np.cos(angle) * x + np.sin(angle) * y) * 2 * np.pi / wavelength)[..., None]
+    image = rng.normal(COLOURS[0], SCATTER) + rng.uniform(-40, 40, 3) * waves
+    mask = np.zeros((size, size), np.uint8)
+    for _ in range(rng.integers(2, 6)):
+        label = rng.integers(1, len(CLASS_NAMES))
+        distance = _signed_distance(label, x, y, rng, size)
+        colour = rng.normal(COLOURS[label], SCATTER) + rng.uniform(-20, 20) * waves
+        image = np.where(distance[..., None] < 0, colour, image)
+        mask = np.where(distance < 0, label, mask)
+        mask = np.where(np.abs(distance) < VOID_WIDTH, IGNORED, mask)
+    image = image + rng.normal(0, 8, image.shape)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), mask.astype(np.uint8)
+
+
+def _signed_distance(label: int, x: np.ndarray, y: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Returns how far each pixel lies outside a shape of random place, size and turn; negative inside."""
+    radius, angle = rng.uniform(0.12, 0.24) * size, rng.uniform(0, 2 * np.pi)
+    left, top = rng.uniform(0.15, 0.85, 2) * size
+    u = np.cos(angle) * (x - left) + np.sin(angle) * (y - top)
+    v = np.cos(angle) * (y - top) - np.sin(angle) * (x - left)
+    if CLASS_NAMES[label] == "disc":
+        return np.hypot(u, v) - radius
+    if CLASS_NAMES[label] == "ring":
+        return np.abs(np.hypot(u, v) - radius) - 0.3 * radius
+    if CLASS_NAMES[label] == "square":
+        return np.maximum(np.abs(u), np.abs(v)) - 0.85 * radius
+    edges = [np.cos(turn) * u + np.sin(turn) * v for turn in (0.5 * np.pi, 7 / 6 * np.pi, 11 / 6 * np.pi)]
+    return np.max(edges, axis=0) - 0.6 * radius

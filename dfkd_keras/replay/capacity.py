@@ -1,0 +1,49 @@
+"""How much memory a memory of images takes, and whether the machine has it."""
+
+import math
+from pathlib import Path
+
+from dfkd_keras.teacher import Teacher
+
+MEMINFO = Path("/proc/meminfo")
+LARGEST_COUNT = 2**31 - 1
+BESIDE_IMAGES = 12  # bytes for an image's priority, age and place in order
+
+
+def buffer_bytes(capacity: int, image_shape: tuple[int, int, int], classes: int) -> int:
+    """Returns the bytes of a `ReplayBuffer`: uint8 images, and for each some numbers and its class counts."""
+    return capacity * (math.prod(image_shape) + 4 * classes + BESIDE_IMAGES)
+
+
+def check_capacity(capacity: int, teacher: Teacher) -> None:
+    """Checks whether so many images can be kept.
+
+    Args:
+        capacity: images.
+        teacher: tells their shape, and whether their pixels are counted.
+
+    Raises:
+        ValueError: if they, and the copy that a checkpoint makes of them, do not fit into the machine's free memory, or
+            their pixels are more than can be counted.
+    """
+    needed = buffer_bytes(capacity, teacher.image_shape, teacher.classes)
+    free = free_bytes()
+    if free is not None and 2 * needed > free:
+        raise ValueError(
+            f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} needs {needed / 1e6:,.0f} MB, and "
+            f"as much again for a checkpoint, but {free / 1e6:,.0f} MB are free: lower it, or make smaller images."
+        )
+    pixels = capacity * math.prod(teacher.image_shape[:2])
+    if teacher.segments and pixels > LARGEST_COUNT:
+        raise ValueError(
+            f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} have {pixels:,} pixels, but at "
+            f"most {LARGEST_COUNT:,} can be counted: lower it, or make smaller images."
+        )
+
+
+def free_bytes() -> int | None:
+    """Returns the main memory that can still be had, in bytes; None where the system does not tell."""
+    if not MEMINFO.exists():
+        return None
+    fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None

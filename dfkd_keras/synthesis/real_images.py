@@ -1,0 +1,56 @@
+"""Real images in the place of synthetic ones: not data-free, but what data-free methods are compared with."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from dfkd_keras.checks import same_shape
+from dfkd_keras.data import ImageDataset
+from dfkd_keras.objectives.combining import NoObjective
+from dfkd_keras.synthesis.synthesizer import Synthesizer
+from dfkd_keras.teacher import Teacher
+
+
+class RealImages(Synthesizer):
+    """Draws the student's images from real training images, with replacement; there is nothing to train.
+
+    The upper baseline: distillation with data. It wants a schedule without synthesis, `TwoStage(synthesis_epochs=0)`,
+    and `FreshSamples`.
+
+    Args:
+        data: whose "train" split is drawn from; labels are not looked at.
+    """
+
+    trains = False
+    latent_dim = 1  # says which image
+
+    def __init__(self, data: ImageDataset):
+        super().__init__(NoObjective(), "unit")
+        self.data = data
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Keeps the optimizer, which has nothing to do."""
+        self.optimizer_state.take(optimizer, [])
+
+    def prepare(self, teacher: Teacher, batch_size: int) -> None:
+        """Loads the images.
+
+        Raises:
+            ValueError: if they are not of the shape that the teacher takes.
+        """
+        super().prepare(teacher, batch_size)
+        if not same_shape(self.data.image_shape, teacher.image_shape):
+            raise ValueError(
+                f"RealImages.data={self.data.name!r} has images of shape {self.data.image_shape}, but the teacher "
+                f"{teacher.model.name!r} takes {teacher.image_shape}: choose the task's data."
+            )
+        self.images = ops.convert_to_tensor(self.data.load("train").images)
+
+    def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
+        """Returns real images `[B, H, W, C]` in normalised space, chosen by standard normal numbers `[B, 1]`."""
+        uniform = 0.5 * (1.0 + ops.erf(latents[:, 0] / 2**0.5))
+        count = self.images.shape[0]
+        chosen = ops.clip(ops.cast(uniform * count, "int32"), 0, count - 1)
+        images = ops.cast(ops.take(self.images, chosen, axis=0), "float32") / 255.0
+        return teacher.normalisation.convert(images, "unit", "normalised")

@@ -1,0 +1,57 @@
+"""One smoke run on segmentation: what it reports, draws and exports."""
+
+import gin
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from dfkd_keras import data, metrics
+from dfkd_keras.experiment import configure
+from dfkd_keras.experiment.history import read_history
+from tests.methods.test_segmentation import SMALL, TASK
+
+SMOKE = ["TeacherRecipe.train_images = 24", "TeacherRecipe.batch_size = 8", "Task.test_images = 8"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("segmentation")
+    cache = f'TeacherRecipe.cache_dir = "{folder}/teachers"'
+    configure(["baselines/real_data.gin", TASK, "smoke.gin"], [*SMALL, *SMOKE, cache])
+    try:
+        return folder / "run", gin.get_configurable("Experiment")().run(folder / "run")
+    finally:
+        gin.clear_config()
+
+
+def test_the_reported_figures_are_the_saved_students(finished):
+    run, results = finished
+    test = data.shapes(32, 24, 8).load("test")
+    predicted = metrics.predicted_classes(keras.saving.load_model(run / "student.keras"), test.unit_images)
+    scores = metrics.scores(predicted, test.labels, 5)
+    assert results["metric"] == "mean_iou"
+    assert {name: results[f"student_{name}"] for name in scores} == pytest.approx(scores)
+    assert results["student_mean_iou_best"] >= results["student_mean_iou"]
+    assert results["synthetic_images"] == 0  # they were real
+    last = read_history(run / "logs" / "metrics.csv")[-1]
+    assert [last["val_mean_iou"], last["val_accuracy"]] == pytest.approx([*scores.values()], abs=1e-5)
+
+
+def test_the_report_shows_real_images_with_all_masks(finished):
+    run, results = finished
+    with Image.open(run / "images" / "test.png") as picture:
+        assert picture.width > picture.height > 200
+    page = (run / "report.html").read_text()
+    assert "Real test images" in page and page.count("data:image/png;base64,") == 1
+    assert f"Student {results['student_mean_iou']:.2%}" in page and "mean IoU on 8 real test images" in page
+
+
+def test_the_export_gives_the_mask(finished):
+    served = tf.saved_model.load(str(finished[0] / "export" / "student" / "1"))
+    images = data.shapes(32, 24, 8).load("test").images
+    outputs = served.signatures["serving_default"](images=tf.constant(images))
+    student = keras.saving.load_model(finished[0] / "student.keras")
+    expected = metrics.predicted_classes(student, images / np.float32(255))
+    assert np.mean(outputs["mask"].numpy() == expected) > 0.999  # other kernels round otherwise
