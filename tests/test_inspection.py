@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dfkd_keras import models
+from dfkd_keras import inspect_teacher, models
 from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.configuration import available, configuration_folders
-from dfkd_keras.inspection import REQUIREMENTS, inspect_teacher
+from dfkd_keras.inspection import REQUIREMENTS
 from tests.conftest import equal, values
 
 METHODS = [

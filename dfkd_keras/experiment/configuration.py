@@ -15,7 +15,7 @@ from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 
-NOT_PARTS = ("SyntheticBatch", "Teacher", "Term")  # not to be named in a file, or under another recipe
+NOT_PARTS = ("SyntheticBatch", "Teacher", "Term", "inspect_teacher")  # not for a file, or under another recipe
 PARTS = [
     *(getattr(dfkd_keras, name) for name in dfkd_keras.__all__ if name not in NOT_PARTS),
     augmentation.DataImpressionAugmentation,
