@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.features import stages
+from dfkd_keras.features import stages, stages_to_match
 from dfkd_keras.synthesis.targets import class_similarity
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
@@ -143,14 +143,9 @@ def _problem(check) -> str | None:
     return None
 
 
-def _no_stages(teacher: Teacher) -> str | None:
-    found = stages(teacher.model, teacher.image_shape)
-    return None if found else f"model {teacher.model.name!r} has no feature maps, whose attention could be transferred."
-
-
 CHECKS = {
     "penultimate": lambda teacher: _problem(lambda: teacher.provide((), (PENULTIMATE,))),
-    "stages": _no_stages,
+    "stages": lambda teacher: _problem(lambda: stages_to_match(teacher.model, teacher.image_shape)),
     "batch_norm": lambda teacher: _problem(lambda: teacher.provide(("batch_statistics",))),
     "class_similarity": lambda teacher: _problem(lambda: class_similarity(teacher)),
 }

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 import dfkd_keras as dk
 from dfkd_keras import export, models
@@ -19,7 +20,6 @@ STUDENTS = {
     "wrn16_1": lambda: models.wide_resnet(depth=16, width=1, **INPUTS),
 }
 LIMITS = {"savedmodel": 1e-5, "litert": 1e-5, "onnx": 1e-5, "litert_float16": 1e-3}
-EXTRAS = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
 ELSEWHERE = {
     "savedmodel": """
 import tensorflow as tf
@@ -56,12 +56,6 @@ np.save(sys.argv[2] + ".logits.npy", logits)
 """
 
 
-def skip_without(name):
-    pytest.importorskip(EXTRAS.get(name.split("_")[0], "tensorflow"))
-    if name == "onnx":
-        pytest.importorskip("tf2onnx")
-
-
 @pytest.fixture(scope="module")
 def served():
     return {name: export.ServedStudent(make()) for name, make in STUDENTS.items()}
@@ -75,7 +69,6 @@ def colour_images(rng):
 @pytest.mark.parametrize("format_name", LIMITS)
 @pytest.mark.parametrize("student_name", STUDENTS)
 def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, student_name, format_name):
-    skip_without(format_name)
     report = export.export_student(served[student_name], format_name, tmp_path, colour_images)
     assert report.largest_logit_difference < LIMITS[format_name]
     assert report.agreement == 1.0 and report.lost_accuracy == 0.0 and report.images == 40
@@ -84,7 +77,6 @@ def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, s
 
 @pytest.mark.parametrize("student_name", STUDENTS)
 def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour_images, student_name):
-    skip_without("litert")
     student, other = served[student_name], colour_images[::-1].transpose(0, 2, 1, 3)
     reports = {
         name: export.export_student(student, name, tmp_path, colour_images, calibration=other, tolerance=0.2)
@@ -97,7 +89,6 @@ def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour
 
 @pytest.mark.parametrize("format_name", ELSEWHERE)
 def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_images, format_name):
-    skip_without(format_name)
     student = served["resnet8"]
     report = export.export_student(
         student, format_name, tmp_path, colour_images, calibration=colour_images, tolerance=0.2
@@ -113,12 +104,11 @@ def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_i
 
 
 def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_images):
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     dark = colour_images // 4 + 20  # neither black nor white
     report = export.export_student(
         served["lenet5_half"], "litert_int8", tmp_path, colour_images, calibration=dark, tolerance=1.0
     )
-    model = interpreter.Interpreter(model_path=report.path)
+    model = Interpreter(model_path=report.path)
     runner = model.get_signature_runner("serving_default")
     details = runner.get_input_details()["images"]
     assert details["dtype"] == np.uint8 and details["quantization"] == (1.0, 0)
@@ -128,7 +118,6 @@ def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_
 def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
     paths = [export.export_student(student, "savedmodel", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student" / number) for number in "12"]
-    skip_without("onnx")
     paths = [export.export_student(student, "onnx", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student.onnx")] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["student", "student.onnx"]
@@ -136,7 +125,6 @@ def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
 
 @pytest.mark.parametrize("format_name", ["savedmodel", "litert", "onnx"])
 def test_beyond_the_tolerance_nothing_is_left(student, tmp_path, images, format_name):
-    skip_without(format_name)
     message = rf"the {format_name} export differs .* 40 images \(relative_logit_difference .*, tolerance -1\)"
     with pytest.raises(ValueError, match=message):
         export.export_student(student, format_name, tmp_path, images, tolerance=-1.0)
