@@ -52,6 +52,8 @@ PARTS = [
     data.tfds_dataset,
 ]
 KERAS_PARTS = {
+    "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
+    "keras.losses": [keras.losses.KLDivergence],
     "keras.optimizers": [
         keras.optimizers.Adam,
         keras.optimizers.AdamW,

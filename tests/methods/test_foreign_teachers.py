@@ -108,7 +108,7 @@ def unfit(savedmodel):
 def test_what_does_not_work_is_refused_for_the_reason_that_inspection_gives(savedmodel, unfit, method):
     with pytest.raises(ValueError) as refused:
         experiment(method, [f'Teacher.path = "{savedmodel}"', *normalised(0.45, 0.25)]).build()
-    assert str(refused.value) == unfit[method]
+    assert str(refused.value).startswith(unfit[method])
 
 
 @pytest.mark.slow
@@ -117,6 +117,7 @@ def test_what_works_takes_steps(teacher, method):
     distiller = experiment(method, teacher).build()
     parts = (distiller.teacher.model, source(distiller.synthesizer), distiller.student)
     before = [values(part.variables) for part in parts]
+    distiller.run_eagerly = True  # to compile what the steps of such networks do takes longer than the steps
     history = distiller.fit(verbose=0).history
     assert all(np.isfinite(column).all() for column in history.values())
     assert [equal(values(part.variables), old) for part, old in zip(parts, before, strict=True)] == [True, False, False]
