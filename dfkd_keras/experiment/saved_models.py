@@ -38,7 +38,10 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
 
 def _remedy(cause: str) -> str:
     if "Lambda" in cause or "lambda" in cause:
-        return "it holds code in a Lambda layer; if you trust it, set safe_mode = False, as in Teacher.safe_mode."
+        return (
+            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False, or for a student "
+            "saved_model.safe_mode = False."
+        )
     if missing := re.search(r"Could not locate (?:class|function) '([\w>]+)'", cause):
         return (
             f"{missing[1]} must be known: register it with @keras.saving.register_keras_serializable in a module that "

@@ -49,6 +49,7 @@ def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
         (["--run_dir=run", "--images=no.npz"], "image file 'no.npz' does not exist"),
         (["--run_dir=run", "--tolerance=-1"], "tolerance -1) and was not kept"),
         (["--student=run/student.keras", "--out_dir=out"], "no images to compare on: give --images"),
+        (["--student=run/student.keras", "--gin_param=a = 1"], "binds nothing: give --run_dir or --gin_file"),
     ],
 )
 def test_wrong_calls_are_told_in_one_line(run, arguments, message):
