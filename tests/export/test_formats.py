@@ -63,6 +63,16 @@ def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_i
     assert difference == pytest.approx(report.largest_logit_difference, abs=1e-6)
 
 
+def test_a_float16_file_rounds_kernels_and_not_the_normalisation(served, tmp_path, colour_images):
+    report = export.export_student(served["resnet8"], "litert_float16", tmp_path, colour_images)
+    details = Interpreter(model_path=report.path).get_tensor_details()
+    halved = {detail["name"]: np.prod(detail["shape"]) for detail in details if detail["dtype"] == np.float16}
+    assert max(halved.values()) == 3 * 3 * 64 * 64
+    operators = Interpreter(model_path=report.path)._get_ops_details()
+    sources = {index for operator in operators if operator["op_name"] == "DEQUANTIZE" for index in operator["inputs"]}
+    assert min(np.prod(detail["shape"]) for detail in details if detail["index"] in sources) > 1024
+
+
 def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_images):
     dark = colour_images // 4 + 20  # neither black nor white
     report = export.export_student(
