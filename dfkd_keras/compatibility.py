@@ -21,7 +21,7 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
         )
     if not student.trainable_variables:
         raise ValueError(
-            f"student {student.name!r} has no trainable weights: set student.trainable = True, or build another."
+            f"student {student.name!r} has no trainable weights: set trainable = True on each of its layers."
         )
     shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
     if not same_shape(shape, teacher.image_shape):

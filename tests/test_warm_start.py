@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.experiment.saved_models import saved_model
 from tests.conftest import equal, values
 
 
@@ -28,7 +29,8 @@ def rounded(layer):
 def copy_of(teacher, clone_function=None):
     student = keras.models.clone_model(teacher, clone_function=clone_function)
     student.set_weights(teacher.get_weights())
-    student.trainable = True  # the teacher is not
+    for layer in student.layers:
+        layer.trainable = True  # the teacher's are not
     return student
 
 
@@ -70,8 +72,9 @@ def test_a_student_that_rounds_its_weights_learns(make_distiller, teacher, rng):
     assert not any(equal([new], [old]) for new, old in zip(values(student.trainable_variables), before, strict=True))
 
 
-def test_a_frozen_copy_is_refused(make_distiller, teacher, tmp_path):
+def test_a_frozen_copy_is_refused_unless_loaded_as_a_student(make_distiller, teacher, tmp_path):
     teacher.model.save(tmp_path / "copy.keras")
     frozen = keras.saving.load_model(tmp_path / "copy.keras")
-    with pytest.raises(ValueError, match=r"'lenet5' has no trainable weights: set student\.trainable = True"):
+    with pytest.raises(ValueError, match=r"'lenet5' has no trainable weights: set trainable = True on each"):
         make_distiller(teacher=teacher, student=frozen)
+    make_distiller(teacher=teacher, student=saved_model(tmp_path / "copy.keras"))

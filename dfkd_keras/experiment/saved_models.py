@@ -27,13 +27,21 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
     if (Path(path) / "saved_model.pb").exists():
         return _from_savedmodel(Path(path))
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=safe_mode)
+        return thawed(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
     except Exception as error:
         cause = " ".join(str(error).split())
         raise ValueError(
             f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause[:200]}): "
             f"{_remedy(cause)}"
         ) from error
+
+
+def thawed(model: keras.Model) -> keras.Model:
+    """Makes a model trainable again that was frozen altogether, as one is that was saved while it was a teacher."""
+    if not model.trainable_variables:
+        for layer in model._flatten_layers():  # the model's own `trainable` does not reach every layer of a copy
+            layer.trainable = True
+    return model
 
 
 def _remedy(cause: str) -> str:
