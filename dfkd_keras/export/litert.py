@@ -56,7 +56,7 @@ def write_litert(
 
 
 def with_small_constants(halved: bytes, whole: bytes) -> bytes:
-    """Returns a float16 file whose small constants are those of the float32 file of the same model.
+    """Returns a float16 file with small constants from the float32 file of the same model, where it has the same ones.
 
     The converter rounds all constants. Those of the normalisation, which every pixel meets, then cost more precision
     than all the kernels together, and save no room.
