@@ -3,6 +3,7 @@
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.images import Normalisation
+from dfkd_keras.inspection import inspect_teacher
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.objectives import (
     AdversarialDiscrepancy,
@@ -54,4 +55,5 @@ __all__ = [
     "TwoStage",
     "UniformSampling",
     "WeightedSum",
+    "inspect_teacher",
 ]

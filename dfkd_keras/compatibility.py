@@ -14,10 +14,14 @@ from dfkd_keras.teacher import Teacher, check_outputs
 
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:
-    """Raises ValueError if the student's inputs or outputs differ from the teacher's, or if it ends in softmax."""
+    """Raises ValueError if the student is frozen, of other inputs or outputs than the teacher, or ends in softmax."""
     if student is teacher.model:
         raise ValueError(
             f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
+        )
+    if not student.trainable_variables:
+        raise ValueError(
+            f"student {student.name!r} has no trainable weights: set trainable = True on each of its layers."
         )
     shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
     if not same_shape(shape, teacher.image_shape):

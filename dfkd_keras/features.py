@@ -104,15 +104,27 @@ def _is_map(outputs: Any, size: list[int]) -> bool:
     return outputs.shape[1] * outputs.shape[2] > 1 and height <= 1 and abs(height - width) < 0.2 * max(height, width)
 
 
+def stages_to_match(
+    model: keras.Model, image_shape: tuple[int | None, ...]
+) -> dict[tuple[int, int], keras.layers.Layer]:
+    """Returns what `stages` does; ValueError if there are none."""
+    if found := stages(model, image_shape):
+        return found
+    raise ValueError(
+        f"model {model.name!r} shows no feature maps to match: choose a method that looks at the logits alone, or "
+        "another model."
+    )
+
+
 def common_stages(
     first: keras.Model, second: keras.Model, image_shape: tuple[int | None, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the names, in each of two models, of their stages at the resolutions that both work at.
 
     Raises:
-        ValueError: if there is no such resolution.
+        ValueError: if there is no such resolution, or a model shows no map at all.
     """
-    of_first, of_second = (list(stages(model, image_shape)) for model in (first, second))
+    of_first, of_second = (list(stages_to_match(model, image_shape)) for model in (first, second))
     common = [size for size in of_first if size in of_second]
     if not common:
         raise ValueError(

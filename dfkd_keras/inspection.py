@@ -1,13 +1,15 @@
 """What a model offers as a teacher: its inputs and outputs, its features, and which methods it is fit for."""
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.features import stages
+from dfkd_keras.features import stages, stages_to_match
 from dfkd_keras.synthesis.targets import class_similarity
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
@@ -84,7 +86,7 @@ class Inspection:
 
 
 def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None = None) -> Inspection:
-    """Finds out what a trained model offers as a teacher.
+    """Finds out what a trained model offers as a teacher; the model stays as it is, down to what is trainable.
 
     Args:
         model: a built Keras model, images `[B, H, W, C]` in, a row of logits or of probabilities per image out.
@@ -97,19 +99,31 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
         >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
     """
     shape = tuple(image_shape or input_image_shape(model))
-    outputs = _outputs(model, shape)
-    teacher = Teacher(model, outputs=outputs, image_shape=shape)
-    problems = {name: problem for name, check in CHECKS.items() if (problem := check(teacher))}
-    return Inspection(
-        name=model.name,
-        image_shape=shape,
-        input_range=_input_range(teacher),
-        outputs=outputs,
-        classes=teacher.classes,
-        batch_norms=len(batch_norms(model)),
-        features=_features(teacher, problems),
-        unfit={method: problems[need] for method, need in REQUIREMENTS.items() if need in problems},
-    )
+    with _as_teacher(model, shape) as teacher:
+        problems = {name: problem for name, check in CHECKS.items() if (problem := check(teacher))}
+        return Inspection(
+            name=model.name,
+            image_shape=shape,
+            input_range=_input_range(teacher),
+            outputs=teacher.outputs,
+            classes=teacher.classes,
+            batch_norms=len(batch_norms(model)),
+            features=_features(teacher, problems),
+            unfit={method: problems[need] for method, need in REQUIREMENTS.items() if need in problems},
+        )
+
+
+@contextlib.contextmanager
+def _as_teacher(model: keras.Model, shape: tuple[int | None, ...]) -> Iterator[Teacher]:
+    parts = [*model._flatten_layers(), *model.variables]  # a layer before those in it, which it passes its own on to
+    trainable = [part.trainable for part in parts]
+    teacher = Teacher(model, outputs=_outputs(model, shape), image_shape=shape)
+    try:
+        yield teacher
+    finally:
+        teacher.release()
+        for part, was_trainable in zip(parts, trainable, strict=True):
+            part.trainable = was_trainable
 
 
 def _outputs(model: keras.Model, shape: tuple[int | None, ...]) -> str:
@@ -129,14 +143,9 @@ def _problem(check) -> str | None:
     return None
 
 
-def _no_stages(teacher: Teacher) -> str | None:
-    found = stages(teacher.model, teacher.image_shape)
-    return None if found else f"model {teacher.model.name!r} has no feature maps, whose attention could be transferred."
-
-
 CHECKS = {
     "penultimate": lambda teacher: _problem(lambda: teacher.provide((), (PENULTIMATE,))),
-    "stages": _no_stages,
+    "stages": lambda teacher: _problem(lambda: stages_to_match(teacher.model, teacher.image_shape)),
     "batch_norm": lambda teacher: _problem(lambda: teacher.provide(("batch_statistics",))),
     "class_similarity": lambda teacher: _problem(lambda: class_similarity(teacher)),
 }

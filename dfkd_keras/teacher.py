@@ -110,6 +110,12 @@ class Teacher(Component):
         self._tapped.update(wanted)
         self._met.update(needs)
 
+    def release(self) -> None:
+        """Takes off the model again what `provide` put on."""
+        self._taps.release()
+        self._met.clear()
+        self._tapped.clear()
+
     def to_inputs(self, images: Any, source: Space = "normalised") -> Any:
         """Converts images `[B, H, W, C]` from the given space to what teacher and student take."""
         return self.normalisation.convert(images, source, self.input_space)

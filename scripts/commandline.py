@@ -5,10 +5,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import gin
+import keras
 from absl import app, flags, logging
 
 from dfkd_keras.experiment import Experiment, Preempted, configure
@@ -36,6 +38,11 @@ def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:
             f"the configuration is incomplete ({one_line(error)}): give a method's file such as "
             "--gin_file=rdskd.gin first."
         ) from error
+
+
+def configured_model(path: Path | str) -> keras.Model:
+    """Loads a network from a file; the configuration says whether code in it is admitted (`saved_model.safe_mode`)."""
+    return gin.get_configurable("saved_model")(path)
 
 
 def one_line(error: Exception) -> str:

@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 
 from absl import flags
-from commandline import configured_experiment, main
+from commandline import configured_experiment, configured_model, main
 
 from dfkd_keras import metrics
-from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.export import served_classes
 
 FLAGS = flags.FLAGS
@@ -26,7 +25,7 @@ def evaluate() -> None:
     if path.is_dir():
         student = served_classes(path, test.images)
     else:
-        student = metrics.predicted_classes(saved_model(path), inputs)
+        student = metrics.predicted_classes(configured_model(path), inputs)
     results = {
         "student": str(path),
         "task": task.name,

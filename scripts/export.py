@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-from commandline import configured_experiment, main
+from commandline import configured_experiment, configured_model, main
 
 from dfkd_keras.experiment import Experiment
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.synthetic import synthetic_images
 from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student, read_images
 
@@ -58,12 +57,14 @@ def described() -> tuple[Experiment | None, RunDirectory | None]:
         raise ValueError(f"--run_dir={FLAGS.run_dir} is no run: it has no {run.configuration.name}.")
     if run and not FLAGS.gin_file:
         FLAGS.gin_file = [str(run.configuration)]
+    if FLAGS.gin_param and not FLAGS.gin_file:
+        raise ValueError(f"--gin_param={FLAGS.gin_param[0]!r} binds nothing: give --run_dir or --gin_file as well.")
     return (configured_experiment() if FLAGS.gin_file else None), run
 
 
 def served_student(path: Path | str, experiment: Experiment | None) -> ServedStudent:
     """Returns the student with what its task knows of it."""
-    model, names = saved_model(path), FLAGS.class_names
+    model, names = configured_model(path), FLAGS.class_names
     if experiment is None:
         return ServedStudent(model, class_names=names)
     teacher, known = experiment.task.teacher(), experiment.task.data.class_names

@@ -1,18 +1,32 @@
-"""Tells what a saved model offers as a teacher: `python scripts/inspect_teacher.py --teacher=teacher.keras`."""
+"""Tells what a saved model, or the teacher of a configuration, offers:
+
+python scripts/inspect_teacher.py --teacher=teacher.keras
+python scripts/inspect_teacher.py --gin_file=mine.gin
+"""
 
 from absl import flags
-from commandline import main
+from commandline import configured_experiment, main
 
 from dfkd_keras.experiment.saved_models import saved_model
-from dfkd_keras.inspection import inspect_teacher
+from dfkd_keras.inspection import Inspection, inspect_teacher
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("teacher", None, "A .keras file, or the folder of a SavedModel.", required=True)
+flags.DEFINE_string("teacher", None, "A .keras file, or the folder of a SavedModel; --gin_file's teacher by default.")
 
 
 def inspect() -> None:
     """Prints inputs, outputs, features and the methods that the teacher is fit for."""
-    print(inspect_teacher(saved_model(FLAGS.teacher)))
+    print(inspection())
+
+
+def inspection() -> Inspection:
+    """Returns what there is to tell of the teacher that the flags name."""
+    if FLAGS.teacher:
+        return inspect_teacher(saved_model(FLAGS.teacher))
+    if not FLAGS.gin_file:
+        raise ValueError("no teacher: give --teacher, or --gin_file for one that a configuration describes.")
+    teacher = configured_experiment().task.teacher()
+    return inspect_teacher(teacher.model, teacher.image_shape)
 
 
 if __name__ == "__main__":

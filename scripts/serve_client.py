@@ -38,14 +38,13 @@ def predict() -> None:
 def ask(paths: list[Path]) -> dict:
     """Sends the images in the way that the flags say and returns the outputs."""
     arguments = FLAGS.model, FLAGS.version, FLAGS.deadline_seconds
-    form = {}
     if FLAGS.server.startswith("grpc://"):
         client = GrpcClient(FLAGS.server.removeprefix("grpc://"), *arguments)
     else:
-        client, form = RestClient(FLAGS.server, *arguments), {"form": FLAGS.form}
+        client = RestClient(FLAGS.server, *arguments, FLAGS.form)
     if paths[0].suffix in (".npz", ".npy"):
-        return client.predict(read_images(paths[0]), **form)
-    return client.predict_encoded([path.read_bytes() for path in paths], **form)
+        return client.predict(read_images(paths[0]))
+    return client.predict_encoded([path.read_bytes() for path in paths])
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dfkd_keras import models
+from dfkd_keras import inspect_teacher, models
 from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.configuration import available, configuration_folders
-from dfkd_keras.inspection import REQUIREMENTS, inspect_teacher
+from dfkd_keras.inspection import REQUIREMENTS
 from tests.conftest import equal, values
 
 METHODS = [
@@ -112,11 +112,25 @@ def test_the_first_batch_norm_layer_tells_a_range_where_nothing_else_does(rng):
 
 def test_looking_changes_nothing():
     model = models.cifar_resnet((32, 32, 1), depth=8)
+    layer_names = [layer.name for layer in model.layers if layer.variables]
+    frozen, half_frozen = (model.get_layer(name) for name in layer_names[1:3])
+    frozen.trainable = half_frozen.variables[0].trainable = False
     before, images = values(model.variables), np.ones((2, 32, 32, 1), "float32")
-    outputs = np.array(model(images))
+    outputs, trainable = np.array(model(images)), [variable.path for variable in model.trainable_variables]
     inspect_teacher(model)
     assert equal(values(model.variables), before)
     np.testing.assert_array_equal(model(images), outputs)
+    assert [variable.path for variable in model.trainable_variables] == trainable
+    assert model.trainable and not frozen.trainable
+    assert not any("call" in vars(layer) for layer in model._flatten_layers()), "nothing listens any more"
+
+
+def test_a_model_that_cannot_be_inspected_stays_trainable_too():
+    inputs = keras.Input((32, 32, 3))
+    broken = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(inputs)) / 0.0)
+    with pytest.raises(ValueError, match="not finite"):
+        inspect_teacher(broken)
+    assert broken.trainable and len(broken.trainable_variables) == 2
 
 
 def test_it_prints_a_line_for_each_thing():

@@ -16,7 +16,7 @@ from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
 
-NOT_PARTS = ("SyntheticBatch", "Teacher", "Term")  # not to be named in a file, or under another recipe
+NOT_PARTS = ("SyntheticBatch", "Teacher", "Term", "inspect_teacher")  # not for a file, or under another recipe
 PARTS = [
     *(getattr(dfkd_keras, name) for name in dfkd_keras.__all__ if name not in NOT_PARTS),
     augmentation.DataImpressionAugmentation,
@@ -58,6 +58,8 @@ PARTS = [
     data.tfds_segmentation,
 ]
 KERAS_PARTS = {
+    "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
+    "keras.losses": [keras.losses.KLDivergence],
     "keras.optimizers": [
         keras.optimizers.Adam,
         keras.optimizers.AdamW,

@@ -27,7 +27,7 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
     if (Path(path) / "saved_model.pb").exists():
         return _from_savedmodel(Path(path))
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=safe_mode)
+        return thawed(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
     except Exception as error:
         cause = " ".join(str(error).split())
         raise ValueError(
@@ -36,9 +36,20 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
         ) from error
 
 
+def thawed(model: keras.Model) -> keras.Model:
+    """Makes a model trainable again that was frozen altogether, as one is that was saved while it was a teacher."""
+    if not model.trainable_variables:
+        for layer in model._flatten_layers():  # the model's own `trainable` does not reach every layer of a copy
+            layer.trainable = True
+    return model
+
+
 def _remedy(cause: str) -> str:
     if "Lambda" in cause or "lambda" in cause:
-        return "it holds code in a Lambda layer; if you trust it, set safe_mode = False, as in Teacher.safe_mode."
+        return (
+            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False, or for a student "
+            "saved_model.safe_mode = False."
+        )
     if missing := re.search(r"Could not locate (?:class|function) '([\w>]+)'", cause):
         return (
             f"{missing[1]} must be known: register it with @keras.saving.register_keras_serializable in a module that "

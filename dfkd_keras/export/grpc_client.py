@@ -1,20 +1,20 @@
 """A client for TF Serving's gRPC predict API."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dfkd_keras.export.client import PredictClient, failure
 from dfkd_keras.export.extras import require
-from dfkd_keras.export.images import check_files, check_images
 from dfkd_keras.export.predict_request import predict_request
-from dfkd_keras.export.retries import Unavailable, ask
 
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]  # 4 MB by default
+BUSY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
+REFUSED = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 
 
-class GrpcClient:
-    """Asks a served student for its predictions.
+class GrpcClient(PredictClient):
+    """Asks a served student for its predictions, see `PredictClient`.
 
     Args:
         address: of the server, such as "localhost:8500".
@@ -29,46 +29,30 @@ class GrpcClient:
     def __init__(
         self, address: str, model: str = "student", version: int | None = None, deadline_seconds: float = 10.0
     ):
+        super().__init__(address, deadline_seconds)
         service = require("tensorflow_serving.apis.prediction_service_pb2_grpc", "serving")
         self.grpc = require("grpc", "serving")
-        self.address, self.model, self.version = address, model, version
-        self.deadline_seconds = deadline_seconds
+        self.model, self.version = model, version
         self.channel = self.grpc.insecure_channel(address, options=UNLIMITED)
         self.stub = service.PredictionServiceStub(self.channel)
-
-    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Sends uint8 images `[N, H, W, C]`; returns and raises as `RestClient.predict`."""
-        check_images(images)
-        return self._ask("serving_default", images)
-
-    def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """Sends the bytes of PNG or JPEG files, which the server decodes; otherwise as `predict`."""
-        check_files(files)
-        return self._ask("encoded", list(files))
 
     def close(self) -> None:
         """Closes the connection."""
         self.channel.close()
 
-    def _ask(self, signature: str, images: Any) -> dict[str, np.ndarray]:
-        request = predict_request(signature, images, self.model, self.version)
-        response = ask(lambda seconds: self._call(request, seconds), self.deadline_seconds)
-        return {name: array(tensor) for name, tensor in response.outputs.items()}
+    def _message(self, signature: str, images: np.ndarray | list[bytes]) -> Any:
+        return predict_request(signature, images, self.model, self.version)
 
-    def _call(self, request: Any, seconds: float) -> Any:
+    def _send(self, message: Any, seconds: float) -> Any:
         try:
-            return self.stub.Predict(request, timeout=seconds)
+            return self.stub.Predict(message, timeout=seconds)
         except self.grpc.RpcError as error:
-            raise self._explained(error) from error
+            code, details = error.code().name, " ".join((error.details() or "").split())
+            told = f"{self.address} answered {code}: {details[:500]}"
+            raise failure(told, code in BUSY, code in REFUSED) from error
 
-    def _explained(self, error: Any) -> Exception:
-        codes, code = self.grpc.StatusCode, error.code()
-        message = f"{self.address} answered {code.name}: {' '.join((error.details() or '').split())[:500]}"
-        if code in (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED):
-            return Unavailable(message)
-        if code in (codes.INVALID_ARGUMENT, codes.NOT_FOUND, codes.FAILED_PRECONDITION, codes.OUT_OF_RANGE):
-            return ValueError(f"{message}; correct the request, the model's name or its version.")
-        return OSError(f"{message}; see the server's log.")
+    def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
+        return {name: array(tensor) for name, tensor in answer.outputs.items()}
 
 
 def array(tensor: Any) -> np.ndarray:

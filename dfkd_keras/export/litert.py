@@ -13,6 +13,7 @@ from dfkd_keras.export.serving_model import ServedStudent
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 SIGNATURE = "serving_default"
+SMALL_BYTES = 4096  # of a constant
 
 
 def write_litert(
@@ -42,14 +43,49 @@ def write_litert(
         warnings.simplefilter("ignore")  # of tf.lite's interpreter, which is going away; the converter stays
         served.network("float32" if integers else "uint8").export(folder, format="tf_saved_model", verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        converter.optimizations = [] if precision == "float32" else [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
+        converter.optimizations = [] if precision in ("float32", "float16") else [tf.lite.Optimize.DEFAULT]
         if integers:
             converter.representative_dataset = lambda: examples(calibration)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
-        path.write_bytes(converter.convert())
+        content = converter.convert()
+        if precision == "float16":
+            converter.optimizations, converter.target_spec.supported_types = [tf.lite.Optimize.DEFAULT], [tf.float16]
+            content = with_small_constants(converter.convert(), content)
+        path.write_bytes(content)
+
+
+def with_small_constants(halved: bytes, whole: bytes) -> bytes:
+    """Returns a float16 file with small constants from the float32 file of the same model, where it has the same ones.
+
+    The converter rounds all constants. Those of the normalisation, which every pixel meets, then cost more precision
+    than all the kernels together, and save no room.
+
+    Raises:
+        ModuleNotFoundError: if LiteRT's tools are not installed.
+    """
+    tools = require("ai_edge_litert.tools.flatbuffer_utils", "litert")
+    model, reference = (tools.read_model_from_bytearray(bytearray(content)) for content in (halved, whole))
+    (graph,), (whole_graph,) = model.subgraphs, reference.subgraphs
+    values = {tensor.name: reference.buffers[tensor.buffer].data for tensor in whole_graph.tensors}
+    kept = []
+    for operator in graph.operators:
+        source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+        rounded, value = model.buffers[source.buffer].data, values.get(source.name)
+        if source.type == tools.schema_fb.TensorType.FLOAT16 and is_small_and_rounds_to(value, rounded):
+            target.buffer = len(model.buffers)
+            model.buffers.append(tools.schema_fb.BufferT(data=value))
+        else:
+            kept.append(operator)
+    graph.operators = kept
+    return bytes(tools.convert_object_to_bytearray(model))
+
+
+def is_small_and_rounds_to(value: Any, rounded: Any) -> bool:
+    """Returns whether the bytes of a small float32 constant, or None, are those of a float16 one before rounding."""
+    if value is None or rounded is None or len(value) > SMALL_BYTES:
+        return False
+    return np.array_equal(np.frombuffer(value, np.float32).astype(np.float16), np.frombuffer(rounded, np.float16))
 
 
 def examples(images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:

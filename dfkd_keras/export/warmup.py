@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dfkd_keras.export.extras import require
 from dfkd_keras.export.predict_request import predict_request
 
 BATCH_SIZES = (1, 32)
@@ -25,9 +26,9 @@ def write_warmup(folder: Path, image_shape: tuple[int, int, int], encoded: bool)
     import tensorflow as tf
 
     try:
-        from tensorflow_serving.apis import prediction_log_pb2
-    except ModuleNotFoundError:
-        logger.info("no warm-up records in the SavedModel: pip install 'dfkd_keras[serving]' to have them.")
+        prediction_log_pb2 = require("tensorflow_serving.apis.prediction_log_pb2", "serving")
+    except ModuleNotFoundError as error:
+        logger.info("no warm-up records in the SavedModel: %s", error)
         return
     grey = np.full(image_shape, 128, np.uint8)
     requests = [predict_request("serving_default", np.repeat(grey[None], size, axis=0)) for size in BATCH_SIZES]

@@ -86,7 +86,7 @@ def test_loading_keeps_the_safe_mode_on(tmp_path):
 def test_code_inside_a_trusted_file_can_be_admitted(tmp_path):
     inputs = layers.Input((4,))
     keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs)).save(tmp_path / "lambda.keras")
-    with pytest.raises(ValueError, match="if you trust it, set safe_mode = False"):
+    with pytest.raises(ValueError, match=r"if you trust it, set Teacher\.safe_mode = False"):
         saved_model(tmp_path / "lambda.keras")
     np.testing.assert_array_equal(saved_model(tmp_path / "lambda.keras", safe_mode=False)(np.zeros((1, 4))), 1.0)
 

@@ -11,9 +11,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import pytest
+import grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from tests.commandline import environment
+from tests.export.predict_servicer import PredictServicer
 
 TF_SERVING = "tensorflow_model_server"
 
@@ -25,7 +27,6 @@ def rest_server(versions):
         with tf_serving(versions) as (rest, _):
             yield f"http://localhost:{rest}"
         return
-    pytest.importorskip("kserve")
     port = free_port()
     with process(sys.executable, Path(__file__).with_name("v1_server.py"), versions / "1", port) as server:
         wait_until_ready(f"http://localhost:{port}", server)
@@ -39,12 +40,6 @@ def grpc_server(versions):
         with tf_serving(versions) as (_, port):
             yield f"localhost:{port}"
         return
-    pytest.importorskip("tensorflow_serving.apis")
-    import grpc
-    from tensorflow_serving.apis import prediction_service_pb2_grpc
-
-    from tests.export.predict_servicer import PredictServicer
-
     unlimited = [("grpc.max_receive_message_length", -1)]
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(4), options=unlimited)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictServicer(versions / "1"), server)

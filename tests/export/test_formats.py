@@ -1,16 +1,16 @@
 """Every format of every kind of student says what the student says, here and where this package is not installed."""
 
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 import dfkd_keras as dk
 from dfkd_keras import export, models
 from dfkd_keras.export import formats
-from tests.commandline import environment
+from tests.export.elsewhere import logits_elsewhere
 
 INPUTS = {"image_shape": (32, 32, 3), "normalisation": dk.Normalisation((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
 STUDENTS = {
@@ -19,47 +19,6 @@ STUDENTS = {
     "wrn16_1": lambda: models.wide_resnet(depth=16, width=1, **INPUTS),
 }
 LIMITS = {"savedmodel": 1e-5, "litert": 1e-5, "onnx": 1e-5, "litert_float16": 1e-3}
-EXTRAS = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
-ELSEWHERE = {
-    "savedmodel": """
-import tensorflow as tf
-model = tf.saved_model.load(path)
-logits = model.signatures["serving_default"](images=tf.constant(images))["logits"].numpy()
-""",
-    "litert": """
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_path=path)
-logits = interpreter.get_signature_runner("serving_default")(images=images)["logits"]
-""",
-    "litert_int8": """
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_path=path)
-runner = interpreter.get_signature_runner("serving_default")
-scale, zero_point = runner.get_output_details()["logits"]["quantization"]
-logits = runner(images=images)["logits"]
-assert logits.dtype == np.int8
-logits = (logits.astype(np.float32) - zero_point) * scale
-""",
-    "onnx": """
-import onnxruntime
-logits = onnxruntime.InferenceSession(path).run(["logits"], {"images": images})[0]
-""",
-}
-PROCESS = """
-import sys
-for name in ("dfkd_keras", "keras_cv", *sys.argv[3:]):
-    sys.modules[name] = None  # importing it is an error
-import numpy as np
-path, images = sys.argv[1], np.load(sys.argv[2])
-{run}
-np.save(sys.argv[2] + ".logits.npy", logits)
-"""
-
-
-def skip_without(name):
-    pytest.importorskip(EXTRAS.get(name.split("_")[0], "tensorflow"))
-    if name == "onnx":
-        pytest.importorskip("tf2onnx")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +34,6 @@ def colour_images(rng):
 @pytest.mark.parametrize("format_name", LIMITS)
 @pytest.mark.parametrize("student_name", STUDENTS)
 def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, student_name, format_name):
-    skip_without(format_name)
     report = export.export_student(served[student_name], format_name, tmp_path, colour_images)
     assert report.largest_logit_difference < LIMITS[format_name]
     assert report.agreement == 1.0 and report.lost_accuracy == 0.0 and report.images == 40
@@ -84,7 +42,6 @@ def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, s
 
 @pytest.mark.parametrize("student_name", STUDENTS)
 def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour_images, student_name):
-    skip_without("litert")
     student, other = served[student_name], colour_images[::-1].transpose(0, 2, 1, 3)
     reports = {
         name: export.export_student(student, name, tmp_path, colour_images, calibration=other, tolerance=0.2)
@@ -95,30 +52,33 @@ def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour
         assert 0 < reports[name].relative_logit_difference < 0.1
 
 
-@pytest.mark.parametrize("format_name", ELSEWHERE)
+@pytest.mark.parametrize("format_name", ["savedmodel", "litert", "litert_int8", "onnx"])
 def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_images, format_name):
-    skip_without(format_name)
     student = served["resnet8"]
     report = export.export_student(
         student, format_name, tmp_path, colour_images, calibration=colour_images, tolerance=0.2
     )
-    np.save(tmp_path / "images.npy", colour_images)
-    forbidden = [] if format_name == "savedmodel" else ["tensorflow", "keras"]
-    code = PROCESS.format(run=ELSEWHERE[format_name])
-    command = [sys.executable, "-c", code, report.path, str(tmp_path / "images.npy"), *forbidden]
-    subprocess.run(command, check=True, cwd="/", env=environment(), timeout=120)
-    logits = np.load(tmp_path / "images.npy.logits.npy")
+    logits = logits_elsewhere(format_name, report.path, colour_images, tmp_path)
     difference = np.abs(logits - student.logits(colour_images)).max()
     assert difference == pytest.approx(report.largest_logit_difference, abs=1e-6)
 
 
+def test_a_float16_file_rounds_kernels_and_not_the_normalisation(served, tmp_path, colour_images):
+    report = export.export_student(served["resnet8"], "litert_float16", tmp_path, colour_images)
+    details = Interpreter(model_path=report.path).get_tensor_details()
+    halved = {detail["name"]: np.prod(detail["shape"]) for detail in details if detail["dtype"] == np.float16}
+    assert max(halved.values()) == 3 * 3 * 64 * 64
+    operators = Interpreter(model_path=report.path)._get_ops_details()
+    sources = {index for operator in operators if operator["op_name"] == "DEQUANTIZE" for index in operator["inputs"]}
+    assert min(np.prod(detail["shape"]) for detail in details if detail["index"] in sources) > 3
+
+
 def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_images):
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     dark = colour_images // 4 + 20  # neither black nor white
     report = export.export_student(
         served["lenet5_half"], "litert_int8", tmp_path, colour_images, calibration=dark, tolerance=1.0
     )
-    model = interpreter.Interpreter(model_path=report.path)
+    model = Interpreter(model_path=report.path)
     runner = model.get_signature_runner("serving_default")
     details = runner.get_input_details()["images"]
     assert details["dtype"] == np.uint8 and details["quantization"] == (1.0, 0)
@@ -128,7 +88,6 @@ def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_
 def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
     paths = [export.export_student(student, "savedmodel", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student" / number) for number in "12"]
-    skip_without("onnx")
     paths = [export.export_student(student, "onnx", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student.onnx")] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["student", "student.onnx"]
@@ -136,7 +95,6 @@ def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
 
 @pytest.mark.parametrize("format_name", ["savedmodel", "litert", "onnx"])
 def test_beyond_the_tolerance_nothing_is_left(student, tmp_path, images, format_name):
-    skip_without(format_name)
     message = rf"the {format_name} export differs .* 40 images \(relative_logit_difference .*, tolerance -1\)"
     with pytest.raises(ValueError, match=message):
         export.export_student(student, format_name, tmp_path, images, tolerance=-1.0)

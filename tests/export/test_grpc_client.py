@@ -1,11 +1,8 @@
 import concurrent.futures
 
+import grpc
 import numpy as np
 import pytest
-
-pytest.importorskip("tensorflow_serving.apis")
-
-import grpc
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from dfkd_keras.export import GrpcClient

@@ -17,7 +17,7 @@ CLIENTS, REQUESTS = 8, 1000
 
 @pytest.mark.parametrize("form", ["row", "column"])
 def test_images_are_answered_as_the_student_says(rest_url, student, images, form):
-    outputs = RestClient(rest_url).predict(images, form)
+    outputs = RestClient(rest_url, form=form).predict(images)
     expected = student.logits(images)
     np.testing.assert_allclose(outputs["logits"], expected, atol=1e-5)
     np.testing.assert_allclose(outputs["probabilities"].sum(axis=-1), 1.0, atol=1e-5)
@@ -31,7 +31,7 @@ def test_files_are_decoded_by_the_server(rest_url, student, images, form):
     for image in images[:3]:
         Image.fromarray(image[..., 0]).save(buffer := io.BytesIO(), "PNG")
         files.append(buffer.getvalue())
-    outputs = RestClient(rest_url).predict_encoded(files, form)
+    outputs = RestClient(rest_url, form=form).predict_encoded(files)
     np.testing.assert_allclose(outputs["logits"], student.logits(images[:3]), atol=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_unfit_images_are_told_and_the_next_request_succeeds(rest_url, images, w
 def test_rubbish_is_refused_and_the_next_request_succeeds(rest_url, images, body):
     client = RestClient(rest_url)
     with pytest.raises(ValueError, match=r"answered HTTP 4\d\d: .*(images|instances|format|JSON)"):
-        client._post(body, 30.0)
+        client._send(body, 30.0)
     assert len(client.predict(images[:1])["class_id"]) == 1
 
 
@@ -160,15 +160,17 @@ def test_an_answer_that_is_none_is_told(images, body, message):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"url": "localhost:8501"}, "url 'localhost:8501'"), ({"deadline_seconds": 0}, "deadline_seconds=0 must be")],
+    [
+        ({"url": "localhost:8501"}, "url 'localhost:8501'"),
+        ({"deadline_seconds": 0}, "deadline_seconds=0 must be"),
+        ({"form": "table"}, "form 'table' is unknown"),
+    ],
 )
 def test_wrong_arguments_are_told(images, arguments, message):
     with pytest.raises(ValueError, match=message):
         RestClient(**{"url": "http://localhost:1", **arguments}).predict(images)
 
 
-def test_no_files_and_an_unknown_form_are_told(images):
+def test_no_files_are_told():
     with pytest.raises(ValueError, match="images are empty"):
         RestClient("http://localhost:1").predict_encoded([])
-    with pytest.raises(ValueError, match="form 'table' is unknown"):
-        RestClient("http://localhost:1").predict(images, "table")

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from dfkd_keras import export, models
 from dfkd_keras.data.dataset import resize
@@ -137,9 +138,8 @@ def test_two_channels_have_no_encoded_signature(tmp_path):
 
 
 def test_warm_up_records_are_requests_that_it_answers(model, versions):
-    logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     path = versions / "1" / "assets.extra" / "tf_serving_warmup_requests"
-    records = [logs.PredictionLog.FromString(data.numpy()) for data in tf.data.TFRecordDataset(str(path))]
+    records = [prediction_log_pb2.PredictionLog.FromString(data.numpy()) for data in tf.data.TFRecordDataset(str(path))]
     answered = []
     for record in records:
         request = record.predict_log.request
@@ -150,7 +150,7 @@ def test_warm_up_records_are_requests_that_it_answers(model, versions):
 
 
 def test_without_the_serving_extra_the_export_is_whole_and_says_what_it_lacks(tmp_path, images, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis.prediction_log_pb2", None)
     with caplog.at_level("INFO", logger="dfkd_keras"):
         folder = export.export_savedmodel(models.lenet5_half(), tmp_path)
     assert "no warm-up records" in caplog.text and "dfkd_keras[serving]" in caplog.text

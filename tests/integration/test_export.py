@@ -21,8 +21,6 @@ def run(tmp_path_factory):
 
 
 def test_a_run_is_exported_in_every_format_and_answers_for_files(run):
-    for module in ("ai_edge_litert", "onnxruntime", "tf2onnx"):
-        pytest.importorskip(module)
     process = script("export.py", "--run_dir=run", "--format=all", cwd=run)
     assert process.returncode == 0, process.stderr
     reports = json.loads(process.stdout.splitlines()[-1])
@@ -51,6 +49,7 @@ def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
         (["--run_dir=run", "--images=no.npz"], "image file 'no.npz' does not exist"),
         (["--run_dir=run", "--tolerance=-1"], "tolerance -1) and was not kept"),
         (["--student=run/student.keras", "--out_dir=out"], "no images to compare on: give --images"),
+        (["--student=run/student.keras", "--gin_param=a = 1"], "binds nothing: give --run_dir or --gin_file"),
     ],
 )
 def test_wrong_calls_are_told_in_one_line(run, arguments, message):
@@ -59,7 +58,6 @@ def test_wrong_calls_are_told_in_one_line(run, arguments, message):
 
 
 def test_the_client_asks_a_server_over_rest_and_grpc(run):
-    pytest.importorskip("tensorflow_serving.apis")
     images = data.digits().load("test").images[:3]
     np.save(run / "images.npy", images)
     for number, image in enumerate(images):
