@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.distribution import replicas, sum_of_shares
+
 BACKEND = keras.config.backend()
 Loss = Callable[[], tuple[Any, Any]]
 
@@ -37,7 +39,7 @@ def differentiate(
     """Computes a loss and its gradients.
 
     Args:
-        loss_fn: as in `minimize`.
+        loss_fn: as in `minimize`; on several replicas it gathers their shares and gives the loss of the whole batch.
         variables: what to differentiate by; what else `loss_fn` changes, such as BatchNorm's statistics, is changed.
         scale_loss: applied to the loss before the gradients are taken.
 
@@ -68,8 +70,8 @@ if BACKEND == "tensorflow":
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss, auxiliary = loss_fn()
-            scaled = scale_loss(loss)
-        return loss, auxiliary, tape.gradient(scaled, values)
+            scaled = scale_loss(loss) / replicas()
+        return loss, auxiliary, sum_of_shares(tape.gradient(scaled, values))
 
     def _loop(count, body):
         def once(index):
@@ -77,10 +79,6 @@ if BACKEND == "tensorflow":
             return (index + 1,)
 
         tf.while_loop(lambda index: index < count, once, (tf.constant(0),))
-
-    def replicas() -> int:
-        """Returns on how many devices a step runs at once."""
-        return tf.distribute.get_strategy().num_replicas_in_sync
 
     def train_step(step: Callable) -> Callable:
         """Marks a method as the model's `train_step(self, data)`."""
@@ -124,10 +122,6 @@ elif BACKEND == "jax":
         values = jax.lax.fori_loop(0, count, once, [outer.get_current_value(variable) for variable in variables])
         for variable, value in zip(variables, values, strict=True):
             outer.add_update((variable, value))
-
-    def replicas() -> int:
-        """Returns on how many devices a step runs at once."""
-        return 1
 
     def _stateless(groups_of: Callable) -> Callable:
         def decorate(step):

@@ -3,16 +3,20 @@
 from absl import flags
 from commandline import configured_experiment, main
 
+from dfkd_keras import distribution
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/METHOD-TASK-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Go on with an interrupted run of the same configuration; --noresume starts over.")
+flags.DEFINE_enum("strategy", "none", ["none", "mirrored", "multi_worker"], "Train on several devices, or machines.")
 
 
 def train() -> None:
     """Runs the experiment and prints where its results are."""
-    experiment = configured_experiment()
-    run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
-    results = experiment.run(run_dir, FLAGS.resume)
+    with distribution.scope(FLAGS.strategy):
+        experiment = configured_experiment()
+        run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
+        results = experiment.run(run_dir, FLAGS.resume)
     print(
         f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "
         f"on {results['test_images']:,} real test images"

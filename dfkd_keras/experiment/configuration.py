@@ -48,6 +48,7 @@ PARTS = [
     TeacherRecipe,
     *(getattr(models, name) for name in models.__all__),
     saved_model,
+    data.array_dataset,
     data.digits,
     data.tfds_dataset,
 ]

@@ -1,0 +1,75 @@
+"""Trains methods on one device and on two with half of the batch each; prints how they differ, as JSON.
+
+Run as `python -m tests.two_replicas METHOD...`, a process of its own because devices are set up only once.
+"""
+
+import json
+import sys
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from dfkd_keras.experiment import configure
+
+STEPS = ["steps_per_epoch = 25", "synthesis_epochs = 1", "student_epochs = 1", "alternating_epochs = 2"]
+STEPS += ["adversarial_epochs = 2", "epochs = 2", "rounds_per_epoch = 3", "student_updates_per_round = 5"]
+STEPS += ["inversion_epochs = 2", "inversion_rounds_per_epoch = 3", "inversion_student_updates = 5"]
+# A gradient of 0, such as that of a bias before BatchNorm, is one of rounding errors, which Adam would magnify.
+STEPS += [f"{role}/Adam.epsilon = 1e-3" for role in ("synthesis", "latents", "inner", "contrast")]
+STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batch_size = 8", "memory_images = 16"]
+
+
+def trained(method, strategy):
+    """Returns a trained distiller and its losses."""
+    gin.clear_config()
+    configure([method, "smoke.gin"], STEPS)
+    with strategy.scope():
+        distiller = gin.get_configurable("Experiment")().build()
+        return distiller, distiller.fit(verbose=0).history
+
+
+def differs_between_replicas(distiller):
+    """Returns the paths of the variables that are not the same on all replicas, to the bit."""
+    strategy, metrics = distiller.distribute_strategy, {id(variable) for variable in distiller.metrics_variables}
+    copies = {
+        variable.path: [copy.numpy() for copy in strategy.experimental_local_results(variable.value)]
+        for variable in [*distiller.variables, *distiller.optimizer.variables]
+        if id(variable) not in metrics
+    }
+    return [path for path, (first, *others) in copies.items() if not all(np.array_equal(first, v) for v in others)]
+
+
+def difference(first, second):
+    """Returns the largest absolute difference between two lists of variables."""
+    pairs = [(a.numpy().astype("float64"), b.numpy()) for a, b in zip(first, second, strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def compared(method, two_devices):
+    """Returns how a training on two devices differs from one on one."""
+    one, losses = trained(method, tf.distribute.get_strategy())
+    two, losses_of_two = trained(method, two_devices)
+    relative = {
+        name: float(np.max(np.abs(np.subtract(values, losses_of_two[name])) / np.maximum(np.abs(values), 1e-3)))
+        for name, values in losses.items()
+    }
+    return {
+        "losses": relative,
+        "student": difference(one.student.variables, two.student.variables),
+        "memory": difference(one.replay.variables[:2], two.replay.variables[:2]) if two.replay.keeps_images else 0.0,
+        "differs_between_replicas": differs_between_replicas(two),
+        "steps": int(two.optimizer.iterations.numpy()),
+    }
+
+
+def main(methods):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for method in methods:
+        print(json.dumps({"method": method, **compared(method, strategy)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
