@@ -35,6 +35,11 @@ if keras.config.backend() == "tensorflow":
         strategies = tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy
         return strategies[strategy == "multi_worker"]().scope()
 
+    def worker() -> int:
+        """Returns the number of this process among those that train together, 0 for the first or only one."""
+        resolver = tf.distribute.get_strategy().cluster_resolver
+        return resolver.task_id or 0 if resolver else 0
+
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""
         return tf.distribute.get_strategy().num_replicas_in_sync
@@ -103,6 +108,10 @@ else:
         if strategy == "multi_worker":
             raise ValueError("--strategy=multi_worker is TensorFlow's: on JAX use mirrored, on one machine.")
         return contextlib.nullcontext() if strategy == "none" else keras.distribution.DataParallel().scope()
+
+    def worker() -> int:
+        """Returns the number of this process among those that train together: there are no others."""
+        return 0
 
     def replicas() -> int:
         """Returns on how many devices a step runs at once, or 1 if to it they are one."""

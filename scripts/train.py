@@ -13,9 +13,13 @@ flags.DEFINE_enum("strategy", "none", ["none", "mirrored", "multi_worker"], "Tra
 
 def train() -> None:
     """Runs the experiment and prints where its results are."""
-    with distribution.scope(FLAGS.strategy):
-        experiment = configured_experiment()
+    scope, experiment = distribution.scope(FLAGS.strategy), configured_experiment()
+    if FLAGS.strategy != "none":
+        experiment.task.teacher()  # is trained on one device, if need be, before there are several
+    with scope:
         run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
+        if worker := distribution.worker():
+            run_dir = f"{run_dir}-worker{worker}"  # every worker keeps its own checkpoints, of the same state
         results = experiment.run(run_dir, FLAGS.resume)
     print(
         f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "

@@ -21,12 +21,14 @@ STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batc
 
 
 def trained(method, strategy):
-    """Returns a trained distiller and its losses."""
+    """Returns a trained distiller, its losses, and how much its student has moved."""
     gin.clear_config()
     configure([method, "smoke.gin"], STEPS)
     with strategy.scope():
         distiller = gin.get_configurable("Experiment")().build()
-        return distiller, distiller.fit(verbose=0).history
+        start = [variable.numpy() for variable in distiller.student.variables]
+        losses = distiller.fit(verbose=0).history
+    return distiller, losses, difference(distiller.student.variables, start)
 
 
 def differs_between_replicas(distiller):
@@ -41,23 +43,24 @@ def differs_between_replicas(distiller):
 
 
 def difference(first, second):
-    """Returns the largest absolute difference between two lists of variables."""
-    pairs = [(a.numpy().astype("float64"), b.numpy()) for a, b in zip(first, second, strict=True)]
-    return max(float(np.abs(a - b).max()) for a, b in pairs)
+    """Returns the largest absolute difference between variables and others, or arrays."""
+    second = [getattr(other, "numpy", lambda other=other: other)() for other in second]
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(first, second, strict=True))
 
 
 def compared(method, two_devices):
     """Returns how a training on two devices differs from one on one."""
-    one, losses = trained(method, tf.distribute.get_strategy())
-    two, losses_of_two = trained(method, two_devices)
+    one, losses, moved = trained(method, tf.distribute.get_strategy())
+    two, losses_of_two, _ = trained(method, two_devices)
     relative = {
         name: float(np.max(np.abs(np.subtract(values, losses_of_two[name])) / np.maximum(np.abs(values), 1e-3)))
         for name, values in losses.items()
+        if name != "agreement"  # a share of the images
     }
     return {
         "losses": relative,
+        "student_moved": moved,
         "student": difference(one.student.variables, two.student.variables),
-        "memory": difference(one.replay.variables[:2], two.replay.variables[:2]) if two.replay.keeps_images else 0.0,
         "differs_between_replicas": differs_between_replicas(two),
         "steps": int(two.optimizer.iterations.numpy()),
     }

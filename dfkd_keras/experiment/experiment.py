@@ -1,9 +1,10 @@
 """One run: build, resume, fit, evaluate, export, report."""
 
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TIMES = ("epoch", "seconds", "seconds_synthesis", "seconds_student")
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ class Experiment:
         evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
+        precision: "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16": what the networks compute in; by
+            default Keras' global policy. Weights, losses and statistics are float32 in any case; a teacher from a file
+            keeps the precision it was saved with.
     """
 
     method: str
@@ -53,6 +58,7 @@ class Experiment:
     evaluate_every_epochs: int = 1
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
+    precision: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,14 +73,17 @@ class Experiment:
             checkpoint_every_epochs=self.checkpoint_every_epochs,
         )
         check_seed("Experiment", self.seed)
+        if self.precision not in (None, *PRECISIONS):
+            raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
 
     def build(self) -> DataFreeDistiller:
         """Builds the compiled distiller; a teacher without a file is trained, or taken from the cache."""
-        teacher = self.task.teacher()
-        self.task.check(teacher)
-        seed_initial_weights(self.seed)
-        distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
-        distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
+        with computing_in(self.precision):
+            teacher = self.task.teacher()
+            self.task.check(teacher)
+            seed_initial_weights(self.seed)
+            distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
+            distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
         return distiller
 
     def run(self, run_dir: Path | str, resume: bool = True, configuration: str | None = None) -> dict[str, Any]:
@@ -157,3 +166,14 @@ class Experiment:
         teacher = distiller.teacher
         names = self.task.data.class_names
         export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space, class_names=names)
+
+
+@contextlib.contextmanager
+def computing_in(precision: str | None) -> Iterator[None]:
+    """Makes the networks that are built within compute in a precision, one of `PRECISIONS`; None changes nothing."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
