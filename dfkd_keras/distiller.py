@@ -228,6 +228,9 @@ class DataFreeDistiller(Configured, keras.Model):
         """Compiles with what `get_compile_config` returned."""
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """There is nothing left to build. Keras would average a batch of noise over all workers for it, and fail."""
+
     def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
         around = Surroundings(self.teacher, self.student, self.replay.class_counts)
         loss, values = self.synthesizer.update(draws, around, update_in_epoch)

@@ -44,6 +44,10 @@ if keras.config.backend() == "tensorflow":
         """Returns on how many devices a step runs at once."""
         return tf.distribute.get_strategy().num_replicas_in_sync
 
+    def has_strategy() -> bool:
+        """Returns whether there is a strategy, be it for one device: its optimizers do not work within a loop."""
+        return tf.distribute.has_strategy()
+
     def gather(values: Any) -> Any:
         """Returns the whole batch `[R B, ...]` of a replica's share `[B, ...]`, in the same order on all R replicas.
 
@@ -80,7 +84,7 @@ if keras.config.backend() == "tensorflow":
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         if inner._distribution_strategy is not tf.distribute.get_strategy():
             raise ValueError(f"optimizer {inner.name!r} was {OUTSIDE}")
-        if replicas() > 1:
+        if has_strategy():
             inner._all_reduce_sum_gradients = list
 
     def check_scope(owner: str, variables: Iterable[keras.Variable]) -> None:
@@ -116,6 +120,10 @@ else:
     def replicas() -> int:
         """Returns on how many devices a step runs at once, or 1 if to it they are one."""
         return 1
+
+    def has_strategy() -> bool:
+        """Returns whether there is a strategy of `tf.distribute`."""
+        return False
 
     def gather(values: Any) -> Any:
         """Returns the values, which are those of the whole batch."""

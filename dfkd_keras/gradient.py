@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.distribution import replicas, sum_of_shares
+from dfkd_keras.distribution import has_strategy, replicas, sum_of_shares
 
 BACKEND = keras.config.backend()
 Loss = Callable[[], tuple[Any, Any]]
@@ -52,10 +52,10 @@ def differentiate(
 def repeat(count: int, body: Callable[[Any], None]) -> None:
     """Calls `body` with 0, 1, ..., count - 1, which works by assigning variables of the model alone.
 
-    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy for several
-    devices, whose optimizers do not work within a loop, so is each.
+    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy, whose
+    optimizers do not work within a loop, so is each.
     """
-    if count > 1 and replicas() == 1:
+    if count > 1 and not has_strategy():
         _loop(count, body)
     else:
         for index in range(count):
