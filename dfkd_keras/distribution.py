@@ -73,6 +73,14 @@ if keras.config.backend() == "tensorflow":
         summed = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, present))
         return [gradient if gradient is None else next(summed) for gradient in gradients]
 
+    def logs_of_replica(logs: dict[str, Any]) -> dict[str, Any]:
+        """Returns a step's logs as Keras wants them: those of several workers it averages over their first axis."""
+        strategy = tf.distribute.get_strategy()
+        workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        if workers and strategy.extended._in_multi_worker_mode():
+            return {name: value[None] for name, value in logs.items()}
+        return logs
+
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """Makes an optimizer take gradients that are summed over the replicas already.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.distribution import has_strategy, replicas, sum_of_shares
+from dfkd_keras.distribution import has_strategy, logs_of_replica, replicas, sum_of_shares
 
 BACKEND = keras.config.backend()
 Loss = Callable[[], tuple[Any, Any]]
@@ -81,8 +81,13 @@ if BACKEND == "tensorflow":
         tf.while_loop(lambda index: index < count, once, (tf.constant(0),))
 
     def train_step(step: Callable) -> Callable:
-        """Marks a method as the model's `train_step(self, data)`."""
-        return step
+        """Makes a method `step(self, data)` that returns logs the model's `train_step`."""
+
+        @functools.wraps(step)
+        def wrapped(self, data):
+            return logs_of_replica(step(self, data))
+
+        return wrapped
 
     test_step = train_step
 
