@@ -20,6 +20,9 @@ Strategy = Literal["none", "mirrored", "multi_worker"]
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 
+    # What a worker comes upon when another one is gone, or the connection to it.
+    WORKER_LOST = tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError
+
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
         """Returns the scope in which to build and train on several devices.
 
@@ -75,11 +78,23 @@ if keras.config.backend() == "tensorflow":
 
     def logs_of_replica(logs: dict[str, Any]) -> dict[str, Any]:
         """Returns a step's logs as Keras wants them: those of several workers it averages over their first axis."""
+        return {name: value[None] for name, value in logs.items()} if _several_workers() else logs
+
+    def least(number: int) -> int:
+        """Returns the least of the numbers that all workers call this with, such as of the epochs they have saved."""
+        if not _several_workers():
+            return number
+
         strategy = tf.distribute.get_strategy()
-        workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        if workers and strategy.extended._in_multi_worker_mode():
-            return {name: value[None] for name, value in logs.items()}
-        return logs
+
+        @tf.function
+        def gathered():
+            numbers = strategy.run(
+                lambda: tf.distribute.get_replica_context().all_gather(tf.constant([number]), axis=0)
+            )
+            return strategy.experimental_local_results(numbers)[0]
+
+        return int(tf.reduce_min(gathered()))
 
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """Makes an optimizer take gradients that are summed over the replicas already.
@@ -105,6 +120,11 @@ if keras.config.backend() == "tensorflow":
         context = tf.distribute.get_replica_context()
         return context is not None and context.num_replicas_in_sync > 1
 
+    def _several_workers() -> bool:
+        strategy = tf.distribute.get_strategy()
+        is_for_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return is_for_workers and strategy.extended._in_multi_worker_mode()
+
     @tf.custom_gradient
     def _gather(values):
         context = tf.distribute.get_replica_context()
@@ -114,6 +134,7 @@ if keras.config.backend() == "tensorflow":
         return whole, lambda gradient: share(gradient) * context.num_replicas_in_sync
 
 else:
+    WORKER_LOST = ()
 
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
         """Returns the scope in which to build and train on several devices, see above."""
@@ -138,6 +159,10 @@ else:
         return values
 
     share = sum_of_shares = gather
+
+    def least(number: int) -> int:
+        """Returns the number, since there are no other workers."""
+        return number
 
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """There is nothing to prepare."""

@@ -20,7 +20,13 @@ def train() -> None:
         run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
         if worker := distribution.worker():
             run_dir = f"{run_dir}-worker{worker}"  # every worker keeps its own checkpoints, of the same state
-        results = experiment.run(run_dir, FLAGS.resume)
+        try:
+            results = experiment.run(run_dir, FLAGS.resume)
+        except distribution.WORKER_LOST as error:
+            raise ConnectionError(
+                f"another worker is lost ({type(error).__name__}): start the same command again on every machine, and "
+                "the run goes on from the last checkpoint."
+            ) from error
     print(
         f"student {results['student_accuracy']:.2%}, teacher {results['teacher_accuracy']:.2%} "
         f"on {results['test_images']:,} real test images"

@@ -12,6 +12,7 @@ import gin
 import keras
 import numpy as np
 
+from dfkd_keras import distribution
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
@@ -125,8 +126,9 @@ class Experiment:
     def _fit(self, run: RunDirectory, distiller: DataFreeDistiller, inputs: np.ndarray, test: Split) -> History:
         history, epochs = History(run.metrics, [*TIMES, *distiller.means, "val_accuracy"]), 0
         if checkpoint := run.latest_checkpoint():
-            path, epochs = checkpoint
-            distiller.load_weights(path)
+            _, epochs = checkpoint
+        if epochs := distribution.least(epochs):  # a worker that was lost may have saved less than the others
+            distiller.load_weights(path := run.checkpoint(epochs))
             logger.info("resuming after epoch %d from %s", epochs, path)
         history.restart_after(epochs)
         schedule = distiller.schedule
