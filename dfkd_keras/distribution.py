@@ -89,12 +89,10 @@ if keras.config.backend() == "tensorflow":
 
         @tf.function
         def gathered():
-            numbers = strategy.run(
-                lambda: tf.distribute.get_replica_context().all_gather(tf.constant([number]), axis=0)
-            )
-            return strategy.experimental_local_results(numbers)[0]
+            own = tf.constant([number])
+            return strategy.run(lambda: tf.distribute.get_replica_context().all_gather(own, axis=0))
 
-        return int(tf.reduce_min(gathered()))
+        return int(tf.reduce_min(strategy.experimental_local_results(gathered())[0]))
 
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """Makes an optimizer take gradients that are summed over the replicas already.
