@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from dfkd_keras import metrics
 from dfkd_keras.distiller import DataFreeDistiller
@@ -63,7 +64,7 @@ def collect(
         "student_accuracy_best": max([*history.column("val_accuracy"), final]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
         "test_images": len(labels),
-        "synthetic_images": int(replay.written.value) if replay.keeps_images else images,
+        "synthetic_images": int(ops.convert_to_numpy(replay.written.value)) if replay.keeps_images else images,
         "memory_images": replay.stored if replay.keeps_images else 0,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,
