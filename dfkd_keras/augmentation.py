@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.checks import check_counts
+from dfkd_keras.distribution import gather
 from dfkd_keras.serialization import Configured
 
 
@@ -118,9 +119,10 @@ class RollFlip(Configured):
 
     def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
         """Shifts images `[B, H, W, C]` by the first image's `uniforms` `[B, 8]`; `fill` is unused."""
-        offsets = ops.cast(ops.floor(uniforms[0, :2] * (2 * self.pixels + 1)), "int32") - self.pixels
+        first = gather(uniforms)[0]
+        offsets = ops.cast(ops.floor(first[:2] * (2 * self.pixels + 1)), "int32") - self.pixels
         images = ops.roll(images, offsets, axis=(1, 2))
-        return ops.where(uniforms[0, 2] < 0.5, ops.flip(images, axis=2), images) if self.flip else images
+        return ops.where(first[2] < 0.5, ops.flip(images, axis=2), images) if self.flip else images
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from dfkd_keras import gradient
 from dfkd_keras.checks import same_shape
+from dfkd_keras.distribution import check_scope, replicas
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
@@ -54,6 +54,17 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
         )
 
 
+def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
+    """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
+    if batch_size % replicas():
+        raise ValueError(
+            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {replicas()} devices: make it a "
+            "multiple."
+        )
+    for role, part in parts.items():
+        check_scope(f"{role} {part.name!r}", part.variables)
+
+
 def check_memory(
     schedule: Schedule,
     replay: FreshSamples | ReplayBuffer,
@@ -75,8 +86,6 @@ def check_memory(
         )
     if "rounds" in synthesizer.objective.needs and not schedule.rounds:
         raise ValueError(f"AfterRounds waits for rounds, which {type(schedule).__name__} has none of: use Rounds.")
-    if replay.keeps_images and gradient.replicas() > 1:
-        raise ValueError(f"a ReplayBuffer is for one device as yet, not for {gradient.replicas()}: use no strategy.")
     if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
         raise ValueError(
             f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "

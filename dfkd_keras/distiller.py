@@ -11,7 +11,15 @@ from keras.src.trainers.compile_utils import MetricsList
 from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
-from dfkd_keras.compatibility import check_memory, check_plan, check_student, check_targets, check_weights
+from dfkd_keras.compatibility import (
+    check_memory,
+    check_plan,
+    check_shares,
+    check_student,
+    check_targets,
+    check_weights,
+)
+from dfkd_keras.distribution import gather, synchronised_batch_norm, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
@@ -78,6 +86,7 @@ class DataFreeDistiller(Configured, keras.Model):
         self.batch_size, self.seed = batch_size, seed
         check_counts("DataFreeDistiller", batch_size=batch_size)
         check_seed("DataFreeDistiller", seed)
+        check_shares(batch_size, {"teacher": self.teacher.model, "student": student, "synthesizer": synthesizer})
         check_student(student, self.teacher)
         check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
@@ -114,9 +123,11 @@ class DataFreeDistiller(Configured, keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         if gradient.BACKEND == "jax" and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
+        take_whole_gradients(self.optimizer)
         self.optimizer.build(self.student.trainable_variables)
-        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer) and self.optimizer is not optimizer:
-            synthesis_optimizer = keras.optimizers.LossScaleOptimizer(synthesis_optimizer)  # as Keras did to the other
+        scaling = keras.optimizers.LossScaleOptimizer
+        if isinstance(self.optimizer, scaling) and not isinstance(synthesis_optimizer, scaling):
+            synthesis_optimizer = scaling(synthesis_optimizer)  # as Keras did to the other under mixed_float16
         self.synthesizer.compile(synthesis_optimizer)
         self._train_functions = {}
 
@@ -176,9 +187,10 @@ class DataFreeDistiller(Configured, keras.Model):
             by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
-        return super().fit(
-            noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
-        )
+        with synchronised_batch_norm(self):
+            return super().fit(
+                noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
+            )
 
     @gradient.train_step
     def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +246,9 @@ class DataFreeDistiller(Configured, keras.Model):
         """Compiles with what `get_compile_config` returned."""
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """There is nothing left to build. Keras would average a batch of noise over all workers for it, and fail."""
+
     def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
         around = Surroundings(self.teacher, self.student, self.replay.class_counts)
         loss, values = self.synthesizer.update(draws, around, update_in_epoch)
@@ -243,14 +258,15 @@ class DataFreeDistiller(Configured, keras.Model):
         batch = self.replay.sample(draws, self.synthesizer, self.teacher)
         images = ops.stop_gradient(self._augmented(batch.images, draws.augmentation))
         seen = self.teacher(images)
-        teacher_logits = ops.stop_gradient(seen.logits)
-        inputs, weights = self.teacher.to_inputs(images), self._weights(batch.weights, teacher_logits)
+        own_logits = ops.stop_gradient(seen.logits)
+        teacher_logits, inputs = gather(own_logits), self.teacher.to_inputs(images)
+        weights = self._weights(batch.weights, teacher_logits)
 
         def loss_fn():
             with self._matching.recording(seen) as features:
                 student_logits = ops.cast(self.student(inputs, training=True), "float32")
-            losses = self.student_loss(teacher_logits, student_logits, *features())
-            return ops.mean(losses * weights), student_logits
+            losses = self.student_loss(own_logits, student_logits, *features())
+            return ops.mean(gather(ops.reshape(losses, (-1,))) * weights), gather(student_logits)
 
         loss, student_logits = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)
         same = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))

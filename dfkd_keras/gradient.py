@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.distribution import has_strategy, replicas, sum_of_shares
+
 BACKEND = keras.config.backend()
 Loss = Callable[[], tuple[Any, Any]]
 
@@ -37,7 +39,7 @@ def differentiate(
     """Computes a loss and its gradients.
 
     Args:
-        loss_fn: as in `minimize`.
+        loss_fn: as in `minimize`; on several replicas it gathers their shares and gives the loss of the whole batch.
         variables: what to differentiate by; what else `loss_fn` changes, such as BatchNorm's statistics, is changed.
         scale_loss: applied to the loss before the gradients are taken.
 
@@ -50,10 +52,10 @@ def differentiate(
 def repeat(count: int, body: Callable[[Any], None]) -> None:
     """Calls `body` with 0, 1, ..., count - 1, which works by assigning variables of the model alone.
 
-    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy for several
-    devices, whose optimizers do not work within a loop, so is each.
+    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy, whose
+    optimizers do not work within a loop, so is each.
     """
-    if count > 1 and replicas() == 1:
+    if count > 1 and not has_strategy():
         _loop(count, body)
     else:
         for index in range(count):
@@ -63,13 +65,15 @@ def repeat(count: int, body: Callable[[Any], None]) -> None:
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
+    from dfkd_keras.distribution import logs_of_replica
+
     def _differentiate(loss_fn, variables, scale_loss):
         values = [variable.value for variable in variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss, auxiliary = loss_fn()
-            scaled = scale_loss(loss)
-        return loss, auxiliary, tape.gradient(scaled, values)
+            scaled = scale_loss(loss) / replicas()
+        return loss, auxiliary, sum_of_shares(tape.gradient(scaled, values))
 
     def _loop(count, body):
         def once(index):
@@ -78,13 +82,14 @@ if BACKEND == "tensorflow":
 
         tf.while_loop(lambda index: index < count, once, (tf.constant(0),))
 
-    def replicas() -> int:
-        """Returns on how many devices a step runs at once."""
-        return tf.distribute.get_strategy().num_replicas_in_sync
-
     def train_step(step: Callable) -> Callable:
-        """Marks a method as the model's `train_step(self, data)`."""
-        return step
+        """Makes a method `step(self, data)` that returns logs the model's `train_step`."""
+
+        @functools.wraps(step)
+        def wrapped(self, data):
+            return logs_of_replica(step(self, data))
+
+        return wrapped
 
     test_step = train_step
 
@@ -128,10 +133,6 @@ elif BACKEND == "jax":
         values = jax.lax.fori_loop(0, count, once, [outer.get_current_value(variable) for variable in variables])
         for variable, value in zip(variables, values, strict=True):
             outer.add_update((variable, value))
-
-    def replicas() -> int:
-        """Returns on how many devices a step runs at once."""
-        return 1
 
     def no_step(state: Any, iterator: Any) -> tuple[dict[str, Any], Any]:
         """Is a compiled training step that does nothing."""

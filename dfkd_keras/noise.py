@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.distribution import gather
 from dfkd_keras.schedule import Updates
 
 
@@ -45,6 +46,11 @@ class Draws(NamedTuple):
         if len(latents.shape) == 3:
             latents = ops.take(latents, index, axis=1)
         return cls(latents, *(ops.take(data[name], index, axis=1) for name in cls._fields[1:]))
+
+    @property
+    def whole(self) -> "Draws":
+        """The draws of all replicas, of which each has its share."""
+        return Draws(*map(gather, self))
 
 
 class NoiseStream(keras.utils.PyDataset):

@@ -134,8 +134,8 @@ def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
     """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(
-            f"{role} starts over in every round and does not scale its losses, as mixed_float16 asks for: use "
-            "mixed_bfloat16 or float32."
+            f"{role} starts over in every round, and the synthesizer itself scales the loss under mixed_float16: give "
+            "the inner optimizer alone."
         )
     if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.distribution import take_whole_gradients
+
 PACKAGE = "dfkd_keras"
 
 
@@ -62,6 +64,7 @@ class OptimizerState(Component):
         """Builds the optimizer on the variables that it updates and tracks it, in place of an earlier one."""
         self.drop_variables()
         self.optimizer = optimizer
+        take_whole_gradients(optimizer)
         optimizer.build(variables)
         for variable in optimizer.variables:
             self._track_variable(variable)

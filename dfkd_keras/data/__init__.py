@@ -1,9 +1,20 @@
 """Real images: to train a teacher and to evaluate, never to distil but for comparison."""
 
+from dfkd_keras.data.arrays import array_dataset, write_arrays
 from dfkd_keras.data.dataset import ImageDataset, Split
 from dfkd_keras.data.digits import digits
 from dfkd_keras.data.nyuv2 import nyuv2
 from dfkd_keras.data.shapes import shapes
 from dfkd_keras.data.tfds import tfds_dataset, tfds_segmentation
 
-__all__ = ["ImageDataset", "Split", "digits", "nyuv2", "shapes", "tfds_dataset", "tfds_segmentation"]
+__all__ = [
+    "ImageDataset",
+    "Split",
+    "array_dataset",
+    "digits",
+    "nyuv2",
+    "shapes",
+    "tfds_dataset",
+    "tfds_segmentation",
+    "write_arrays",
+]

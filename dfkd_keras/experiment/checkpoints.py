@@ -79,6 +79,19 @@ class CheckpointFolder:
             raise ValueError(f"no checkpoint in {str(self.path)!r} is intact: start over with --noresume.")
         return None
 
+    def after(self, steps: int) -> Checkpoint:
+        """Returns the checkpoint after so many steps.
+
+        Raises:
+            ValueError: if there is none, or it is damaged.
+        """
+        try:
+            return self._read(self._record(steps))
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"no intact checkpoint after step {steps} in {str(self.path)!r} ({error}): start over with --noresume."
+            ) from error
+
     def _read(self, record: Path) -> Checkpoint:
         known = json.loads(record.read_text())
         checkpoint = Checkpoint(known["steps"], self._weights(known["steps"]), known["notes"])

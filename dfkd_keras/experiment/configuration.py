@@ -51,6 +51,7 @@ PARTS = [
     TeacherRecipe,
     *(getattr(models, name) for name in models.__all__),
     saved_model,
+    data.array_dataset,
     data.digits,
     data.nyuv2,
     data.shapes,

@@ -1,9 +1,10 @@
 """One run: build, resume, fit, evaluate, export, report."""
 
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from dfkd_keras.files import written_aside
 from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.noise import seed_initial_weights
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 logger = logging.getLogger(__name__)
 
 
@@ -46,6 +48,9 @@ class Experiment:
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
         early_stopping: ends a training that has stopped to pay; off by default.
+        precision: "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16": what the networks compute in; by
+            default Keras' global policy. Weights, losses and statistics are float32 in any case; a teacher from a file
+            keeps the precision it was saved with.
     """
 
     method: str
@@ -58,6 +63,7 @@ class Experiment:
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
     early_stopping: AgreementPlateau | None = None
+    precision: str | None = None
 
     @property
     def name(self) -> str:
@@ -72,14 +78,17 @@ class Experiment:
             checkpoint_every_epochs=self.checkpoint_every_epochs,
         )
         check_seed("Experiment", self.seed)
+        if self.precision not in (None, *PRECISIONS):
+            raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
 
     def build(self) -> DataFreeDistiller:
         """Builds the compiled distiller; a teacher without a file is trained, or taken from the cache."""
-        teacher = self.task.teacher()
-        self.task.check(teacher)
-        seed_initial_weights(self.seed)
-        distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
-        distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
+        with computing_in(self.precision):
+            teacher = self.task.teacher()
+            self.task.check(teacher)
+            seed_initial_weights(self.seed)
+            distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
+            distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
         return distiller
 
     def run(
@@ -150,3 +159,14 @@ class Experiment:
         teacher = distiller.teacher
         names = self.task.data.class_names
         export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space, class_names=names)
+
+
+@contextlib.contextmanager
+def computing_in(precision: str | None) -> Iterator[None]:
+    """Makes the networks that are built within compute in a precision, one of `PRECISIONS`; None changes nothing."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from dfkd_keras import metrics
 from dfkd_keras.data import Split
@@ -67,7 +68,7 @@ def collect(
         f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores[1][metric]]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
         "test_images": len(labels),
-        "synthetic_images": int(replay.written.value) if replay.keeps_images else synthetic,
+        "synthetic_images": int(ops.convert_to_numpy(replay.written.value)) if replay.keeps_images else synthetic,
         "memory_images": replay.stored if replay.keeps_images else 0,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,

@@ -16,6 +16,7 @@ from keras import layers
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.data.moved import MovedImages
+from dfkd_keras.distribution import replicas
 from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
@@ -60,7 +61,11 @@ class TeacherRecipe:
         check_seed("TeacherRecipe", self.seed)
 
     def teacher_model(self, verbose: int = 2) -> keras.Model:
-        """Returns the trained network, from the cache if it is there."""
+        """Returns the trained network, from the cache if it is there.
+
+        Raises:
+            ValueError: if it would have to be trained under a strategy of several devices.
+        """
         seed_initial_weights(self.seed)
         model, optimizer = self.model(), self.optimizer()
         if not self.trained:
@@ -69,6 +74,11 @@ class TeacherRecipe:
         if path.exists():
             logger.info("teacher: %s", path)
             return saved_model(path)
+        if replicas() > 1:
+            raise ValueError(
+                f"there is no teacher in {self.cache_dir} yet, and a recipe trains one on one device: run "
+                "scripts/train_teacher.py first, or train it outside the strategy's scope."
+            )
         logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
         check_outputs(model, self.data.image_shape)

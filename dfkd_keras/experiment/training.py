@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
+from dfkd_keras import distribution
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import callbacks
+from dfkd_keras.experiment.checkpoints import Checkpoint, CheckpointFolder
 from dfkd_keras.experiment.early_stopping import FRESH_AGREEMENT, StopAtPlateau
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.preemption import Preemption
@@ -71,15 +73,23 @@ def train(
         FloatingPointError: if a loss is not finite the second time.
         Preempted: if the run had to stop.
     """
-    checkpoint = run.checkpoints.newest()
+    checkpoint = last_of_all_workers(run.checkpoints)
     factor = checkpoint.notes["learning_rate_factor"] if checkpoint else 1.0
     try:
-        return Training(experiment, distiller, run, limits, factor).run(test)
+        return Training(experiment, distiller, run, limits, factor).run(test, checkpoint)
     except FloatingPointError as error:
         if factor < 1.0:
             raise
         logger.warning("%s Trying once more from there, at half the learning rates.", error)
-    return Training(experiment, experiment.build(), run, limits, RETRY_FACTOR).run(test)
+    checkpoint = last_of_all_workers(run.checkpoints)
+    return Training(experiment, experiment.build(), run, limits, RETRY_FACTOR).run(test, checkpoint)
+
+
+def last_of_all_workers(checkpoints: CheckpointFolder) -> Checkpoint | None:
+    """Returns the newest checkpoint that all processes have that train together: a lost one may have fewer."""
+    newest = checkpoints.newest()
+    steps = distribution.least(newest.steps if newest else 0)
+    return newest if newest is None or newest.steps == steps else checkpoints.after(steps) if steps else None
 
 
 class Training:
@@ -107,11 +117,11 @@ class Training:
         measured += [FRESH_AGREEMENT] if experiment.early_stopping else []
         self.history = History(run.metrics, ["epoch", *callbacks.CLOCKS, *distiller.means, *measured])
 
-    def run(self, test: Split) -> Trained:
-        """Trains from the newest checkpoint on, evaluating the student on the test images."""
+    def run(self, test: Split, checkpoint: Checkpoint | None) -> Trained:
+        """Trains from a checkpoint on, or from the beginning, evaluating the student on the test images."""
         schedule = self.distiller.schedule
         inputs = np.asarray(self.distiller.teacher.to_inputs(test.unit_images, "unit"))
-        steps, seconds = self._take_up()
+        steps, seconds = self._take_up(checkpoint)
         epochs, initial_step = divmod(steps, schedule.steps_per_epoch)
         self.history.restart_after(epochs, seconds["seconds"])
         recorder = callbacks.Recorder(self.history, seconds)
@@ -130,10 +140,10 @@ class Training:
         stopped_by = next((watcher.name for watcher in watchers if getattr(watcher, "stopped", False)), None)
         return Trained(self.distiller, self.history, watchers[-1].steps, stopped_by, self.learning_rate_factor)
 
-    def _take_up(self) -> tuple[int, dict[str, float]]:
-        """Loads the newest checkpoint; returns its steps, and the seconds of the epoch that it is in the middle of."""
+    def _take_up(self, checkpoint: Checkpoint | None) -> tuple[int, dict[str, float]]:
+        """Loads a checkpoint; returns its steps, and the seconds of the epoch that it is in the middle of."""
         steps, seconds, included = 0, dict.fromkeys(callbacks.CLOCKS, 0.0), 1.0
-        if checkpoint := self.run_directory.checkpoints.newest():
+        if checkpoint:
             self.distiller.load_weights(checkpoint.weights)
             steps, included = checkpoint.steps, checkpoint.notes["learning_rate_factor"]
             if steps % self.distiller.schedule.steps_per_epoch:

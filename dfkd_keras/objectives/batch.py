@@ -2,7 +2,13 @@
 
 from typing import Any, NamedTuple
 
+import keras
+from keras import ops
+
+from dfkd_keras.distribution import gather, replicas
 from dfkd_keras.teacher import BatchStatistics
+
+OF_THE_WHOLE = ("batch_statistics", "class_counts", "round")  # all else has a row for each image
 
 
 class SyntheticBatch(NamedTuple):
@@ -37,3 +43,19 @@ class SyntheticBatch(NamedTuple):
     soft_labels: Any = None
     class_counts: Any = None
     round: Any = 0
+
+
+def whole_batch(part: SyntheticBatch) -> SyntheticBatch:
+    """Returns the batch of all replicas for the part of it that one of them has."""
+    if replicas() == 1:
+        return part
+    rows = {name: value for name, value in part._asdict().items() if name not in OF_THE_WHOLE}
+    statistics = part.batch_statistics and [_whole_statistics(seen) for seen in part.batch_statistics]
+    return part._replace(**keras.tree.map_structure(gather, rows), batch_statistics=statistics)
+
+
+def _whole_statistics(part: BatchStatistics) -> BatchStatistics:
+    means, variances = gather(part.mean[None]), gather(part.variance[None])
+    mean = ops.mean(means, axis=0)
+    variance = ops.mean(variances, axis=0) + ops.mean(ops.square(means - mean), axis=0)
+    return part._replace(mean=mean, variance=variance)

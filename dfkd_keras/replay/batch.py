@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 class ReplayBatch(NamedTuple):
     """Synthetic images, and how they were chosen.
 
+    On several replicas, the images are a replica's share of the batch, all else is about the whole batch.
+
     Attributes:
         images: float32 `[B, H, W, C]` in normalised space.
         weights: float32 `[B]`, on the student's loss; None for all 1.

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.checks import check_counts
+from dfkd_keras.distribution import gather, share
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.capacity import check_capacity
@@ -122,10 +123,10 @@ class ReplayBuffer(Component):
         size = concrete(self.size.value)
         if size is not None and size == 0:
             raise ValueError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
-        arguments = self.priorities.value, self.size.value, self.drawn.value, draws.selection
+        arguments = self.priorities.value, self.size.value, self.drawn.value, gather(draws.selection)
         indices, importance = self.sampling.sample(*arguments)
         self.drawn.assign(self.drawn.value + 1)
-        images = ops.cast(take_rows(self.images, indices), "float32") / 255.0
+        images = ops.cast(take_rows(self.images, share(indices)), "float32") / 255.0
         images = self.normalisation.convert(images, "unit", "normalised")
         return ReplayBatch(images, self.sampling.normalised(importance), importance, indices)
 

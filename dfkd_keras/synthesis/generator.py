@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.checks import same_shape
+from dfkd_keras.distribution import gather
 from dfkd_keras.gradient import minimize
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
@@ -83,4 +84,5 @@ class GeneratorSynthesizer(Synthesizer):
         """
         self._count_round()
         images = self.sample(draws.latents, teacher)
-        return teacher.normalisation.convert(images, "normalised", "unit"), seen_classes(images, teacher)
+        unit_images = teacher.normalisation.convert(images, "normalised", "unit")
+        return gather(unit_images), gather(seen_classes(images, teacher))

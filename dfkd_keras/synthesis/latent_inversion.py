@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.augmentation import RandomCropFlip, RandomResizedCropFlip
+from dfkd_keras.distribution import gather, share
 from dfkd_keras.gradient import differentiate
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
@@ -74,12 +75,9 @@ class LatentInversion(GeneratorSynthesizer):
         """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round.
 
         Raises:
-            ValueError: for an optimizer that is used elsewhere too, or under mixed_float16.
+            ValueError: for an optimizer that is used elsewhere too.
         """
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "LatentInversion does not scale its losses, as mixed_float16 asks for: use mixed_bfloat16 or float32."
-            )
+        optimizer = self._without_scaling(optimizer)
         used = [optimizer, self.latent_optimizer, getattr(self.learning, "inner_optimizer", None)]
         used += self.objective.optimizers
         if len({id(each) for each in used}) < len(used):
@@ -107,8 +105,8 @@ class LatentInversion(GeneratorSynthesizer):
 
     def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over with the draws' latents and labels."""
-        self.latents.assign(draws.latents)
-        self.labels.assign(draws.labels)
+        self.latents.assign(draws.whole.latents)
+        self.labels.assign(draws.whole.labels)
         self.best.clear()
         self.latent_optimizer_state.restart()
         if self.reset_at_round is not None:
@@ -117,10 +115,10 @@ class LatentInversion(GeneratorSynthesizer):
 
     def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on latents and generator and keeps the batch if it is the best so far, as in `Synthesizer`."""
-        labels, convert = self.labels.value, around.teacher.normalisation.convert
+        labels, convert = share(self.labels.value), around.teacher.normalisation.convert
 
         def loss_fn():
-            latents = self.latents.value
+            latents = share(self.latents.value)
             images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
 
             def view(augment):
@@ -130,11 +128,12 @@ class LatentInversion(GeneratorSynthesizer):
             if "second_view" in self.objective.needs:
                 known["second_sample_means"] = around.teacher(view(self.second_view)).sample_means
             loss, values, batch = self._evaluate(view(self.augment), around, **known)
-            return loss, (values, batch, images)
+            return loss, (values, batch, gather(images))
 
         of_generator, of_terms = self.generator.trainable_variables, self.objective.learned_variables
         groups = [*of_generator, self.latents, *of_terms]
-        loss, (values, batch, images), gradients = differentiate(loss_fn, groups)
+        loss, (values, batch, images), gradients = differentiate(loss_fn, groups, self.loss_scaling.scale)
+        gradients = self.loss_scaling.unscaled(gradients)
         self.best.offer(loss, images)
         self.learning.update(gradients[: len(of_generator)], of_generator)
         self.latent_optimizer.apply([gradients[len(of_generator)]], [self.latents])
@@ -152,7 +151,8 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.close_round(self.generator.trainable_variables)
         self._count_round()
         images = ops.copy(self.best.images.value)
-        return images, seen_classes(teacher.normalisation.convert(images, "unit", "normalised"), teacher)
+        normalised = teacher.normalisation.convert(share(images), "unit", "normalised")
+        return images, gather(seen_classes(normalised, teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`; `training` has no effect."""

@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from dfkd_keras.augmentation import RollFlip
-from dfkd_keras.gradient import minimize
+from dfkd_keras.distribution import gather, share
+from dfkd_keras.gradient import differentiate
 from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
@@ -70,8 +71,9 @@ class PixelInversion(Synthesizer):
         """Sets the optimizer of the images, fresh in every round.
 
         Raises:
-            ValueError: for an optimizer that cannot start over, or under mixed_float16.
+            ValueError: for an optimizer that cannot start over.
         """
+        optimizer = self._without_scaling(optimizer)
         check_restarted(optimizer, "the synthesis optimizer under PixelInversion")
         self.optimizer_state.take(optimizer, [self.images])
 
@@ -100,6 +102,7 @@ class PixelInversion(Synthesizer):
 
     def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over from noise and new targets."""
+        draws = draws.whole
         noise = ops.reshape(draws.latents, self.images.shape)
         self.images.assign(noise if self.output_space == "normalised" else _uniform(noise))
         draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
@@ -118,13 +121,15 @@ class PixelInversion(Synthesizer):
 
         def loss_fn():
             images = ops.copy(self.images.value)  # what is kept must not be the variable that the step changes
-            jittered = self.jitter(images, draws.augmentation) if self.jitter else images
+            own, targets = share(images), {"labels": self.labels, "soft_labels": self.soft_labels}
+            jittered = self.jitter(own, draws.augmentation) if self.jitter else own
             seen = convert(jittered, self.output_space, "normalised")
-            known = {"labels": self.labels.value, "soft_labels": self.soft_labels.value, "latents": None}
+            known = {"latents": None, **{name: share(target.value) for name, target in targets.items()}}
             loss, values, batch = self._evaluate(seen, around, **known)
             return loss, (values, batch, images)
 
-        loss, (values, batch, images) = minimize(loss_fn, [self.images], self.optimizer)
+        loss, (values, batch, images), gradients = differentiate(loss_fn, [self.images], self.loss_scaling.scale)
+        self.optimizer.apply(self.loss_scaling.unscaled(gradients), [self.images])
         self.best.offer(loss, images)
         if self.bounds == "clip":
             unit = ops.clip(convert(self.images.value, self.output_space, "unit"), 0.0, 1.0)
@@ -142,7 +147,7 @@ class PixelInversion(Synthesizer):
         self._count_round()
         convert = teacher.normalisation.convert
         images = ops.clip(convert(self.best.images.value, self.output_space, "unit"), 0.0, 1.0)
-        return images, seen_classes(convert(images, "unit", "normalised"), teacher)
+        return images, gather(seen_classes(convert(share(images), "unit", "normalised"), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """There is no generator.

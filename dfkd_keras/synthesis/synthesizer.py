@@ -6,8 +6,9 @@ import keras
 from keras import ops
 
 from dfkd_keras.images import Space
+from dfkd_keras.loss_scaling import LossScaling
 from dfkd_keras.noise import Draws
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.batch import SyntheticBatch, whole_batch
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import span
 from dfkd_keras.serialization import Component, OptimizerState
@@ -55,7 +56,7 @@ class Synthesizer(Component):
     def __init__(self, objective: Objective, output_space: Space):
         super().__init__(name="synthesizer")
         self.objective, self.output_space = objective, output_space
-        self.optimizer_state = OptimizerState()
+        self.optimizer_state, self.loss_scaling = OptimizerState(), LossScaling()
 
     @property
     def latent_dim(self) -> int:
@@ -130,6 +131,12 @@ class Synthesizer(Component):
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
         raise NotImplementedError
 
+    def _without_scaling(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+        """Returns the optimizer within one that scales losses, which the synthesizer then sees to itself."""
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        self.loss_scaling.switch(inner is not optimizer)
+        return inner
+
     def _evaluate(self, images: Any, around: Surroundings, **known: Any) -> tuple[Any, Values, SyntheticBatch]:
         batch = look_at(images, around, self.objective.needs, round=self.rounds.value, **known)
         return *self.objective.evaluate(batch), batch
@@ -140,7 +147,7 @@ class Synthesizer(Component):
 
 
 def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: Any) -> SyntheticBatch:
-    """Returns what the networks make of images.
+    """Returns what the networks make of images, and on several replicas of those of all of them.
 
     Args:
         images: `[B, H, W, C]` in normalised space.
@@ -153,16 +160,17 @@ def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: A
         known["labels"] = None  # one class for an image says nothing of its pixels
     if "student" in needs:
         student_logits = ops.cast(around.student(around.teacher.to_inputs(images), training=False), "float32")
-    return SyntheticBatch(
+    part = SyntheticBatch(
         images=images,
         teacher_logits=seen.logits,
-        teacher_features=seen.features,
+        teacher_features=seen.features if "features" in needs else None,
         batch_statistics=seen.batch_statistics,
         sample_means=seen.sample_means,
         student_logits=student_logits,
         class_counts=around.class_counts if "class_counts" in needs else None,
         **known,
     )
+    return whole_batch(part)
 
 
 def seen_classes(images: Any, teacher: Teacher) -> Any:

@@ -34,6 +34,12 @@ def test_the_newest_comes_back_with_its_notes(folder, model):
     assert equal(values(model.variables), saved)
 
 
+def test_a_certain_one_can_be_had(folder):
+    assert folder.after(10).notes == {"made": 10}
+    with pytest.raises(ValueError, match="no intact checkpoint after step 9 .*--noresume"):
+        folder.after(9)
+
+
 def test_two_are_kept(folder):
     assert sorted(path.name for path in folder.path.iterdir()) == [
         "step-000000010.json",

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from dfkd_keras.data import array_dataset
 from tests.commandline import error_line, script, smoke
 
 
@@ -78,3 +79,13 @@ def test_invert_saves_images_and_tells_who_agrees(trained):
 def test_invert_refuses_a_method_without_a_first_stage_of_rounds(trained):
     process = script("invert.py", "--gin_file=ssdkd.gin", "--gin_file=smoke.gin", "--images=8", cwd=trained)
     assert "ssdkd does not make all its images first" in error_line(process)
+
+
+def test_export_arrays_writes_what_another_machine_needs(trained):
+    process = smoke("export_arrays.py", "--out_dir=arrays", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    assert array_dataset(str(trained / "arrays" / "test.npz")).load("test").images.shape == (360, 32, 32, 1)
+    binding = "--gin_file=arrays/arrays.gin", "--gin_param=TeacherRecipe.cache_dir = 'nowhere'"
+    process = smoke("evaluate.py", *binding, "--student=run/student.keras", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    assert not (trained / "nowhere").exists()

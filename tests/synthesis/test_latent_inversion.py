@@ -260,12 +260,24 @@ def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
             lambda: Round(dk.Reptile(keras.optimizers.Adagrad())),
             "'adagrad', cannot start over in every round: use Adam",
         ),
-        (lambda: Round(optimizer=keras.optimizers.LossScaleOptimizer(adam())), "use mixed_bfloat16 or float32"),
+        (
+            lambda: Round(dk.FirstOrderMAML(keras.optimizers.LossScaleOptimizer(adam()))),
+            "the synthesizer itself scales the loss under mixed_float16",
+        ),
     ],
 )
 def test_optimizers_that_cannot_play_their_part_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_scaling_the_loss_changes_nothing_but_what_float16_would_lose():
+    plain, scaled = Round(), Round(optimizer=keras.optimizers.LossScaleOptimizer(adam()))
+    assert not plain.inversion.loss_scaling.on
+    assert scaled.inversion.loss_scaling.on
+    np.testing.assert_allclose(scaled.run()[0], plain.run()[0], rtol=1e-6)
+    for first, second in zip(scaled.weights, plain.weights, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
 
 
 def test_one_optimizer_in_two_parts_is_refused():

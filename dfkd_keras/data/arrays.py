@@ -1,0 +1,49 @@
+"""Evaluation data in one file of arrays, for machines without TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName
+from dfkd_keras.files import written_aside
+
+
+def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
+    """Writes the test split of a data set to an .npz file, which `array_dataset` reads."""
+    images, labels = dataset.load("test")
+    with written_aside(path) as aside, open(aside, "wb") as file:
+        names = np.array(dataset.class_names)
+        np.savez_compressed(file, name=dataset.name, class_names=names, test_images=images, test_labels=labels)
+
+
+def array_dataset(path: str) -> ImageDataset:
+    """Returns the data set in a file that `scripts/export_arrays.py` wrote.
+
+    Args:
+        path: of the .npz file. One with `train_images` and `train_labels` too has a split to train a teacher on.
+
+    Returns:
+        The data set, in memory.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no such file, or when a split is asked for that is not in it.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"array file {path!r} does not exist: check array_dataset.path (here: {Path.cwd()}).")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        name, class_names = str(arrays["name"]), tuple(map(str, arrays["class_names"]))
+        shape = arrays["test_images"].shape[1:]
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(
+            f"array file {path!r} is not one of scripts/export_arrays.py ({error}): write it again."
+        ) from error
+
+    def load(split: SplitName) -> Split:
+        if f"{split}_images" not in arrays:
+            raise ValueError(f"array file {path!r} has no {split} images: give Teacher.path, or add them to the file.")
+        return Split(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+
+    return ImageDataset(name, shape, class_names, load, source=str(path))

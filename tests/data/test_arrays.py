@@ -1,0 +1,41 @@
+"""Evaluation data as arrays: what is written is what is read, and wrong files are told in one line."""
+
+import numpy as np
+import pytest
+
+from dfkd_keras.data import ImageDataset, Split, array_dataset, write_arrays
+
+
+def colours(name):
+    rng = np.random.default_rng(0)
+    return Split(rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8), np.arange(5, dtype=np.int32) % 2)
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_arrays(ImageDataset("colours", (4, 4, 3), ("red", "blue"), colours), tmp_path / "test.npz")
+    return str(tmp_path / "test.npz")
+
+
+def test_what_is_written_is_read(path):
+    data = array_dataset(path)
+    assert (data.name, data.image_shape, data.class_names) == ("colours", (4, 4, 3), ("red", "blue"))
+    for read, written in zip(data.load("test"), colours("test"), strict=True):
+        np.testing.assert_array_equal(read, written)
+        assert read.dtype == written.dtype
+
+
+def test_a_split_that_is_not_there_is_told_with_the_remedy(path):
+    with pytest.raises(ValueError, match=r"has no train images: give Teacher\.path"):
+        array_dataset(path).load("train")
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"does not exist: check array_dataset\.path"):
+        array_dataset(str(tmp_path / "nothing.npz"))
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(ValueError, match=r"is not one of scripts/export_arrays\.py"):
+        array_dataset(str(tmp_path / "other.npz"))
+    (tmp_path / "broken.npz").write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match=r"is not one of scripts/export_arrays\.py"):
+        array_dataset(str(tmp_path / "broken.npz"))

@@ -1,0 +1,67 @@
+"""Takes the first steps of methods on this backend, from weights in a file, and prints the losses as JSON.
+
+Run as `python -m tests.first_step FOLDER METHOD...`, first without weights in the folder, which then are kept there:
+the second backend starts from those of the first. What a method draws by `keras.random` differs between backends; it is
+replaced by something that does not.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import gin
+import keras
+import numpy as np
+
+from dfkd_keras.experiment import configure
+from dfkd_keras.synthesis.targets import Targets, class_similarity
+
+SMALL = ["TeacherRecipe.trained = False", "batch_size = 8", "LatentInversion.learning = @ContinuedLearning()"]
+
+
+class SimilarClasses(Targets):
+    """Soft labels that are a function of the class."""
+
+    gives_soft_labels = True
+
+    def draw(self, draws, teacher):
+        similarity = keras.ops.softmax(class_similarity(teacher), axis=1)
+        return draws.labels, keras.ops.take(similarity, draws.labels, axis=0)
+
+
+class FirstLosses(keras.callbacks.Callback):
+    """Keeps the first value of every loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if name not in self.values and value != 0:
+                self.values[name] = float(value)
+
+
+def first_losses(method, folder):
+    gin.clear_config()
+    soft = ["PixelInversion.targets = @SimilarClasses()"] if method == "zskd.gin" else []
+    configure([method, "smoke.gin"], [*SMALL, *soft])
+    distiller, file, losses = gin.get_configurable("Experiment")().build(), folder / f"{method}.npz", FirstLosses()
+    floats = [variable for variable in distiller.variables if "float" in variable.dtype]
+    if not file.exists():
+        np.savez(file, *[np.array(variable) for variable in floats])
+    with np.load(file) as weights:
+        for variable, value in zip(floats, weights.values(), strict=True):
+            variable.assign(value)
+    distiller.fit(callbacks=[losses], verbose=0)
+    return losses.values
+
+
+def main(folder, *methods):
+    gin.register(SimilarClasses)
+    for method in methods:
+        print(json.dumps({"method": method, "losses": first_losses(method, Path(folder))}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

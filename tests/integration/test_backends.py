@@ -1,0 +1,72 @@
+"""TensorFlow and JAX are one: the same losses from the same weights and noise, and on JAX two devices are one too."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.commandline import ROOT, environment
+
+pytest.importorskip("jax")
+pytest.importorskip("tensorflow")
+
+METHODS = ("rdskd", "dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "deepinversion", "adaptive_deepinversion", "cmi")
+METHODS += ("fast", "fast_meta", "ssdkd")
+TWO_DEVICES = """
+import sys
+import gin
+import numpy as np
+from dfkd_keras import distribution
+from dfkd_keras.experiment import configure
+
+def trained(strategy):
+    gin.clear_config()
+    configure([sys.argv[1], "smoke.gin"], ["TeacherRecipe.trained = False"])
+    with distribution.scope(strategy):
+        distiller = gin.get_configurable("Experiment")().build()
+        losses = distiller.fit(verbose=0).history
+        return distiller.student.variables, losses
+
+(one, losses), (two, losses_of_two) = trained("none"), trained("mirrored")
+assert len(two[0].value.sharding.device_set) == 2
+for first, second in zip(one, two):
+    np.testing.assert_allclose(first, second, atol=1e-3)
+for name in losses:
+    np.testing.assert_allclose(losses[name], losses_of_two[name], rtol=1e-3, atol=1e-5)
+assert "tensorflow" not in sys.modules
+"""
+
+
+def marked(default):
+    return [pytest.param(method, marks=[] if method == default else [pytest.mark.slow]) for method in METHODS]
+
+
+def run(folder, backend, *arguments, **variables):
+    process = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment(KERAS_BACKEND=backend, PYTHONPATH=ROOT, **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+@pytest.mark.parametrize("method", marked(default="rdskd"))
+def test_the_first_losses_are_those_of_the_other_backend(tmp_path, method):
+    found = [
+        json.loads(run(tmp_path, backend, "-m", "tests.first_step", tmp_path, f"{method}.gin").splitlines()[-1])
+        for backend in ("tensorflow", "jax")
+    ]
+    (first, second) = (each["losses"] for each in found)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert second[name] == pytest.approx(value, rel=1e-4, abs=1e-6), (name, first, second)
+
+
+@pytest.mark.parametrize("method", marked(default="dafl"))
+def test_two_devices_of_jax_learn_what_one_does(tmp_path, method):
+    run(tmp_path, "jax", "-c", TWO_DEVICES, f"{method}.gin", XLA_FLAGS="--xla_force_host_platform_device_count=2")

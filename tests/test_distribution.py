@@ -1,0 +1,116 @@
+"""Two replicas with half a batch each are one with all of it, on two logical CPU devices of a process of their own."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from tests.commandline import ROOT, environment
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's")
+METHODS = ("rdskd", "ssdkd", "deepinversion")
+MORE = ("dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "adaptive_deepinversion", "cmi", "fast", "fast_meta")
+TWO_DEVICES = """
+import numpy as np
+import tensorflow as tf
+import dfkd_keras as dk
+from dfkd_keras import distribution, models
+from dfkd_keras.noise import Draws
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+def synthesizer():
+    return dk.GeneratorSynthesizer(models.upsampling_generator(4), dk.WeightedSum([dk.OneHotCrossEntropy()]))
+
+def distiller(teacher, student, batch_size=4):
+    schedule = dk.Alternating(1, 1, 2)
+    made = dk.DataFreeDistiller(teacher, student, synthesizer(), schedule=schedule, batch_size=batch_size)
+    made.compile("adam", synthesis_optimizer="adam")
+    return made
+"""
+GATHERED = """
+@tf.function
+def run(whole):
+    def step(part):
+        with tf.GradientTape() as tape:
+            tape.watch(part)
+            loss = tf.reduce_sum(distribution.gather(part) ** 3) / distribution.replicas()
+        return distribution.gather(part), distribution.share(distribution.gather(part)), tape.gradient(loss, part)
+
+    parts = strategy.experimental_distribute_values_from_function(lambda c: whole[2 * c.replica_id_in_sync_group :][:2])
+    return [strategy.experimental_local_results(values) for values in strategy.run(step, args=(parts,))]
+
+values = tf.constant([1.0, 2.0, 3.0, 4.0])
+gathered, shares, gradients = run(values)
+for each in gathered:
+    np.testing.assert_array_equal(each, values)
+np.testing.assert_array_equal(tf.concat(shares, 0), values)
+np.testing.assert_array_equal(tf.concat(gradients, 0), 3 * values**2)  # summed over replicas: each has its own only
+"""
+DIFFERENT_NOISE = """
+with strategy.scope():
+    made, seen = distiller(models.lenet5(), models.lenet5_half()), {}
+    of_update = Draws.of_update.__func__
+
+    def spying(cls, data, index):
+        draws = of_update(cls, data, index)
+        replica = int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+        tf.py_function(lambda latents: seen.setdefault(replica, []).append(latents.numpy()), [draws.latents], [])
+        return draws
+
+    Draws.of_update = classmethod(spying)
+    made.fit(verbose=0)
+assert {latents.shape for latents in seen[0] + seen[1]} == {(2, 4)}
+assert not any(np.array_equal(a, b) for a in seen[0] for b in seen[1])
+"""
+OUTSIDE = """
+import keras
+
+def error(make):
+    try:
+        make()
+    except ValueError as problem:
+        return str(problem)
+    raise AssertionError("nothing was refused")
+
+student, optimizer = models.lenet5_half(), keras.optimizers.Adam()
+with strategy.scope():
+    teacher = models.lenet5()
+    made = distiller(teacher, models.lenet5_half())
+    for problem in (
+        error(lambda: distiller(teacher, student)),
+        error(lambda: distiller(models.lenet5(name="inside"), student)),
+        error(lambda: made.compile(optimizer, synthesis_optimizer="adam")),
+    ):
+        assert "not made in the scope of the strategy in use" in problem, problem
+    assert "batch_size=5 cannot be shared equally by 2 devices" in error(
+        lambda: distiller(teacher, models.lenet5_half(), batch_size=5)
+    )
+assert "not made in the scope" in error(lambda: distiller(teacher, models.lenet5_half()))
+"""
+
+
+def run(arguments, folder):
+    env = environment(KERAS_BACKEND="tensorflow", PYTHONPATH=ROOT)
+    process = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+@pytest.mark.parametrize("method", [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in MORE)])
+def test_two_replicas_with_half_a_batch_learn_what_one_does(tmp_path, method):
+    found = json.loads(run(["-m", "tests.two_replicas", f"{method}.gin"], tmp_path).splitlines()[-1])
+    assert max(found["losses"].values()) < 1e-3, found
+    assert found["student"] < 1e-3 < found["student_moved"], found
+    assert found["differs_between_replicas"] == []
+
+
+@pytest.mark.parametrize("code", [GATHERED, DIFFERENT_NOISE, OUTSIDE], ids=["gather", "noise", "scope"])
+def test_replicas(tmp_path, code):
+    run(["-c", TWO_DEVICES + code], tmp_path)
