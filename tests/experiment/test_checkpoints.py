@@ -36,7 +36,7 @@ def test_the_newest_comes_back_with_its_notes(folder, model):
 
 def test_a_certain_one_can_be_had(folder):
     assert folder.after(10).notes == {"made": 10}
-    with pytest.raises(ValueError, match="no intact checkpoint after step 9 .*--noresume"):
+    with pytest.raises(ValueError, match=r"no intact checkpoint after step 9 .*--noresume"):
         folder.after(9)
 
 
