@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,6 +18,26 @@ SHAPE = (32, 32, 1)
 def pytest_collection_modifyitems(items):
     """Begins with whole runs, which take longest, so that no worker waits for one in the end."""
     items.sort(key=lambda item: "integration" not in str(item.path))
+
+
+def forget_compiled_functions():
+    """Gives back what was compiled, which hundreds of tests would fill a machine's memory with.
+
+    TensorFlow registers a gradient for every function that it traces, and never forgets one, nor the model it is of.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow.python.framework.ops import gradient_registry
+
+        for name in [name for name in gradient_registry.list() if name.startswith("PartitionedCall-")]:
+            del gradient_registry._registry[name]
+    keras.backend.clear_session()
+    gc.collect()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_of_a_module_given_back():
+    yield
+    forget_compiled_functions()
 
 
 @pytest.fixture

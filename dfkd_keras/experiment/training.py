@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
 
 from dfkd_keras import distribution
 from dfkd_keras.data import Split
@@ -176,7 +177,9 @@ class Training:
             watchers.append(keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False))
 
         def notes() -> dict[str, Any]:
-            means = [np.asarray(variable.value).tolist() for variable in self.distiller.metrics_variables]
+            # A copy, because a strategy's variable that is summed on reading is no array.
+            means = [ops.copy(variable.value) for variable in self.distiller.metrics_variables]
+            means = [ops.convert_to_numpy(mean).tolist() for mean in means]
             return {"learning_rate_factor": self.learning_rate_factor, "seconds": recorder.seconds, "means": means}
 
         return [

@@ -79,7 +79,6 @@ def teacher(request):
 def clean():
     yield
     gin.clear_config()
-    keras.utils.clear_session()
 
 
 def experiment(method, teacher):
