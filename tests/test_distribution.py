@@ -106,7 +106,8 @@ def run(arguments, folder):
 @pytest.mark.parametrize("method", [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in MORE)])
 def test_two_replicas_with_half_a_batch_learn_what_one_does(tmp_path, method):
     found = json.loads(run(["-m", "tests.two_replicas", f"{method}.gin"], tmp_path).splitlines()[-1])
-    assert max(found["losses"].values()) < 1e-3, found
+    # A memory keeps 8 bits, and priorities turn a rounding error into the draw of another image.
+    assert max(found["losses"].values()) < (5e-3 if method == "ssdkd" else 1e-3), found
     assert found["student"] < 1e-3 < found["student_moved"], found
     assert found["differs_between_replicas"] == []
 
