@@ -10,8 +10,20 @@ import pytest
 from tests.commandline import ROOT, environment
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's")
-METHODS = ("rdskd", "ssdkd", "deepinversion")
-MORE = ("dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "adaptive_deepinversion", "cmi", "fast", "fast_meta")
+METHODS = ("rdskd", "ssdkd")
+MORE = (
+    "deepinversion",
+    "dafl",
+    "mskd",
+    "dfad",
+    "zskt",
+    "dfq",
+    "zskd",
+    "adaptive_deepinversion",
+    "cmi",
+    "fast",
+    "fast_meta",
+)
 TWO_DEVICES = """
 import numpy as np
 import tensorflow as tf

@@ -52,7 +52,7 @@ def at_step(monkeypatch, step, act):
     monkeypatch.setattr(Recorder, "on_train_batch_end", watched)
 
 
-@pytest.mark.parametrize("step", [1, 2, 7])
+@pytest.mark.parametrize("step", [1, 7])
 def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, tmp_path, monkeypatch, step):
     run("whole")
     with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 """scripts/compare.py as a user runs it."""
 
+import pytest
+
 from tests.commandline import error_line, script
 
 SMALL = ["--task=smoke.gin", "--gin_param=steps_per_epoch = 2", "--gin_param=Experiment.images_every_epochs = 9"]
@@ -31,6 +33,7 @@ def test_a_failed_run_is_named_and_does_not_stop_the_others(tmp_path):
     assert "| ssdkd | 1 |" in (tmp_path / "out" / "comparison.md").read_text()
 
 
+@pytest.mark.slow
 def test_runs_of_another_configuration_are_not_taken_for_these(tmp_path):
     assert compare("--gin_file=ssdkd.gin", cwd=tmp_path).returncode == 0
     process = compare("--gin_file=ssdkd.gin", "--gin_param=Modulation.gamma = 2.0", cwd=tmp_path)

@@ -81,8 +81,7 @@ def run(code, folder, *arguments):
     [
         "rdskd.gin",
         "ssdkd.gin",
-        "zskd.gin",
-        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("zskt", "cmi")),
+        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("zskd", "zskt", "cmi")),
     ],
 )
 def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
