@@ -19,6 +19,7 @@ from dfkd_keras.compatibility import (
     check_targets,
     check_weights,
 )
+from dfkd_keras.conductor import Conductor
 from dfkd_keras.distribution import gather, synchronised_batch_norm, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
@@ -175,7 +176,7 @@ class DataFreeDistiller(Configured, keras.Model):
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in
-        conductor = _Conductor(steps_per_epoch, initial_step)
+        conductor = Conductor(steps_per_epoch, initial_step)
         noise = NoiseStream(
             self.batch_size,
             kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
@@ -295,36 +296,3 @@ class _Monitored(MetricsList):
 
     def result(self) -> dict[str, Any]:
         return self.get_result()
-
-
-class _Conductor(keras.callbacks.Callback):
-    """Tells the distiller each step's kind, and the noise which step training starts from."""
-
-    def __init__(self, steps_per_epoch: int, initial_step: int):
-        super().__init__()
-        self.steps_per_epoch, self.passed_over = steps_per_epoch, initial_step
-        self.epoch, self.first_step, self.started = 0, 0, False
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self.begun = [ops.copy(variable.value) for variable in self.model.metrics_variables]
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if not self.started:
-            self.first_step, self.started = epoch * self.steps_per_epoch + self.passed_over, True
-            self._take_up()
-        else:
-            self.passed_over = 0
-        self.epoch = epoch
-        self.on_train_batch_begin(0)
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        if batch < self.passed_over:
-            self.model.train_function = gradient.no_step
-        else:
-            self.model.switch_to(self.model.schedule.updates(self.epoch, batch))
-
-    def _take_up(self) -> None:
-        """Goes on with an epoch's running means, which Keras has just reset."""
-        if self.passed_over:
-            for variable, value in zip(self.model.metrics_variables, self.begun, strict=True):
-                variable.assign(value)

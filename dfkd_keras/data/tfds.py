@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,8 @@ def tfds_dataset(
         raise ValueError(f"data set {name!r} has no features 'image' and 'label': name a TFDS classification set.")
 
     def load(split: SplitName) -> Split:
-        keys, part = ("image", "label"), train_split if split == "train" else test_split
-        batches = [(resize(images, (size, size)), labels) for images, labels in _read(builder, part, keys, download)]
-        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        return Split(images, labels.astype(np.int32))
+        read = {"image": lambda images: resize(images, (size, size)), "label": lambda labels: labels.astype(np.int32)}
+        return Split(*_read(builder, train_split if split == "train" else test_split, read, download))
 
     shape, names = (size, size, features["image"].shape[-1]), tuple(features["label"].names)
     return ImageDataset(name, shape, names, load, source=f"{builder.data_path} {train_split} {test_split}")
@@ -90,20 +88,20 @@ def tfds_segmentation(
     """
 
     def load(split: SplitName) -> Split:
-        builder, keys = _builder(name, data_dir), (image_feature, mask_feature)
+        builder = _builder(name, data_dir)
         features = builder.info.features or {}
-        if missing := sorted({*keys} - set(features)):
+        if missing := sorted({image_feature, mask_feature} - set(features)):
             raise ValueError(
                 f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
                 "tfds_segmentation.image_feature and .mask_feature."
             )
         if features[image_feature].shape[-1] != 3:
             raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
-        batches = [
-            (resize(images, size), resize_masks(masks[..., 0], size))
-            for images, masks in _read(builder, train_split if split == "train" else test_split, keys, download)
-        ]
-        images, masks = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        read = {
+            image_feature: lambda images: resize(images, size),
+            mask_feature: lambda masks: resize_masks(masks[..., 0], size),
+        }
+        images, masks = _read(builder, train_split if split == "train" else test_split, read, download)
         return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
 
     source = f"{data_dir} {train_split} {test_split} {ignore_label} {first_label}"
@@ -124,8 +122,8 @@ def _builder(name: str, data_dir: str | None) -> Any:
         ) from error
 
 
-def _read(builder: Any, split: str, features: tuple[str, str], download: bool) -> Iterator[tuple[Any, Any]]:
-    """Yields batches of two features of a split, the first of which is images."""
+def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -> list[np.ndarray]:
+    """Returns features of a split, in the order named; of each, what a function makes of its batches."""
     import tensorflow_datasets as tfds
 
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
@@ -141,6 +139,9 @@ def _read(builder: Any, split: str, features: tuple[str, str], download: bool) -
             f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error
     # Images of different sizes are resized one by one: a batch would pad them to the largest.
-    one_size = all(None not in builder.info.features[name].shape for name in features)
-    for batch in tfds.as_numpy(data.batch(1024 if one_size else 1)):
-        yield tuple(batch[name] for name in features)
+    one_size = all(None not in builder.info.features[name].shape for name in read)
+    batches = [
+        [made(batch[name]) for name, made in read.items()]
+        for batch in tfds.as_numpy(data.batch(1024 if one_size else 1))
+    ]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
