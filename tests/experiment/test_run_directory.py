@@ -56,8 +56,9 @@ def test_a_folder_that_is_no_run_is_not_touched(tmp_path):
     for resume in (True, False):
         with pytest.raises(ValueError, match="exists and is no run"):
             RunDirectory(tmp_path).check("a = 1", resume)
-    with pytest.raises(ValueError, match="exists and is no run"):
-        RunDirectory(tmp_path / "thesis.txt").check("a = 1", True)
+    with pytest.raises(ValueError, match="exists and is no run"), RunDirectory(tmp_path / "thesis.txt").locked():
+        pass
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def test_a_second_process_is_kept_out(tmp_path):
