@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalisation
-from dfkd_keras.models.blocks import convolution, dense, image_input
+from dfkd_keras.models.blocks import batch_norm, convolution, dense, image_input
 
 
 def lenet5(
@@ -12,6 +12,7 @@ def lenet5(
     classes: int = 10,
     normalisation: Normalisation | None = None,
     width: float = 1.0,
+    with_batch_norm: bool = False,
     name: str = "lenet5",
 ) -> keras.Model:
     """Builds LeNet-5 with ReLU and max-pooling; 61,706 parameters at the defaults.
@@ -21,6 +22,8 @@ def lenet5(
         classes: number of logits.
         normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
         width: factor on the channels (6, 16, 120) and on the 84 hidden units.
+        with_batch_norm: whether every hidden layer has BatchNorm before its ReLU: a small teacher for the methods that
+            match BatchNorm statistics.
         name: of the model.
 
     Returns:
@@ -28,10 +31,14 @@ def lenet5(
     """
     first, second, third, hidden = (int(size * width) for size in (6, 16, 120, 84))
     inputs, x = image_input(image_shape, normalisation)
-    x = layers.MaxPooling2D()(convolution(x, first, 5, activation="relu"))
-    x = layers.MaxPooling2D()(convolution(x, second, 5, activation="relu"))
-    x = layers.Flatten(name="convolved")(convolution(x, third, 5, activation="relu"))
-    x = dense(x, hidden, activation="relu")
+
+    def activated(x):
+        return layers.ReLU()(batch_norm(x) if with_batch_norm else x)
+
+    x = layers.MaxPooling2D()(activated(convolution(x, first, 5)))
+    x = layers.MaxPooling2D()(activated(convolution(x, second, 5)))
+    x = layers.Flatten(name="convolved")(activated(convolution(x, third, 5)))
+    x = activated(dense(x, hidden))
     return keras.Model(inputs, dense(x, classes, name="logits"), name=name)
 
 

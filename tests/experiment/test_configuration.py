@@ -33,7 +33,7 @@ def test_the_promised_files_are_there():
     pairs = ("resnet34_resnet18", "vgg11_resnet18", "wrn40_2_wrn16_1", "wrn40_2_wrn40_1", "wrn40_2_wrn16_2")
     tasks = {
         "digits_lenet5",
-        "digits_resnet8_lenet5half",
+        "digits_lenet5bn_lenet5half",
         "mnist_lenet5",
         "mnist_resnet8_lenet5half",
         "svhn_wrn40_2_wrn16_1",
