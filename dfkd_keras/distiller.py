@@ -29,6 +29,7 @@ from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
+from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
 from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer
@@ -210,10 +211,8 @@ class DataFreeDistiller(Configured, keras.Model):
         gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), before + index))
         if kind.closes_round:
             self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
-        latents = {"latents": draws(0).latents} if kind.shared_latents else {}
-        gradient.repeat(
-            kind.student, lambda index: self._update_student(draws(kind.synthesis + index)._replace(**latents))
-        )
+        shared = self._student_batch(draws(0)) if kind.shared_latents else None
+        gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.synthesis + index), shared))
         return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step
@@ -255,8 +254,11 @@ class DataFreeDistiller(Configured, keras.Model):
         loss, values = self.synthesizer.update(draws, around, update_in_epoch)
         self._log({"synthesis_loss": loss, **values})
 
-    def _update_student(self, draws: Draws) -> None:
-        batch = self.replay.sample(draws, self.synthesizer, self.teacher)
+    def _student_batch(self, draws: Draws) -> ReplayBatch:
+        return self.replay.sample(draws, self.synthesizer, self.teacher)
+
+    def _update_student(self, draws: Draws, shared: ReplayBatch | None) -> None:
+        batch = shared or self._student_batch(draws)
         images = ops.stop_gradient(self._augmented(batch.images, draws.augmentation))
         seen = self.teacher(images)
         own_logits = ops.stop_gradient(seen.logits)

@@ -11,7 +11,7 @@ class Updates(NamedTuple):
     """What one training step does: `synthesis` updates, then `student` updates.
 
     A step may also open a round of synthesis before its updates, or close it between those of the two sides; and its
-    student updates may share the latents of its first synthesis update.
+    student updates may share one batch, of the latents of its first synthesis update.
     """
 
     synthesis: int
@@ -70,8 +70,8 @@ class Alternating(Schedule):
         synthesis_updates: synthesis updates a step, at least 1.
         student_updates: student updates a step, at least 1.
         steps_per_epoch: steps an epoch.
-        shared_latents: whether the student's updates use the latents of the synthesis, as ZSKT's do, instead of new
-            ones in each.
+        shared_latents: whether the student's updates share one batch, of the latents of the first synthesis update, as
+            ZSKT's do, instead of new ones in each.
     """
 
     epochs: int = 100

@@ -55,7 +55,10 @@ def collect(
     updates = schedule.made(trained.steps)
     scores = [metrics.scores(classes, labels, teacher.classes) for classes in (teacher_classes, student_classes)]
     metric, images = next(iter(scores[1])), updates.student * distiller.batch_size
-    replay, synthetic = distiller.replay, images if distiller.synthesizer.trains else 0
+    replay, shared = distiller.replay, any(kind.shared_latents for kind in schedule.kinds)
+    synthetic = (trained.steps if shared else updates.student) * distiller.batch_size
+    if replay.keeps_images:
+        synthetic = int(ops.convert_to_numpy(replay.written.value))
     seconds_synthesis, seconds_student = split_seconds(distiller, history)
     return {
         "method": experiment.method,
@@ -68,7 +71,7 @@ def collect(
         f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores[1][metric]]),
         "agreement": metrics.agreement(student_classes, teacher_classes),
         "test_images": len(labels),
-        "synthetic_images": int(ops.convert_to_numpy(replay.written.value)) if replay.keeps_images else synthetic,
+        "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
         "memory_images": replay.stored if replay.keeps_images else 0,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,

@@ -95,7 +95,13 @@ def class_similarity(teacher: Teacher) -> Any:
 
     The cosine of the classes' weights in the last dense layer, then each row scaled to [0, 1] (Nayak et al., 2019).
     """
-    layer = last_dense(teacher.model)
+    try:
+        layer = last_dense(teacher.model)
+    except ValueError as error:
+        raise ValueError(
+            f"the class similarity needs the teacher's last dense layer, but {teacher.model.name!r} has none: use "
+            "RandomClasses."
+        ) from error
     weights = ops.cast(layer.kernel, "float32")
     if weights.shape[1] != teacher.classes or teacher.classes < 2:
         raise ValueError(

@@ -180,7 +180,7 @@ def test_images_of_the_warm_up_stay_within_reach_after_the_first_updates(make, r
 
 
 def test_priorities_have_the_weight_itself_not_what_its_batch_made_of_it(make):
-    buffer = make(10, dk.PrioritySampling(beta=1.0, discrepancy=Constant(2.0), normalise="max"))
+    buffer = make(10, dk.PrioritySampling(1.0, beta=1.0, discrepancy=Constant(2.0), normalise="max"))
     write(buffer, [1, 2, 3, 4])
     buffer.priorities.assign(np.array([1.0, 2.0, 1.0, 4.0] + [0.0] * 6, "float32"))
     sample = buffer.sample(draws([0.0, 0.2, 0.4, 0.9]))
