@@ -176,7 +176,7 @@ class DataFreeDistiller(Configured, keras.Model):
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in
-        conductor = Conductor(steps_per_epoch, initial_step)
+        conductor = Conductor(self, steps_per_epoch, initial_step)
         noise = NoiseStream(
             self.batch_size,
             kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
@@ -194,14 +194,13 @@ class DataFreeDistiller(Configured, keras.Model):
             )
 
     @gradient.train_step
-    def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
+    def train_step(self, data: dict[str, Any]) -> None:
         """Makes the step's synthesis updates, then its student updates, as its kind says.
+
+        It tells nothing, so that nobody waits for the device in every step: see `running_means`.
 
         Args:
             data: an element of `NoiseStream`.
-
-        Returns:
-            The running means of all losses and of the agreement, by name.
         """
         kind, draws = self.updates, functools.partial(Draws.of_update, data)
         if kind.opens_round:
@@ -214,7 +213,6 @@ class DataFreeDistiller(Configured, keras.Model):
         gradient.repeat(
             kind.student, lambda index: self._update_student(draws(kind.synthesis + index)._replace(**latents))
         )
-        return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
@@ -222,6 +220,10 @@ class DataFreeDistiller(Configured, keras.Model):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.monitored.update_state(labels, self.student(images, training=False))
         return self.monitored.result()
+
+    def running_means(self) -> dict[str, Any]:
+        """Returns the means of all losses and of the agreement in the epoch so far, by name; 0 where there are none."""
+        return {name: mean.result() for name, mean in self.means.items()}
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
@@ -231,7 +233,7 @@ class DataFreeDistiller(Configured, keras.Model):
         # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
         self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()
-        self._train_functions[updates] = self.train_function
+        self.train_function = self._train_functions[updates] = gradient.unlogged(self.train_function)
 
     def synthesize(self, latents: Any) -> Any:
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""
@@ -249,6 +251,10 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """There is nothing left to build. Keras would average a batch of noise over all workers for it, and fail."""
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Reads an evaluation's or an epoch's values at its end: the last step's are those of one replica's share."""
+        return self.monitored.result() if logs else self.running_means()
 
     def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
         around = Surroundings(self.teacher, self.student, self.replay.class_counts)

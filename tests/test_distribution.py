@@ -25,6 +25,7 @@ MORE = (
     "fast_meta",
 )
 TWO_DEVICES = """
+import keras
 import numpy as np
 import tensorflow as tf
 import dfkd_keras as dk
@@ -80,8 +81,6 @@ assert {latents.shape for latents in seen[0] + seen[1]} == {(2, 4)}
 assert not any(np.array_equal(a, b) for a in seen[0] for b in seen[1])
 """
 OUTSIDE = """
-import keras
-
 def error(make):
     try:
         make()
@@ -105,6 +104,27 @@ with strategy.scope():
 assert "not made in the scope" in error(lambda: distiller(teacher, models.lenet5_half()))
 """
 
+EVALUATED = """
+from keras import layers
+from dfkd_keras import metrics
+
+def segmenter():
+    return keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(3, 1)])
+
+chance = np.random.default_rng(0)
+images, masks = chance.random((10, 8, 8, 1), np.float32), chance.integers(3, size=(10, 8, 8))
+with strategy.scope():
+    generator = models.upsampling_generator(4, image_shape=(8, 8, 1))
+    made = dk.DataFreeDistiller(
+        segmenter(), segmenter(),
+        dk.GeneratorSynthesizer(generator, dk.WeightedSum([dk.OneHotCrossEntropy()])), batch_size=4
+    )
+    made.compile("adam", synthesis_optimizer="adam")
+    measured = made.evaluate(images, masks, batch_size=4, return_dict=True, verbose=0)
+    expected = metrics.scores(metrics.predicted_classes(made.student, images), masks, 3)
+np.testing.assert_allclose([measured[name] for name in expected], list(expected.values()), rtol=1e-6)
+"""
+
 
 def run(arguments, folder):
     env = environment(KERAS_BACKEND="tensorflow", PYTHONPATH=ROOT)
@@ -124,6 +144,8 @@ def test_two_replicas_with_half_a_batch_learn_what_one_does(tmp_path, method):
     assert found["differs_between_replicas"] == []
 
 
-@pytest.mark.parametrize("code", [GATHERED, DIFFERENT_NOISE, OUTSIDE], ids=["gather", "noise", "scope"])
+@pytest.mark.parametrize(
+    "code", [GATHERED, DIFFERENT_NOISE, OUTSIDE, EVALUATED], ids=["gather", "noise", "scope", "evaluate"]
+)
 def test_replicas(tmp_path, code):
     run(["-c", TWO_DEVICES + code], tmp_path)

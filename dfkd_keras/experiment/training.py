@@ -14,6 +14,7 @@ from dfkd_keras.experiment import callbacks
 from dfkd_keras.experiment.checkpoints import Checkpoint, CheckpointFolder
 from dfkd_keras.experiment.early_stopping import FRESH_AGREEMENT, StopAtPlateau
 from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.means import RunningMeans
 from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.progress import ProgressBar
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -125,7 +126,7 @@ class Training:
         steps, seconds = self._take_up(checkpoint)
         epochs, initial_step = divmod(steps, schedule.steps_per_epoch)
         self.history.restart_after(epochs, seconds["seconds"])
-        recorder = callbacks.Recorder(self.history, seconds)
+        recorder = callbacks.Recorder(self.distiller, self.history, seconds)
         watchers = self._watchers(steps, recorder)
         if epochs < schedule.epochs:
             with self.limits.preemption.held():
@@ -166,10 +167,10 @@ class Training:
     def _watchers(self, steps: int, recorder: callbacks.Recorder) -> list[keras.callbacks.Callback]:
         """Returns the callbacks in their order: early stopping adds to what is recorded, saving comes last."""
         experiment, run, limits = self.experiment, self.run_directory, self.limits
-        watchers, seconds_left = [], None
+        watchers, seconds_left, means = [], None, RunningMeans(self.distiller)
         if experiment.early_stopping:
             watchers.append(StopAtPlateau(experiment.early_stopping, self.history))
-        watchers += [recorder, StopOnNonFinite()]
+        watchers += [means, recorder, StopOnNonFinite(means)]
         if limits.max_minutes is not None:
             watchers.append(StopAtTime(limits.max_minutes, recorder))
             seconds_left = 60.0 * limits.max_minutes - self.history.seconds_before
@@ -184,7 +185,7 @@ class Training:
 
         return [
             *watchers,
-            ProgressBar(steps, seconds_left),
+            ProgressBar(means, steps, seconds_left),
             callbacks.ImageGrids(run, experiment.images_every_epochs, experiment.task.data.class_names),
             Checkpoints(run.checkpoints, experiment.checkpoint_every_epochs, steps, limits.preemption, notes),
         ]
