@@ -117,6 +117,11 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
             "epoch; use 1."
         )
+    if steps_per_epoch % execution:
+        raise ValueError(
+            f"compile(steps_per_execution={execution}) does not divide the {steps_per_epoch} steps of an epoch, which "
+            "would be overrun: give a divisor."
+        )
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
         raise ValueError(
             f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out, and it is the schedule's "
