@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import check_scope, replicas
+from dfkd_keras.distribution import check_scope, shares
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
@@ -56,9 +56,9 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
 
 def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
     """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
-    if batch_size % replicas():
+    if batch_size % shares():
         raise ValueError(
-            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {replicas()} devices: make it a "
+            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {shares()} devices: make it a "
             "multiple."
         )
     for role, part in parts.items():

@@ -217,8 +217,8 @@ class DataFreeDistiller(Configured, keras.Model):
     @gradient.test_step
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
         """Returns the student's accuracy (and mean IoU) so far, for images in its input space and integer labels."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.monitored.update_state(labels, self.student(images, training=False))
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        self.monitored.update_state(labels, self.student(images, training=False), weights)
         return self.monitored.result()
 
     def running_means(self) -> dict[str, Any]:

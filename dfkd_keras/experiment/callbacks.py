@@ -39,7 +39,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(self, distiller: Any, history: History, seconds: dict[str, float] | None = None):
         super().__init__()
         self.distiller, self.history, self.started = distiller, history, 0.0
-        self.seconds, self._next = {}, seconds or dict.fromkeys(CLOCKS, 0.0)
+        self.seconds = self._next = seconds or dict.fromkeys(CLOCKS, 0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clocks."""

@@ -7,10 +7,12 @@ import pytest
 import dfkd_keras as dk
 from dfkd_keras import gradient
 from dfkd_keras.experiment.callbacks import Recorder
+from dfkd_keras.experiment.checkpoints import CheckpointFolder
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.means import RunningMeans
+from dfkd_keras.experiment.preemption import Preempted, Preemption
 from dfkd_keras.experiment.progress import ProgressBar
-from dfkd_keras.experiment.stopping import StopAtTime, StopOnNonFinite
+from dfkd_keras.experiment.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 
 
 @pytest.fixture
@@ -77,3 +79,13 @@ def test_a_loss_that_is_not_finite_ends_the_run_though_it_is_not_read_at_once(di
 
     with pytest.raises(FloatingPointError, match="class_entropy is nan by step 3 of epoch 1"):
         distiller.fit(steps_per_epoch=3, callbacks=[AfterEveryStep(spoil), means, StopOnNonFinite(means)], verbose=0)
+
+
+def test_a_preempted_run_keeps_no_state_after_a_loss_that_is_not_finite(distiller, tmp_path):
+    preemption, folder = Preemption(), CheckpointFolder(tmp_path)
+    preemption.requested.set()
+    for mean, saved in ((float("nan"), False), (1.0, True)):
+        checkpoints = Checkpoints(folder, 1, 0, preemption, lambda mean=mean: {"means": [mean]})
+        with pytest.raises(Preempted):
+            distiller.fit(steps_per_epoch=3, callbacks=[checkpoints], verbose=0)
+        assert bool(folder.newest()) == saved
