@@ -5,6 +5,7 @@ import time
 import keras
 
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.distribution import any_worker
 from dfkd_keras.experiment.callbacks import of_active_sides
 
 
@@ -36,7 +37,8 @@ class RunningMeans(keras.callbacks.Callback):
         """Reads, if it is time."""
         kind, after, self.latest = self.distiller.updates, batch + 1, {}
         changes = after == self.params["steps"] or self.distiller.schedule.updates(self.epoch, after) != kind
-        if changes or time.perf_counter() - self.read_at >= self.every_seconds:
+        # Several machines read together or not at all, because the means are those of all.
+        if changes or any_worker(time.perf_counter() - self.read_at >= self.every_seconds):
             # `model`, unlike `distiller`, has its state up to date on JAX.
             self.latest = of_active_sides(self.model, self.model.running_means(), kind)
             self.read_at = time.perf_counter()
