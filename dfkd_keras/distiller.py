@@ -20,7 +20,7 @@ from dfkd_keras.compatibility import (
     check_weights,
 )
 from dfkd_keras.conductor import Conductor
-from dfkd_keras.distribution import gather, synchronised_batch_norm, take_whole_gradients
+from dfkd_keras.distribution import gather, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
@@ -29,6 +29,7 @@ from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
+from dfkd_keras.replicas import trained_as_one
 from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
 from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer
@@ -188,7 +189,7 @@ class DataFreeDistiller(Configured, keras.Model):
             by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
-        with synchronised_batch_norm(self):
+        with trained_as_one(self):
             return super().fit(
                 noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
             )

@@ -9,7 +9,7 @@ the batch is whole: there is nothing to gather.
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import keras
@@ -54,6 +54,10 @@ if keras.config.backend() == "tensorflow":
         return tf.distribute.get_strategy().num_replicas_in_sync
 
     shares = replicas
+
+    def replica() -> Any:
+        """Returns the number of the replica that this is a step of."""
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
 
     def has_strategy() -> bool:
         """Returns whether there is a strategy, be it for one device: its optimizers do not work within a loop."""
@@ -163,6 +167,10 @@ else:
         """Returns on how many devices a step runs at once, or 1 if to it they are one."""
         return 1
 
+    def replica() -> int:
+        """Returns the number of the replica that this is a step of, likewise."""
+        return 0
+
     def shares() -> int:
         """Returns into how many equal parts every batch is to be cut."""
         parallel = keras.distribution.distribution()
@@ -191,21 +199,3 @@ else:
 
     def check_scope(owner: str, variables: Iterable[keras.Variable]) -> None:
         """There is nothing to check."""
-
-
-@contextlib.contextmanager
-def synchronised_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Lets a model's BatchNorm layers in training take the statistics of the whole batch, on however many replicas.
-
-    Only meanwhile, because a saved model must not ask for it: JAX knows no such option.
-    """
-    strategy = getattr(model, "distribute_strategy", None)
-    layers = model._flatten_layers() if strategy and strategy.num_replicas_in_sync > 1 else ()
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized]
-    for norm in norms:
-        norm.synchronized = True
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.synchronized = False

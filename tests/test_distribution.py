@@ -156,7 +156,20 @@ def test_priorities_may_turn_a_rounding_error_into_the_draw_of_another_image(tmp
     assert compared(tmp_path, "ssdkd.gin") < 5e-3
 
 
-REPLICAS = {"gather": GATHERED, "noise": DIFFERENT_NOISE, "scope": OUTSIDE, "evaluate": EVALUATED}
+DROPOUT = """
+from keras import layers
+from dfkd_keras.replicas import trained_as_one
+
+with strategy.scope():
+    student = keras.Sequential([keras.Input((64,)), layers.Dropout(0.5)])
+    generator, ones = student.layers[0].seed_generator, tf.ones((1, 64))
+    with trained_as_one(student):
+        masks = strategy.experimental_local_results(strategy.run(lambda: student(ones, training=True)))
+    assert not np.array_equal(*masks)
+    assert np.array_equal(*strategy.experimental_local_results(generator.state.value))
+    assert np.array_equal(*strategy.experimental_local_results(strategy.run(lambda: student(ones, training=True))))
+"""
+REPLICAS = {"gather": GATHERED, "noise": DIFFERENT_NOISE, "scope": OUTSIDE, "dropout": DROPOUT, "evaluate": EVALUATED}
 
 
 @pytest.mark.parametrize("what", REPLICAS)
