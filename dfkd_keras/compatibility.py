@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import check_scope, replicas
+from dfkd_keras.distribution import check_scope, shares
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
@@ -56,9 +56,9 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
 
 def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
     """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
-    if batch_size % replicas():
+    if batch_size % shares():
         raise ValueError(
-            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {replicas()} devices: make it a "
+            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {shares()} devices: make it a "
             "multiple."
         )
     for role, part in parts.items():
@@ -116,6 +116,11 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
         raise ValueError(
             f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
             "epoch; use 1."
+        )
+    if steps_per_epoch % execution:
+        raise ValueError(
+            f"compile(steps_per_execution={execution}) does not divide the {steps_per_epoch} steps of an epoch, which "
+            "would be overrun: give a divisor."
         )
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
         raise ValueError(

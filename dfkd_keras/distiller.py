@@ -20,7 +20,7 @@ from dfkd_keras.compatibility import (
     check_weights,
 )
 from dfkd_keras.conductor import Conductor
-from dfkd_keras.distribution import gather, synchronised_batch_norm, take_whole_gradients
+from dfkd_keras.distribution import gather, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
@@ -30,6 +30,7 @@ from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.replay.batch import ReplayBatch
+from dfkd_keras.replicas import trained_as_one
 from dfkd_keras.schedule import Alternating, Schedule, Updates
 from dfkd_keras.serialization import Configured, RandomState
 from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer
@@ -177,7 +178,7 @@ class DataFreeDistiller(Configured, keras.Model):
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in
-        conductor = Conductor(steps_per_epoch, initial_step)
+        conductor = Conductor(self, steps_per_epoch, initial_step)
         noise = NoiseStream(
             self.batch_size,
             kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
@@ -189,20 +190,19 @@ class DataFreeDistiller(Configured, keras.Model):
             by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
-        with synchronised_batch_norm(self):
+        with trained_as_one(self):
             return super().fit(
                 noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
             )
 
     @gradient.train_step
-    def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
+    def train_step(self, data: dict[str, Any]) -> None:
         """Makes the step's synthesis updates, then its student updates, as its kind says.
+
+        It tells nothing, so that nobody waits for the device in every step: see `running_means`.
 
         Args:
             data: an element of `NoiseStream`.
-
-        Returns:
-            The running means of all losses and of the agreement, by name.
         """
         kind, draws = self.updates, functools.partial(Draws.of_update, data)
         if kind.opens_round:
@@ -213,14 +213,17 @@ class DataFreeDistiller(Configured, keras.Model):
             self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
         shared = self._student_batch(draws(0)) if kind.shared_latents else None
         gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.synthesis + index), shared))
-        return {name: mean.result() for name, mean in self.means.items()}
 
     @gradient.test_step
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
         """Returns the student's accuracy (and mean IoU) so far, for images in its input space and integer labels."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.monitored.update_state(labels, self.student(images, training=False))
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        self.monitored.update_state(labels, self.student(images, training=False), weights)
         return self.monitored.result()
+
+    def running_means(self) -> dict[str, Any]:
+        """Returns the means of all losses and of the agreement in the epoch so far, by name; 0 where there are none."""
+        return {name: mean.result() for name, mean in self.means.items()}
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
@@ -230,7 +233,7 @@ class DataFreeDistiller(Configured, keras.Model):
         # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
         self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()
-        self._train_functions[updates] = self.train_function
+        self.train_function = self._train_functions[updates] = gradient.unlogged(self.train_function)
 
     def synthesize(self, latents: Any) -> Any:
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""
@@ -248,6 +251,10 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """There is nothing left to build. Keras would average a batch of noise over all workers for it, and fail."""
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Reads an evaluation's or an epoch's values at its end: the last step's are those of one replica's share."""
+        return self.monitored.result() if logs else self.running_means()
 
     def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
         around = Surroundings(self.teacher, self.student, self.replay.class_counts)

@@ -8,7 +8,8 @@ the batch is whole: there is nothing to gather.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import keras
@@ -21,7 +22,12 @@ if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 
     # What a worker comes upon when another one is gone, or the connection to it.
-    WORKER_LOST = tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError
+    WORKER_LOST = (
+        tf.errors.UnavailableError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.AbortedError,
+        tf.errors.FailedPreconditionError,  # it is back, as a new process, before this one noticed
+    )
 
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
         """Returns the scope in which to build and train on several devices.
@@ -46,6 +52,12 @@ if keras.config.backend() == "tensorflow":
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""
         return tf.distribute.get_strategy().num_replicas_in_sync
+
+    shares = replicas
+
+    def replica() -> Any:
+        """Returns the number of the replica that this is a step of."""
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
 
     def has_strategy() -> bool:
         """Returns whether there is a strategy, be it for one device: its optimizers do not work within a loop."""
@@ -86,13 +98,12 @@ if keras.config.backend() == "tensorflow":
             return number
 
         strategy = tf.distribute.get_strategy()
+        gathered = _gathering(strategy)(tf.constant([number]))
+        return int(tf.reduce_min(strategy.experimental_local_results(gathered)[0]))
 
-        @tf.function
-        def gathered():
-            own = tf.constant([number])
-            return strategy.run(lambda: tf.distribute.get_replica_context().all_gather(own, axis=0))
-
-        return int(tf.reduce_min(strategy.experimental_local_results(gathered())[0]))
+    def any_worker(holds: bool) -> bool:
+        """Returns whether something holds for any of the workers, all of which must ask at the same moment."""
+        return least(-int(holds)) < 0
 
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """Makes an optimizer take gradients that are summed over the replicas already.
@@ -123,6 +134,14 @@ if keras.config.backend() == "tensorflow":
         is_for_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         return is_for_workers and strategy.extended._in_multi_worker_mode()
 
+    @functools.cache
+    def _gathering(strategy):
+        def of_all(own):
+            own = tf.identity(own)  # on the replica's device, which an argument is not
+            return tf.distribute.get_replica_context().all_gather(own, axis=0)
+
+        return tf.function(lambda own: strategy.run(of_all, args=(own,)))
+
     @tf.custom_gradient
     def _gather(values):
         context = tf.distribute.get_replica_context()
@@ -148,6 +167,15 @@ else:
         """Returns on how many devices a step runs at once, or 1 if to it they are one."""
         return 1
 
+    def replica() -> int:
+        """Returns the number of the replica that this is a step of, likewise."""
+        return 0
+
+    def shares() -> int:
+        """Returns into how many equal parts every batch is to be cut."""
+        parallel = keras.distribution.distribution()
+        return parallel.device_mesh.shape[0] if parallel else 1
+
     def has_strategy() -> bool:
         """Returns whether there is a strategy of `tf.distribute`."""
         return False
@@ -162,26 +190,12 @@ else:
         """Returns the number, since there are no other workers."""
         return number
 
+    def any_worker(holds: bool) -> bool:
+        """Returns what it is given, likewise."""
+        return holds
+
     def take_whole_gradients(optimizer: keras.optimizers.Optimizer) -> None:
         """There is nothing to prepare."""
 
     def check_scope(owner: str, variables: Iterable[keras.Variable]) -> None:
         """There is nothing to check."""
-
-
-@contextlib.contextmanager
-def synchronised_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Lets a model's BatchNorm layers in training take the statistics of the whole batch, on however many replicas.
-
-    Only meanwhile, because a saved model must not ask for it: JAX knows no such option.
-    """
-    strategy = getattr(model, "distribute_strategy", None)
-    layers = model._flatten_layers() if strategy and strategy.num_replicas_in_sync > 1 else ()
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized]
-    for norm in norms:
-        norm.synchronized = True
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.synchronized = False

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from pathlib import Path
 def written_aside(target: Path) -> Iterator[Path]:
     """Yields a path beside `target` to write a file or folder to, which then takes the target's place.
 
-    If the writing fails, what was at `target` stays as it was and what was written is removed. The temporary name
-    keeps the target's suffix, which Keras looks at.
+    If the writing fails, what was at `target` stays as it was and what was written is removed. What takes its place is
+    on the disk by then, should the power fail. The temporary name keeps the target's suffix, which Keras looks at.
 
     Args:
         target: the final path; its parent folders are created.
@@ -27,7 +28,7 @@ def beside(target: Path) -> Iterator[Path]:
     """Yields a path beside `target` to write to; what is not moved away from there in the end is removed."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".writing-{os.getpid()}-{target.name}")
+    aside = _hidden("writing", target)
     try:
         yield aside
     finally:
@@ -36,22 +37,40 @@ def beside(target: Path) -> Iterator[Path]:
 
 def replace(source: Path, target: Path) -> None:
     """Moves `source` to `target`, a folder there being moved away first and removed last."""
+    synchronise(source, *source.rglob("*"))
     if not target.is_dir():
         os.replace(source, target)
+        synchronise(target.parent)
         return
-    old = target.with_name(f".old-{os.getpid()}-{target.name}")
+    old = _hidden("old", target)
     os.rename(target, old)
     try:
         os.rename(source, target)
     except OSError:
         os.rename(old, target)
         raise
+    synchronise(target.parent)
     remove(old)
+
+
+def synchronise(*paths: Path) -> None:
+    """Waits until what was written to files, or into folders, is on the disk."""
+    for path in paths:
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def is_leftover(path: Path) -> bool:
     """Returns whether a path is what a killed process was writing or replacing."""
     return path.name.startswith((".writing-", ".old-"))
+
+
+def _hidden(what: str, target: Path) -> Path:
+    # Processes in containers that share a volume often have the same number.
+    return target.with_name(f".{what}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{target.name}")
 
 
 def remove(path: Path) -> None:

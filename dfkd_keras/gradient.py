@@ -2,7 +2,8 @@
 
 `minimize` takes one optimizer step on a loss, `differentiate` leaves the step to the caller, and `repeat` makes many
 within one compiled step. `train_step` and `test_step` let a model write its steps as `step(self, data)` on every
-backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and expects it back.
+backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and expects it back. A training
+step has no logs.
 """
 
 import functools
@@ -83,7 +84,26 @@ if BACKEND == "tensorflow":
         tf.while_loop(lambda index: index < count, once, (tf.constant(0),))
 
     def train_step(step: Callable) -> Callable:
-        """Makes a method `step(self, data)` that returns logs the model's `train_step`."""
+        """Makes a method `step(self, data)` the model's `train_step`."""
+
+        @functools.wraps(step)
+        def wrapped(self, data):
+            step(self, data)
+            return logs_of_replica({"made": tf.ones(())})  # Keras' loop wants something back
+
+        return wrapped
+
+    def unlogged(function: Callable) -> Callable:
+        """Makes a compiled training step return no logs, which Keras would wait for in every step."""
+
+        def silent(iterator):
+            function(iterator)
+            return {}
+
+        return silent
+
+    def test_step(step: Callable) -> Callable:
+        """Makes a method `step(self, data)` that returns logs the model's `test_step`."""
 
         @functools.wraps(step)
         def wrapped(self, data):
@@ -91,7 +111,9 @@ if BACKEND == "tensorflow":
 
         return wrapped
 
-    test_step = train_step
+    def wait(model: keras.Model) -> None:
+        """Returns once the device has made the model's last training step."""
+        tf.test.experimental.sync_devices()
 
     def no_step(iterator: Any) -> dict[str, Any]:
         """Is a compiled training step that does nothing."""
@@ -134,6 +156,14 @@ elif BACKEND == "jax":
         for variable, value in zip(variables, values, strict=True):
             outer.add_update((variable, value))
 
+    def unlogged(function: Callable) -> Callable:
+        """Returns a compiled training step as it is: `train_step` has no logs."""
+        return function
+
+    def wait(model: keras.Model) -> None:
+        """Returns once the device has made the model's last training step."""
+        jax.block_until_ready(model._jax_state)
+
     def no_step(state: Any, iterator: Any) -> tuple[dict[str, Any], Any]:
         """Is a compiled training step that does nothing."""
         return {}, state
@@ -150,7 +180,7 @@ elif BACKEND == "jax":
                 ]
                 with keras.StatelessScope(mapping) as scope:
                     scope.model_variables = [variable for variable, _ in mapping]
-                    logs = step(self, data)
+                    logs = step(self, data) or {}
                 return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
             return wrapped

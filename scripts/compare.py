@@ -12,7 +12,9 @@ from pathlib import Path
 from absl import flags
 from commandline import main
 
+from dfkd_keras.experiment import Preempted
 from dfkd_keras.experiment.comparison import Run, write_comparison
+from dfkd_keras.experiment.preemption import Preemption
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")
@@ -59,10 +61,21 @@ def train(method: str, seed: str, path: Path) -> bool:
     script = Path(__file__).parent / "train.py"
     command = [sys.executable, str(script), *files, *params, f"--seed={seed}", f"--run_dir={path}"]
     command += [] if FLAGS.max_minutes is None else [f"--max_minutes={FLAGS.max_minutes}"]
-    with open(path.with_name(path.name + ".log"), "a") as log:
-        process = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
-    return process.returncode == 0 and (path / "results.json").exists()
+    with (
+        open(path.with_name(path.name + ".log"), "a") as log,
+        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            process.wait()
+        except Preempted:
+            process.terminate()  # it saves, which is waited for
+            raise
+    complete = (path / "results.json").exists()
+    if process.returncode == 0 and not complete:
+        raise Preempted(f"{path.name} was stopped by SIGTERM: the same command goes on from there.")
+    return process.returncode == 0 and complete
 
 
 if __name__ == "__main__":
-    main(compare)
+    with Preemption():
+        main(compare)

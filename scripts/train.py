@@ -17,7 +17,7 @@ def train() -> None:
     """Runs the experiment and prints where its results are."""
     scope, experiment = distribution.scope(FLAGS.strategy), configured_experiment()
     if FLAGS.strategy != "none":
-        experiment.task.teacher()  # is trained on one device, if need be, before there are several
+        experiment.teacher()  # is trained on one device, if need be, before there are several
     with scope:
         run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
         if worker := distribution.worker():

@@ -12,9 +12,8 @@ flags.DEFINE_string("output", None, "Where to save the teacher, in addition to t
 
 def train_teacher() -> None:
     """Trains the teacher or takes it from the cache, and prints its accuracy on real test images."""
-    task = configured_experiment().task
-    teacher, test = task.teacher(), task.test_split()
-    task.check(teacher)
+    experiment = configured_experiment()
+    teacher, test = experiment.teacher(), experiment.task.test_split()
     classes = metrics.predicted_classes(teacher.model, teacher.to_inputs(test.unit_images, "unit"))
     told = (
         f"{metrics.METRICS[name]} {value:.2%}"

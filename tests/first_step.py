@@ -37,7 +37,7 @@ class FirstLosses(keras.callbacks.Callback):
         self.values = {}
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in (logs or {}).items():
+        for name, value in self.model.running_means().items():
             if name not in self.values and value != 0:
                 self.values[name] = float(value)
 

@@ -323,6 +323,13 @@ def test_impossible_counts_and_seeds_are_refused(make_distiller, name, value):
         dk.DataFreeDistiller(*parts, **{name: value})
 
 
+def test_steps_at_a_time_that_overrun_an_epoch_are_refused(make_distiller):
+    distiller = make_distiller(dk.Alternating(1))
+    distiller.compile(steps_per_execution=2)
+    with pytest.raises(ValueError, match=r"steps_per_execution=2\) does not divide the 3 steps of an epoch"):
+        distiller.fit(steps_per_epoch=3, verbose=0)
+
+
 def test_dropout_goes_on_where_it_was(make_distiller, tmp_path):
     student = keras.Sequential(
         [layers.Input(SHAPE), layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)], name="dropping"

@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from dfkd_keras.files import written_aside
+from dfkd_keras.files import beside, written_aside
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -10,6 +12,33 @@ def test_a_file_appears_whole(tmp_path):
         assert aside.suffix == ".txt"
     assert (tmp_path / "deep" / "file.txt").read_text() == "new"
     assert len(list((tmp_path / "deep").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["new", "old"], ids=["of a new name", "in place of another"])
+def test_a_file_is_on_the_disk_before_its_name_and_its_name_before_anything_else(tmp_path, monkeypatch, name):
+    (tmp_path / "old").write_text("old")
+    done, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda opened: done.append(os.readlink(f"/proc/self/fd/{opened}")) or fsync(opened)
+    )
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("moved") or replace(*paths))
+    with written_aside(tmp_path / name) as aside:
+        aside.write_text("new")
+    assert done == [str(aside), "moved", str(tmp_path)]
+
+
+def test_a_folder_is_on_the_disk_with_all_that_is_in_it(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda opened: done.append(os.readlink(f"/proc/self/fd/{opened}")))
+    with written_aside(tmp_path / "1") as aside:
+        (aside / "inner").mkdir(parents=True)
+        (aside / "inner" / "file").write_text("content")
+    assert {str(aside), str(aside / "inner"), str(aside / "inner" / "file"), str(tmp_path)} == set(done)
+
+
+def test_two_processes_of_one_number_write_to_different_places(tmp_path):
+    with beside(tmp_path / "file.txt") as first, beside(tmp_path / "file.txt") as second:
+        assert first != second
 
 
 def test_a_failed_writing_leaves_what_was_there(tmp_path):

@@ -1,6 +1,6 @@
-"""Trains methods on one device and on two with half of the batch each; prints how they differ, as JSON.
+"""Trains a method on one device and on two with half of the batch each; prints how they differ, as JSON.
 
-Run as `python -m tests.two_replicas METHOD...`, a process of its own because devices are set up only once.
+Run as `python -m tests.two_replicas METHOD BINDING...`, a process of its own because devices are set up only once.
 """
 
 import json
@@ -20,10 +20,10 @@ STEPS += [f"{role}/Adam.epsilon = 1e-3" for role in ("synthesis", "latents", "in
 STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batch_size = 8", "memory_images = 16"]
 
 
-def trained(method, strategy):
+def trained(method, bindings, strategy):
     """Returns a trained distiller, its losses, and how much its student has moved."""
     gin.clear_config()
-    configure([method, "smoke.gin"], STEPS)
+    configure([method, "smoke.gin"], [*STEPS, *bindings])
     with strategy.scope():
         distiller = gin.get_configurable("Experiment")().build()
         start = [variable.numpy() for variable in distiller.student.variables]
@@ -48,10 +48,10 @@ def difference(first, second):
     return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(first, second, strict=True))
 
 
-def compared(method, two_devices):
+def compared(method, bindings, two_devices):
     """Returns how a training on two devices differs from one on one."""
-    one, losses, moved = trained(method, tf.distribute.get_strategy())
-    two, losses_of_two, _ = trained(method, two_devices)
+    one, losses, moved = trained(method, bindings, tf.distribute.get_strategy())
+    two, losses_of_two, _ = trained(method, bindings, two_devices)
     # Of a memory's images in 8 bits, a rounding error may move a pixel by a grey level: below 0.1, differences count
     # as such rather than as shares.
     relative = {
@@ -68,13 +68,12 @@ def compared(method, two_devices):
     }
 
 
-def main(methods):
+def main(method, *bindings):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for method in methods:
-        print(json.dumps({"method": method, **compared(method, strategy)}), flush=True)
+    print(json.dumps(compared(method, bindings, strategy)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from dfkd_keras import gradient
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.schedule import Schedule, Updates
 
@@ -15,15 +16,15 @@ WARM_UP_STEPS = 3
 class _Clock(keras.callbacks.Callback):
     """Times every step of an epoch, results awaited."""
 
-    def __init__(self):
+    def __init__(self, distiller: DataFreeDistiller):
         super().__init__()
-        self.seconds, self.started = [], 0.0
+        self.distiller, self.seconds, self.started = distiller, [], 0.0
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        float((logs or {})["agreement"])  # waits for the step to end on an accelerator
+        gradient.wait(self.distiller)
         self.seconds.append(time.perf_counter() - self.started)
 
 
@@ -43,7 +44,7 @@ class _OneKind(Schedule):
 
 def step_seconds(distiller: DataFreeDistiller, kind: Updates, steps: int) -> list[float]:
     """Trains for some steps of one kind and returns the seconds of each, the first ones of warm-up included."""
-    schedule, clock = distiller.schedule, _Clock()
+    schedule, clock = distiller.schedule, _Clock(distiller)
     distiller.schedule = _OneKind(kind)
     try:
         distiller.fit(steps_per_epoch=steps + WARM_UP_STEPS, callbacks=[clock], verbose=0)

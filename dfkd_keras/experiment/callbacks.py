@@ -31,14 +31,15 @@ class Recorder(keras.callbacks.Callback):
     A step that updates both sides counts in the total alone.
 
     Args:
+        distiller: which is trained.
         history: to write to.
         seconds: that the first epoch has taken already, as in the attribute of this name, if it was interrupted.
     """
 
-    def __init__(self, history: History, seconds: dict[str, float] | None = None):
+    def __init__(self, distiller: Any, history: History, seconds: dict[str, float] | None = None):
         super().__init__()
-        self.history, self.started = history, 0.0
-        self.seconds, self._next = {}, seconds or dict.fromkeys(CLOCKS, 0.0)
+        self.distiller, self.history, self.started = distiller, history, 0.0
+        self.seconds = self._next = seconds or dict.fromkeys(CLOCKS, 0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clocks."""
@@ -50,7 +51,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Adds the step's time."""
-        seconds, kind = time.perf_counter() - self.started, self.model.updates
+        seconds, kind = time.perf_counter() - self.started, self.distiller.updates
         self.seconds["seconds"] += seconds
         if not (kind.synthesis and kind.student):
             self.seconds["seconds_student" if kind.student else "seconds_synthesis"] += seconds

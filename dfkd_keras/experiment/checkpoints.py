@@ -26,6 +26,11 @@ class Checkpoint(NamedTuple):
     weights: Path
     notes: dict[str, Any]
 
+    def place(self, steps_per_epoch: int) -> tuple[int, int]:
+        """Returns how many epochs are complete, and how many steps of the next one are made."""
+        epochs, steps = divmod(self.steps, steps_per_epoch)
+        return (epochs - 1, steps_per_epoch) if self.notes.get("evaluation_due") else (epochs, steps)
+
 
 class CheckpointFolder:
     """A folder of checkpoints, in which a damaged one is told from an intact one.
@@ -60,7 +65,7 @@ class CheckpointFolder:
                 f"checkpoint {str(weights)!r} cannot be written ({' '.join(str(error).split())}): make room or grant "
                 "access; the one before is kept, and the same command goes on from it."
             ) from error
-        self._forget_old()
+        self._forget(self._records()[: -self.kept])
         return weights
 
     def newest(self) -> Checkpoint | None:
@@ -92,6 +97,10 @@ class CheckpointFolder:
                 f"no intact checkpoint after step {steps} in {str(self.path)!r} ({error}): start over with --noresume."
             ) from error
 
+    def forget_after(self, steps: int) -> None:
+        """Removes the checkpoints of later steps, damaged or not: training goes on from here, and makes them anew."""
+        self._forget([record for record in self._records() if record > self._record(steps)])
+
     def _read(self, record: Path) -> Checkpoint:
         known = json.loads(record.read_text())
         checkpoint = Checkpoint(known["steps"], self._weights(known["steps"]), known["notes"])
@@ -99,8 +108,8 @@ class CheckpointFolder:
             raise ValueError("its checksum differs")
         return checkpoint
 
-    def _forget_old(self) -> None:
-        for record in self._records()[: -self.kept]:
+    def _forget(self, records: list[Path]) -> None:
+        for record in records:
             remove(record)
         kept = {record.stem for record in self._records()}
         for weights in self.path.glob("step-*.weights.h5"):

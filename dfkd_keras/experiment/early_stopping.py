@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras import metrics
+from dfkd_keras import distribution, metrics
 from dfkd_keras.checks import check_counts
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.history import History
@@ -54,7 +54,7 @@ class AgreementPlateau:
 
     def reached(self, agreements: list[float]) -> bool:
         """Returns whether the best of the epochs' agreements lies as many epochs back as patience lasts."""
-        return len(agreements) - 1 - int(np.argmax(agreements)) >= self.patience_epochs
+        return bool(agreements) and len(agreements) - 1 - int(np.argmax(agreements)) >= self.patience_epochs
 
 
 class StopAtPlateau(keras.callbacks.Callback):
@@ -79,5 +79,9 @@ class StopAtPlateau(keras.callbacks.Callback):
         """Measures and compares."""
         if self.model.schedule.makes(epoch).student:
             logs[FRESH_AGREEMENT] = self.plateau.measure(self.model, epoch)
-            self.stopped = self.plateau.reached([*self.history.column(FRESH_AGREEMENT), logs[FRESH_AGREEMENT]])
+            self.stopped = self.reached(logs[FRESH_AGREEMENT])
             self.model.stop_training |= self.stopped
+
+    def reached(self, *latest: float) -> bool:
+        """Returns whether the plateau is reached, on any of several machines, with what the history lacks yet."""
+        return distribution.any_worker(self.plateau.reached([*self.history.column(FRESH_AGREEMENT), *latest]))

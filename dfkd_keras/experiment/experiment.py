@@ -23,11 +23,13 @@ from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
+from dfkd_keras.experiment.teachers import check_same_everywhere
 from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
 from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.noise import seed_initial_weights
+from dfkd_keras.teacher import Teacher
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 logger = logging.getLogger(__name__)
@@ -81,11 +83,18 @@ class Experiment:
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
 
-    def build(self) -> DataFreeDistiller:
-        """Builds the compiled distiller; a teacher without a file is trained, or taken from the cache."""
+    def teacher(self) -> Teacher:
+        """Returns the task's teacher; one without a file is trained, or taken from the cache."""
         with computing_in(self.precision):
             teacher = self.task.teacher()
-            self.task.check(teacher)
+        self.task.check(teacher)
+        return teacher
+
+    def build(self) -> DataFreeDistiller:
+        """Builds the compiled distiller, with its `teacher`."""
+        teacher = self.teacher()
+        check_same_everywhere(teacher)
+        with computing_in(self.precision):
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
             distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
@@ -136,9 +145,9 @@ class Experiment:
             trained.distiller.student.save(aside)
         self._export(run, trained.distiller)
         diagnostics = diagnose(trained.distiller)
-        outcome = results.collect(self, trained, test, limits.max_minutes, started)
         if trained.distiller.teacher.segments:
             self._draw_test_images(run, trained.distiller, test)
+        outcome = results.collect(self, trained, test, limits.max_minutes, started)  # which may train on
         write_report(run, outcome, trained.history, self.task.data.class_names, diagnostics)
         run.write_json(run.results, outcome)
         return outcome

@@ -1,9 +1,10 @@
 """The record of a run's epochs, logs/metrics.csv: written line by line, read back on resume and for the report."""
 
 import csv
+import itertools
 from pathlib import Path
 
-from dfkd_keras.files import written_aside
+from dfkd_keras.files import synchronise, written_aside
 
 Row = dict[str, float]
 
@@ -28,7 +29,7 @@ class History:
             epochs: that are complete.
             seconds: of training that the next one has had already.
         """
-        self.rows = [row for row in read_history(self.path) if row["epoch"] <= epochs]
+        self.rows = read_history(self.path, epochs)
         self.seconds_before = self.total("seconds") + seconds
         with written_aside(self.path) as aside, open(aside, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
@@ -40,6 +41,7 @@ class History:
         self.rows.append(row)
         with open(self.path, "a", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
+        synchronise(self.path)
 
     def column(self, name: str) -> list[float]:
         """Returns the values of a column where there are any."""
@@ -50,12 +52,18 @@ class History:
         return sum(self.column(name))
 
 
-def read_history(path: Path) -> list[Row]:
-    """Returns the rows of a history file, empty values left out; none if there is no file."""
+def read_history(path: Path, epochs: int | None = None) -> list[Row]:
+    """Returns the rows of a history file, empty values left out; none if there is no file.
+
+    Args:
+        path: of the file.
+        epochs: reads the rows of the first so many epochs alone: a full disk may have left the next one in part.
+    """
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
-        return [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        rows = itertools.islice(csv.DictReader(file), epochs)
+        return [{name: _number(value) for name, value in row.items() if value} for row in rows]
 
 
 def _number(text: str) -> float:

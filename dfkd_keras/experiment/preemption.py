@@ -11,8 +11,11 @@ from typing import Any
 GRACE_SECONDS = 8.0  # of the ten or more that schedulers give before they kill
 
 
-class Preempted(Exception):
-    """The run was asked to stop by SIGTERM and can go on from its last checkpoint."""
+class Preempted(BaseException):
+    """The run was asked to stop by SIGTERM and can go on from its last checkpoint.
+
+    Like KeyboardInterrupt it is no `Exception`: whoever catches those for a failure must not catch it.
+    """
 
 
 class Preemption:

@@ -8,6 +8,7 @@ import keras
 from tqdm import tqdm
 
 from dfkd_keras.experiment.callbacks import of_active_sides
+from dfkd_keras.experiment.means import RunningMeans
 from dfkd_keras.schedule import Schedule, Updates
 
 ALWAYS_SHOWN = ("synthesis_loss", "student_loss", "agreement", "val_mean_iou", "val_accuracy")
@@ -17,19 +18,21 @@ class ProgressBar(keras.callbacks.Callback):
     """One line for the whole run: losses, agreement, the last accuracy and the time left.
 
     Args:
+        means: of the losses, as they are read.
         initial_steps: steps of the whole training that were made before.
         max_seconds: of training that are left; None for as many as it takes.
     """
 
-    def __init__(self, initial_steps: int, max_seconds: float | None = None):
+    def __init__(self, means: RunningMeans, initial_steps: int, max_seconds: float | None = None):
         super().__init__()
+        self.means, self.distiller = means, means.distiller
         self.initial_steps, self.max_seconds = initial_steps, max_seconds
         self.shown, self.epoch, self.started = {}, 0, 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar; without a terminal it is renewed every half minute only."""
         steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
-        self.left = TimeLeft(self.model.schedule, self.initial_steps, self.params["epochs"] * steps, steps)
+        self.left = TimeLeft(self.distiller.schedule, self.initial_steps, self.params["epochs"] * steps, steps)
         self.bar = tqdm(
             total=self.params["epochs"] * steps,
             initial=self.initial_steps,
@@ -51,21 +54,20 @@ class ProgressBar(keras.callbacks.Callback):
         """Moves the bar by a step, unless it is one that an earlier part of the run made."""
         if self.epoch * self.params["steps"] + batch < self.initial_steps:
             return
-        self.left.count(self.model.updates, time.perf_counter() - self.started)
-        self._show(logs or {}, self.model.updates)
+        self.left.count(self.distiller.updates, time.perf_counter() - self.started)
+        self._show(self.means.latest)
         self.bar.update()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Shows the accuracy on real images, where it was measured."""
-        self._show(logs or {}, self.model.schedule.makes(epoch))
+        self._show(of_active_sides(self.distiller, logs or {}, self.distiller.schedule.makes(epoch)))
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the bar."""
         self.bar.close()
 
-    def _show(self, logs: dict, updates: Updates) -> None:
-        active = of_active_sides(self.model, logs, updates)
-        self.shown |= {name: f"{active[name]:.3f}" for name in ALWAYS_SHOWN if name in active}
+    def _show(self, values: dict[str, float]) -> None:
+        self.shown |= {name: f"{values[name]:.3f}" for name in ALWAYS_SHOWN if name in values}
         seconds = self.left.seconds()
         if self.max_seconds is not None:
             seconds = min(seconds, self.max_seconds - self.left.spent)

@@ -31,7 +31,7 @@ def collect(
 
     Args:
         experiment: what was run.
-        trained: what its training came to; the student must have been saved, see `split_seconds`.
+        trained: what its training came to; the student must have been saved and drawn, see `split_seconds`.
         test: real images and their labels, or masks.
         max_minutes: the limit that training had, if any.
         started: when this call of the run began, as told by `time.perf_counter`.

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from dfkd_keras.experiment.callbacks import Recorder, of_active_sides
+from dfkd_keras import distribution
+from dfkd_keras.experiment.callbacks import Recorder
 from dfkd_keras.experiment.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.means import RunningMeans
 from dfkd_keras.experiment.preemption import Preempted, Preemption
 
 
@@ -42,39 +45,48 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts the step, and saves and ends the run if it is preempted."""
         self.steps = max(self.initial_steps, self.epoch * self.params["steps"] + batch + 1)
-        if self.preemption.requested.is_set() and self.steps % self.params["steps"]:
-            self._save_and_leave()
+        if self._is_preempted():
+            self._save_and_leave(evaluation_due=self.steps % self.params["steps"] == 0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves, if it is time, and ends the run if it is preempted."""
-        if self.preemption.requested.is_set():
-            self._save_and_leave()
+        if self._is_preempted():
+            self._save_and_leave(evaluation_due=False)
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         if last or (epoch + 1) % self.every_epochs == 0:
             self.folder.save(self.model, self.steps, self.notes())
 
-    def _save_and_leave(self) -> None:
-        self.folder.save(self.model, self.steps, self.notes())
+    def _is_preempted(self) -> bool:
+        return distribution.any_worker(self.preemption.requested.is_set())
+
+    def _save_and_leave(self, evaluation_due: bool) -> None:
+        notes = {**self.notes(), "evaluation_due": evaluation_due}
+        if all(np.isfinite(mean).all() for mean in notes["means"]):  # which may not have been read since
+            self.folder.save(self.model, self.steps, notes)
         raise Preempted(f"stopped by SIGTERM after step {self.steps}: the same command goes on from there.")
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends the run at the first loss that is not a finite number, and never lets such weights be saved."""
+    """Ends the run soon after a loss that is not a finite number, and never lets such weights be saved.
 
-    def __init__(self):
+    Args:
+        means: of the losses, as they are read; once not finite, they stay so.
+    """
+
+    def __init__(self, means: RunningMeans):
         super().__init__()
-        self.epoch = 0
+        self.means, self.epoch = means, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Remembers the epoch."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Raises FloatingPointError naming the loss and the step."""
-        active = of_active_sides(self.model, logs or {}, self.model.updates)
-        for name in sorted(active, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
-            if not math.isfinite(active[name]):
-                self._stop(f"{name} is {active[name]} at step {batch + 1}")
+        """Raises FloatingPointError naming the loss, and the step by which it was seen."""
+        values = self.means.latest
+        for name in sorted(values, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
+            if not math.isfinite(values[name]):
+                self._stop(f"{name} is {values[name]} by step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Raises FloatingPointError if a weight is not finite."""
@@ -104,5 +116,9 @@ class StopAtTime(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Compares the time."""
-        if self.recorder.seconds_in_all() >= 60.0 * self.max_minutes:
+        if self.reached():
             self.stopped = self.model.stop_training = True
+
+    def reached(self) -> bool:
+        """Returns whether the time is up, on any of several machines."""
+        return distribution.any_worker(self.recorder.seconds_in_all() >= 60.0 * self.max_minutes)

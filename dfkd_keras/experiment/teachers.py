@@ -6,17 +6,18 @@ import json
 import logging
 import math
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.data.moved import MovedImages
-from dfkd_keras.distribution import replicas
+from dfkd_keras.distribution import least, replicas
 from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
 from dfkd_keras.images import Normalisation, Space
@@ -150,3 +151,16 @@ def build_teacher(
     else:
         network = model() if model else recipe().teacher_model()
     return Teacher(network, normalisation, input_space, outputs, features, image_shape)
+
+
+def check_same_everywhere(teacher: Teacher) -> None:
+    """Raises ValueError if workers that train together have teachers of different weights."""
+    checksum = 0
+    for variable in teacher.model.variables:
+        checksum = zlib.crc32(ops.convert_to_numpy(variable.value).tobytes(), checksum)
+    checksum //= 2  # for 31 bits
+    if least(checksum) != -least(-checksum):
+        raise ValueError(
+            f"the workers have different teachers {teacher.model.name!r}: train one by scripts/train_teacher.py, copy "
+            "its file to all of them, and give it as Teacher.path."
+        )

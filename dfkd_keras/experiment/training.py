@@ -4,7 +4,6 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 from dfkd_keras import distribution
@@ -14,11 +13,12 @@ from dfkd_keras.experiment import callbacks
 from dfkd_keras.experiment.checkpoints import Checkpoint, CheckpointFolder
 from dfkd_keras.experiment.early_stopping import FRESH_AGREEMENT, StopAtPlateau
 from dfkd_keras.experiment.history import History
+from dfkd_keras.experiment.means import RunningMeans
 from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.progress import ProgressBar
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.stopping import Checkpoints, StopAtTime, StopOnNonFinite
-from dfkd_keras.metrics import images_at_a_time
+from dfkd_keras.experiment.validation import validation
 from dfkd_keras.optimizers import scale_learning_rate
 
 if TYPE_CHECKING:
@@ -87,10 +87,17 @@ def train(
 
 
 def last_of_all_workers(checkpoints: CheckpointFolder) -> Checkpoint | None:
-    """Returns the newest checkpoint that all processes have that train together: a lost one may have fewer."""
+    """Returns the newest checkpoint that all processes have that train together, and forgets later ones.
+
+    One that was lost may have fewer; without any, such as on a new disk, all start over.
+    """
     newest = checkpoints.newest()
     steps = distribution.least(newest.steps if newest else 0)
-    return newest if newest is None or newest.steps == steps else checkpoints.after(steps) if steps else None
+    if newest and not steps:
+        logger.warning("another worker has no checkpoint: starting over, not after step %d.", newest.steps)
+    chosen = newest if newest is None or newest.steps == steps else checkpoints.after(steps) if steps else None
+    checkpoints.forget_after(steps)
+    return chosen
 
 
 class Training:
@@ -121,42 +128,44 @@ class Training:
     def run(self, test: Split, checkpoint: Checkpoint | None) -> Trained:
         """Trains from a checkpoint on, or from the beginning, evaluating the student on the test images."""
         schedule = self.distiller.schedule
-        inputs = np.asarray(self.distiller.teacher.to_inputs(test.unit_images, "unit"))
-        steps, seconds = self._take_up(checkpoint)
-        epochs, initial_step = divmod(steps, schedule.steps_per_epoch)
+        steps = checkpoint.steps if checkpoint else 0
+        epochs, initial_step = checkpoint.place(schedule.steps_per_epoch) if checkpoint else (0, 0)
+        seconds = self._take_up(checkpoint, initial_step)
         self.history.restart_after(epochs, seconds["seconds"])
-        recorder = callbacks.Recorder(self.history, seconds)
+        recorder = callbacks.Recorder(self.distiller, self.history, seconds)
         watchers = self._watchers(steps, recorder)
-        if epochs < schedule.epochs:
+        limits = [watcher for watcher in watchers if isinstance(watcher, (StopAtPlateau, StopAtTime))]
+        for limit in limits:  # at which the run may have been interrupted
+            limit.stopped = limit.reached()
+        if epochs < schedule.epochs and not any(limit.stopped for limit in limits):
             with self.limits.preemption.held():
                 self.distiller.fit(
                     initial_epoch=epochs,
                     initial_step=initial_step,
-                    validation_data=(inputs, test.labels),
-                    validation_batch_size=images_at_a_time(inputs.shape),
+                    **validation(test, self.distiller.teacher),
                     validation_freq=self._evaluated(),
                     callbacks=watchers,
                     verbose=0,
                 )
-        stopped_by = next((watcher.name for watcher in watchers if getattr(watcher, "stopped", False)), None)
+        stopped_by = next((limit.name for limit in limits if limit.stopped), None)
         return Trained(self.distiller, self.history, watchers[-1].steps, stopped_by, self.learning_rate_factor)
 
-    def _take_up(self, checkpoint: Checkpoint | None) -> tuple[int, dict[str, float]]:
-        """Loads a checkpoint; returns its steps, and the seconds of the epoch that it is in the middle of."""
-        steps, seconds, included = 0, dict.fromkeys(callbacks.CLOCKS, 0.0), 1.0
+    def _take_up(self, checkpoint: Checkpoint | None, initial_step: int) -> dict[str, float]:
+        """Loads a checkpoint; returns the seconds of the epoch of which so many steps are made."""
+        seconds, included = dict.fromkeys(callbacks.CLOCKS, 0.0), 1.0
         if checkpoint:
             self.distiller.load_weights(checkpoint.weights)
-            steps, included = checkpoint.steps, checkpoint.notes["learning_rate_factor"]
-            if steps % self.distiller.schedule.steps_per_epoch:
+            included = checkpoint.notes["learning_rate_factor"]
+            if initial_step:
                 seconds = checkpoint.notes["seconds"]
                 # The epoch's running means, which Keras does not save.
                 for variable, value in zip(self.distiller.metrics_variables, checkpoint.notes["means"], strict=True):
                     variable.assign(value)
-            logger.info("resuming after step %d from %s", steps, checkpoint.weights)
+            logger.info("resuming after step %d from %s", checkpoint.steps, checkpoint.weights)
         if self.learning_rate_factor != 1.0:
-            for optimizer in (self.distiller.optimizer, self.distiller.synthesizer.optimizer):
+            for optimizer in (self.distiller.optimizer, *self.distiller.synthesizer.optimizers):
                 scale_learning_rate(optimizer, self.learning_rate_factor, included)
-        return steps, seconds
+        return seconds
 
     def _evaluated(self) -> list[int]:
         """Returns after which epochs the student is evaluated: one at rest stays as good as it was."""
@@ -166,10 +175,10 @@ class Training:
     def _watchers(self, steps: int, recorder: callbacks.Recorder) -> list[keras.callbacks.Callback]:
         """Returns the callbacks in their order: early stopping adds to what is recorded, saving comes last."""
         experiment, run, limits = self.experiment, self.run_directory, self.limits
-        watchers, seconds_left = [], None
+        watchers, seconds_left, means = [], None, RunningMeans(self.distiller)
         if experiment.early_stopping:
             watchers.append(StopAtPlateau(experiment.early_stopping, self.history))
-        watchers += [recorder, StopOnNonFinite()]
+        watchers += [means, recorder, StopOnNonFinite(means)]
         if limits.max_minutes is not None:
             watchers.append(StopAtTime(limits.max_minutes, recorder))
             seconds_left = 60.0 * limits.max_minutes - self.history.seconds_before
@@ -184,7 +193,7 @@ class Training:
 
         return [
             *watchers,
-            ProgressBar(steps, seconds_left),
+            ProgressBar(means, steps, seconds_left),
             callbacks.ImageGrids(run, experiment.images_every_epochs, experiment.task.data.class_names),
             Checkpoints(run.checkpoints, experiment.checkpoint_every_epochs, steps, limits.preemption, notes),
         ]

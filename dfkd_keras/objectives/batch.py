@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from dfkd_keras.distribution import gather, replicas
@@ -50,12 +51,19 @@ def whole_batch(part: SyntheticBatch) -> SyntheticBatch:
     if replicas() == 1:
         return part
     rows = {name: value for name, value in part._asdict().items() if name not in OF_THE_WHOLE}
-    statistics = part.batch_statistics and [_whole_statistics(seen) for seen in part.batch_statistics]
+    statistics = part.batch_statistics and _whole_statistics(part.batch_statistics)
     return part._replace(**keras.tree.map_structure(gather, rows), batch_statistics=statistics)
 
 
-def _whole_statistics(part: BatchStatistics) -> BatchStatistics:
-    means, variances = gather(part.mean[None]), gather(part.variance[None])
+def _whole_statistics(parts: list[BatchStatistics]) -> list[BatchStatistics]:
+    """Returns the statistics of all layers, which pass between the replicas as one row."""
+    rows = gather(ops.concatenate([value for seen in parts for value in (seen.mean, seen.variance)])[None])
+    ends = np.cumsum([seen.mean.shape[0] for seen in parts for _ in range(2)])
+    columns = iter(ops.split(rows, ends[:-1].tolist(), axis=1))
+    return [_of_layer(seen, next(columns), next(columns)) for seen in parts]
+
+
+def _of_layer(part: BatchStatistics, means: Any, variances: Any) -> BatchStatistics:
     mean = ops.mean(means, axis=0)
     variance = ops.mean(variances, axis=0) + ops.mean(ops.square(means - mean), axis=0)
     return part._replace(mean=mean, variance=variance)

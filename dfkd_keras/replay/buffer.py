@@ -148,7 +148,7 @@ class ReplayBuffer(Component):
                 "be at least 0 for every image."
             )
         priorities = ops.where(priorities >= 0, priorities, float("nan"))
-        assign_rows(self.priorities, batch.indices, priorities)
+        assign_rows(self.priorities, batch.indices, last_of_equals(batch.indices, priorities))
         return {"priority": ops.mean(priorities)}
 
     def show(self, count: int, distiller: Any = None) -> np.ndarray:
@@ -163,3 +163,12 @@ class ReplayBuffer(Component):
         lowest = ops.min(keep) - 1
         order = ops.argsort(ops.where(filled, keep, ops.cast(lowest, keep.dtype)))
         return ops.cast(order[:count], "int32")
+
+
+def last_of_equals(indices: Any, values: Any) -> Any:
+    """Returns values `[B]`, those of equal indices `[B]` being the last one of them.
+
+    An image may be drawn twice, and which of two writes to one place counts, accelerators leave open.
+    """
+    places = ops.arange(ops.shape(indices)[0])
+    return ops.take(values, ops.max(ops.where(indices[:, None] == indices, places, -1), axis=1))

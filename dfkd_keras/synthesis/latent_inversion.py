@@ -71,6 +71,11 @@ class LatentInversion(GeneratorSynthesizer):
         """The optimizer that `compile` set."""
         return self.learning.optimizer
 
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All optimizers it works with, that of `compile` first."""
+        return [*self.learning.optimizers, self.latent_optimizer, *self.objective.optimizers]
+
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round.
 
@@ -78,8 +83,7 @@ class LatentInversion(GeneratorSynthesizer):
             ValueError: for an optimizer that is used elsewhere too.
         """
         optimizer = self._without_scaling(optimizer)
-        used = [optimizer, self.latent_optimizer, getattr(self.learning, "inner_optimizer", None)]
-        used += self.objective.optimizers
+        used = [optimizer, *self.optimizers[1:]]
         if len({id(each) for each in used}) < len(used):
             raise ValueError(f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own.")
         self.learning.compile(optimizer, self.generator.trainable_variables)

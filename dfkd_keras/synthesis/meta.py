@@ -25,6 +25,11 @@ class LearningOverRounds(Component):
         """The synthesizer's optimizer."""
         return self.optimizer_state.optimizer
 
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All optimizers of the generator, the synthesizer's first."""
+        return [self.optimizer]
+
     def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Sets the optimizer and what it updates."""
         self.optimizer_state.take(optimizer, variables)
@@ -103,6 +108,11 @@ class MetaLearning(LearningOverRounds):
         check_restarted(inner_optimizer, "the inner optimizer of meta-learning")
         self.inner_optimizer = inner_optimizer
         self.inner_state, self.start = OptimizerState(), []
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All optimizers of the generator, the synthesizer's first."""
+        return [self.optimizer, self.inner_optimizer]
 
     def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Sets the optimizer and what it updates."""

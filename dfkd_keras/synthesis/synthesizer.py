@@ -72,6 +72,11 @@ class Synthesizer(Component):
         """The optimizer that `compile` set."""
         return self.optimizer_state.optimizer
 
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """All optimizers it works with, that of `compile` first."""
+        return [self.optimizer]
+
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Sets the optimizer of what is updated, in place of an earlier one."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from dfkd_keras.experiment.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.training import last_of_all_workers
 from tests.conftest import equal, values
 
 
@@ -64,6 +65,29 @@ def test_a_damaged_one_is_reported_and_the_one_before_is_taken(folder, damage, c
     with caplog.at_level(logging.WARNING):
         assert folder.newest().steps == 10
     assert "step-000000100 is damaged" in caplog.text and "taking the one before" in caplog.text
+
+
+def test_what_is_later_than_the_one_taken_is_forgotten_and_takes_no_place(folder, model):
+    weights = folder.newest().weights
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert last_of_all_workers(folder).steps == 10
+    folder.save(model, 50)
+    assert folder.after(10).steps == 10 and folder.newest().steps == 50
+
+
+def test_that_of_another_worker_who_has_less_stays_until_both_have_a_newer(folder, model, monkeypatch):
+    monkeypatch.setattr("dfkd_keras.distribution.least", lambda steps: 10)
+    assert last_of_all_workers(folder).steps == 10
+    folder.save(model, 40)
+    assert last_of_all_workers(folder).steps == 10
+
+
+def test_starting_over_because_another_worker_has_nothing_is_told(folder, monkeypatch, caplog):
+    monkeypatch.setattr("dfkd_keras.distribution.least", lambda steps: 0)
+    with caplog.at_level(logging.WARNING):
+        assert last_of_all_workers(folder) is None
+    assert "another worker has no checkpoint: starting over, not after step 100" in caplog.text
+    assert folder.newest() is None
 
 
 def test_none_intact_is_an_error_and_not_a_new_beginning(folder):

@@ -7,8 +7,9 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import data, models
+from dfkd_keras.experiment.preemption import Preempted
 from dfkd_keras.experiment.saved_models import saved_model
-from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
+from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher, check_same_everywhere
 
 
 def recipe(folder, **changes):
@@ -154,3 +155,21 @@ def test_a_savedmodel_without_logits_among_several_outputs_is_refused(tmp_path):
     exported.export(tmp_path / "1", format="tf_saved_model", verbose=False)
     with pytest.raises(ValueError, match="gives a, b: export it again"):
         saved_model(tmp_path / "1")
+
+
+def test_a_signal_while_a_file_is_loaded_is_no_broken_file(tmp_path, monkeypatch):
+    def preempted(*arguments, **options):
+        raise Preempted("stopped by SIGTERM")
+
+    models.lenet5().save(tmp_path / "teacher.keras")
+    monkeypatch.setattr(keras.saving, "load_model", preempted)
+    with pytest.raises(Preempted):
+        saved_model(str(tmp_path / "teacher.keras"))
+
+
+def test_workers_with_different_teachers_are_refused(monkeypatch):
+    teacher = dk.Teacher(models.lenet5())
+    check_same_everywhere(teacher)
+    monkeypatch.setattr("dfkd_keras.experiment.teachers.least", lambda checksum: min(checksum, 5))
+    with pytest.raises(ValueError, match=r"the workers have different teachers 'lenet5'.*give it as Teacher\.path"):
+        check_same_everywhere(teacher)

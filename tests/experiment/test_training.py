@@ -11,7 +11,9 @@ import pytest
 from dfkd_keras.experiment import Preempted, configure
 from dfkd_keras.experiment.callbacks import Recorder
 from dfkd_keras.experiment.history import read_history
+from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.stopping import StopOnNonFinite
+from dfkd_keras.experiment.training import Training
 from tests.conftest import equal, values
 
 
@@ -52,14 +54,15 @@ def at_step(monkeypatch, step, act):
     monkeypatch.setattr(Recorder, "on_train_batch_end", watched)
 
 
-@pytest.mark.parametrize("step", [1, 7])
+@pytest.mark.parametrize("step", [2, 7], ids=["before an evaluation", "within an epoch"])
 def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, tmp_path, monkeypatch, step):
     run("whole")
     with monkeypatch.context() as patch:
         at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Preempted, match=f"after step {step + 1}: the same command goes on"):
             run()
-    assert (tmp_path / "run" / "checkpoints" / f"step-{step + 1:09d}.json").exists()
+    record = json.loads((tmp_path / "run" / "checkpoints" / f"step-{step + 1:09d}.json").read_text())
+    assert record["notes"]["evaluation_due"] == (step == 2)
     assert not (tmp_path / "run" / "results.json").exists()
     run()
     assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
@@ -76,6 +79,8 @@ def test_a_limit_of_time_ends_training_and_a_higher_one_goes_on(run, tmp_path):
     results = run(max_minutes=1e-9)
     assert (results["stopped_by"], results["max_minutes"], results["synthesis_updates"]) == ("max_minutes", 1e-9, 1)
     assert run(max_minutes=1e-9) == results
+    (tmp_path / "run" / "results.json").unlink()  # killed before its end
+    assert run(max_minutes=1e-9)["synthesis_updates"] == 1
     again = run(max_minutes=1000.0)
     assert again["stopped_by"] is None
     assert again["synthesis_updates"] == whole["synthesis_updates"] == 6
@@ -97,6 +102,9 @@ def test_a_plateau_ends_training(run, tmp_path):
     assert results["stopped_by"] == "early_stopping" and len(rows) < 42
     assert results["student_updates"] == 3 * len(agreements)
     assert agreements[-1] <= agreements[-2]
+    (tmp_path / "run" / "results.json").unlink()  # killed before its end
+    again = run("run", *params, "AgreementPlateau.patience_epochs = 1", "student_epochs = 40")
+    assert all(again[name] == results[name] for name in ("student_updates", "stopped_by", "student_accuracy"))
 
 
 def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp_path, monkeypatch, caplog):
@@ -118,6 +126,21 @@ def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp
     assert "Trying once more from there, at half the learning rates" in caplog.text
     notes = json.loads((tmp_path / "run" / "checkpoints" / "step-000000012.json").read_text())["notes"]
     assert notes["learning_rate_factor"] == 0.5
+
+
+def test_half_the_rates_is_half_of_all_rates(tmp_path):
+    configure(["ssdkd.gin", "smoke.gin"], ["TeacherRecipe.trained = False"])
+    experiment = gin.get_configurable("Experiment")()
+    distiller = experiment.build()
+    gin.clear_config()
+    optimizers = [distiller.optimizer, *distiller.synthesizer.optimizers]
+    before = [optimizer._learning_rate for optimizer in optimizers]
+    before = [rate if callable(rate) else float(rate) for rate in before]
+    Training(experiment, distiller, RunDirectory(tmp_path), None, 0.5)._take_up(None, 0)
+    assert len(before) == 4  # of the student, the meta-generator, the generator within a round, the latents
+    for optimizer, rate in zip(optimizers, before, strict=True):
+        after = optimizer._learning_rate
+        assert (after.schedule, after.factor) == (rate, 0.5) if callable(rate) else float(after) == 0.5 * rate
 
 
 def test_half_rates_survive_another_interruption(run, tmp_path, monkeypatch):

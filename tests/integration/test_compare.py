@@ -1,8 +1,13 @@
 """scripts/compare.py as a user runs it."""
 
+import os
+import signal
+import subprocess
+import time
+
 import pytest
 
-from tests.commandline import error_line, script
+from tests.commandline import command, environment, error_line, script
 
 SMALL = ["--task=smoke.gin", "--gin_param=steps_per_epoch = 2", "--gin_param=Experiment.images_every_epochs = 9"]
 
@@ -23,6 +28,26 @@ def test_runs_are_added_to_those_that_are_complete_and_a_failed_one_is_named(tmp
     table = (tmp_path / "out" / "comparison.md").read_text()
     assert table in second.stdout
     assert "| ssdkd | 2 |" in table
+
+
+def test_being_asked_to_stop_stops_the_run_too_and_is_no_failure(tmp_path):
+    (tmp_path / "sleeper.py").write_text(
+        "import os, pathlib, time\npathlib.Path('process').write_text(str(os.getpid()))\ntime.sleep(300)\n"
+    )
+    (tmp_path / "sleeper.gin").write_text("import sleeper\n")
+    process = subprocess.Popen(
+        command("compare.py", "--gin_file=sleeper.gin", "--gin_file=ssdkd.gin", "--out_dir=out"),
+        cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "process").exists() or not (tmp_path / "process").read_text():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and "stopped by SIGTERM" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "process").read_text()), 0)
+    assert not (tmp_path / "out" / "ssdkd-seed0.log").exists()
 
 
 @pytest.mark.slow

@@ -46,6 +46,12 @@ def test_a_method_trains_in_half_precision(method, precision):
     assert any(not np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+def test_a_teacher_trained_beforehand_is_the_one_of_the_experiment():
+    """Its precision is a part of what it is cached under."""
+    configure(["dafl.gin", "smoke.gin"], ["TeacherRecipe.trained = False", "Experiment.precision = 'mixed_bfloat16'"])
+    assert gin.get_configurable("Experiment")().teacher().model.layers[-1].compute_dtype == "bfloat16"
+
+
 def test_both_sides_scale_their_losses_in_float16():
     if keras.backend.backend() == "jax":
         pytest.skip("JAX has no loss scaling here")

@@ -37,7 +37,8 @@ def losses_of(distiller):
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            seen.append([logs[name] for name in ("synthesis_loss", "student_loss")])
+            means = self.model.running_means()
+            seen.append([float(means[name]) for name in ("synthesis_loss", "student_loss")])
 
     distiller.fit(callbacks=[Watch()], verbose=0)
     return np.array(seen)

@@ -9,6 +9,7 @@ import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction, capacity
+from dfkd_keras.replay.batch import ReplayBatch
 
 SHAPE, BATCH = (4, 4, 1), 4
 
@@ -190,6 +191,15 @@ def test_priorities_have_the_weight_itself_not_what_its_batch_made_of_it(make):
     np.testing.assert_allclose(sample.weights, importance / importance.max(), rtol=1e-5)
     buffer.update(sample, None, None)
     np.testing.assert_allclose(np.array(buffer.priorities.value)[:4], 2.0 * importance, rtol=1e-5)
+
+
+def test_an_image_drawn_twice_has_one_priority_whichever_is_written(make, monkeypatch):
+    buffer, written = make(4, dk.PrioritySampling()), []
+    monkeypatch.setattr("dfkd_keras.replay.buffer.assign_rows", lambda variable, *rows: written.append(rows))
+    priorities = ops.convert_to_tensor(np.array([1.0, 2.0, 3.0, 4.0], "float32"))
+    monkeypatch.setattr(dk.PrioritySampling, "priorities", lambda self, *arguments: priorities)
+    buffer.update(ReplayBatch(None, None, None, ops.convert_to_tensor([2, 0, 2, 0])), None, None)
+    np.testing.assert_array_equal(written[0][1], [3.0, 4.0, 3.0, 4.0])
 
 
 def test_uniform_sampling_keeps_no_priorities(make):
