@@ -151,6 +151,13 @@ def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
         dk.Teacher(subclassed())
 
 
+@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
+def test_a_single_output_is_refused_with_what_to_give_instead(outputs):
+    binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
+    with pytest.raises(ValueError, match=r"has one output for an image or pixel.*two logits \(0, z\)"):
+        dk.Teacher(binary, outputs=outputs)
+
+
 def test_a_teacher_that_gives_nan_is_refused():
     model = functional()
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
