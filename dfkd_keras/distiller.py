@@ -12,6 +12,7 @@ from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.compatibility import (
+    check_image_size,
     check_memory,
     check_plan,
     check_shares,
@@ -91,6 +92,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_student(student, self.teacher)
         check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
+        check_image_size(self.teacher, self.replay, synthesizer)
         check_weights(self.student_loss, self.replay, modulation)
         self._matching = FeatureMatching(self.student_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
