@@ -1,7 +1,8 @@
 import keras
+import keras_cv
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
@@ -111,6 +112,19 @@ def test_probabilities_become_logits_if_told_so(images):
     logits = np.array(dk.Teacher(model)(images).logits)
     told = np.array(dk.Teacher(softmax, outputs="probabilities")(images).logits)
     np.testing.assert_allclose(told - told.mean(1, keepdims=True), logits - logits.mean(1, keepdims=True), atol=1e-3)
+
+
+def test_a_stock_segmenter_of_keras_cv_needs_only_be_told_of_its_softmax(images):
+    body = {"stackwise_filters": [8, 8, 8, 8], "stackwise_blocks": [2, 2, 2, 2], "stackwise_strides": [1, 2, 2, 2]}
+    backbone = keras_cv.models.ResNetV2Backbone(**body, include_rescaling=False, input_shape=(32, 32, 3))
+    model, images = keras_cv.models.DeepLabV3Plus(backbone, num_classes=5), np.tile(images, (1, 4, 4, 1))
+    with pytest.raises(ValueError, match=r"ends in softmax, but logits are expected"):
+        dk.Teacher(model)
+    teacher = dk.Teacher(model, input_space="normalised", outputs="probabilities")
+    teacher.provide({"batch_statistics"})
+    seen = teacher(images)
+    assert teacher.segments and teacher.logits_shape == (32, 32, 5) and seen.batch_statistics
+    np.testing.assert_allclose(ops.softmax(seen.logits), model(images, training=False), atol=1e-5)
 
 
 @pytest.mark.parametrize("last", [layers.Softmax(), layers.Dense(10, activation="softmax")])
