@@ -97,6 +97,15 @@ def check_memory(
         )
 
 
+def check_image_size(teacher: Teacher, replay: FreshSamples | ReplayBuffer, synthesizer: Synthesizer) -> None:
+    """Raises ValueError if images are to be kept, or optimised themselves, of a size that nobody has said."""
+    if None in teacher.image_shape and (replay.keeps_images or synthesizer.works_by_rounds):
+        raise ValueError(
+            f"teacher {teacher.model.name!r} takes images of any size, {teacher.image_shape}: say in "
+            "Teacher.image_shape of which they are to be made."
+        )
+
+
 def check_weights(student_loss: Any, replay: FreshSamples | ReplayBuffer, modulation: Modulation | None) -> None:
     """Raises ValueError if images are weighted in a student's loss that has one value for all of them."""
     if getattr(student_loss, "per_sample", True):

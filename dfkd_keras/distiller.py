@@ -12,6 +12,7 @@ from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.compatibility import (
+    check_image_size,
     check_memory,
     check_plan,
     check_shares,
@@ -24,7 +25,7 @@ from dfkd_keras.distribution import gather, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
-from dfkd_keras.metrics import monitored
+from dfkd_keras.metrics import monitored, predicted_classes
 from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
@@ -93,6 +94,7 @@ class DataFreeDistiller(Configured, keras.Model):
         check_student(student, self.teacher)
         check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
+        check_image_size(self.teacher, self.replay, synthesizer)
         check_weights(self.student_loss, self.replay, modulation)
         self._matching = FeatureMatching(self.student_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
@@ -239,6 +241,12 @@ class DataFreeDistiller(Configured, keras.Model):
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""
         images = self.synthesizer.sample(latents, self.teacher)
         return ops.clip(self.teacher.normalisation.convert(images, "normalised", "unit"), 0.0, 1.0)
+
+    def seen_by_both(self, images: Any) -> dict[str, np.ndarray]:
+        """Returns the classes that "teacher" and "student" see in unit images `[B, H, W, C]`, or in their pixels."""
+        inputs = ops.convert_to_numpy(self.teacher.to_inputs(images, "unit"))
+        networks = {"teacher": self.teacher.model, "student": self.student}
+        return {name: predicted_classes(network, inputs) for name, network in networks.items()}
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised."""

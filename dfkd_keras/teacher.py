@@ -171,7 +171,7 @@ def check_outputs(
         The shape of the outputs without the batch, `(K,)` or `(H, W, K)`.
 
     Raises:
-        ValueError: if the outputs are of the other kind or not finite, or `expected` is unknown.
+        ValueError: if the outputs are of the other kind, not finite or of a single class, or `expected` is unknown.
     """
     if expected not in ("logits", "probabilities"):
         raise ValueError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
@@ -180,6 +180,11 @@ def check_outputs(
     outputs = ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
     if not np.isfinite(outputs).all():
         raise ValueError(f"model {model.name!r} gives outputs that are not finite: train it again, or check its file.")
+    if outputs.shape[-1] < 2:
+        raise ValueError(
+            f"model {model.name!r} has one output for an image or pixel, whose softmax is always 1: for a sigmoid's "
+            "logit z, give it the two logits (0, z)."
+        )
     are_probabilities = outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-3)
     if are_probabilities and expected == "logits":
         raise ValueError(

@@ -298,6 +298,17 @@ def test_recompiling_leaves_no_stale_state(make_distiller):
     distiller.fit(steps_per_epoch=2, verbose=0)
 
 
+@pytest.mark.parametrize("space", ["unit", "normalised"])
+def test_both_networks_see_the_same_images(make_distiller, normalisation, space):
+    teacher = dk.Teacher(models.lenet5(), normalisation, input_space=space)
+    distiller = make_distiller(teacher=teacher, student=models.lenet5_half())
+    inputs = IMAGES if space == "unit" else (IMAGES - 0.3) / 0.4
+    seen = distiller.seen_by_both(IMAGES)
+    assert list(seen) == ["teacher", "student"]
+    for network, classes in zip((teacher.model, distiller.student), seen.values(), strict=True):
+        np.testing.assert_array_equal(classes, np.argmax(network(inputs), axis=-1))
+
+
 def test_one_optimizer_for_both_sides_is_refused(make_distiller):
     shared = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="give each its own optimizer"):

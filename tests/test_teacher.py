@@ -1,7 +1,8 @@
 import keras
+import keras_cv
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
@@ -113,6 +114,19 @@ def test_probabilities_become_logits_if_told_so(images):
     np.testing.assert_allclose(told - told.mean(1, keepdims=True), logits - logits.mean(1, keepdims=True), atol=1e-3)
 
 
+def test_a_stock_segmenter_of_keras_cv_needs_only_be_told_of_its_softmax(images):
+    body = {"stackwise_filters": [8, 8, 8, 8], "stackwise_blocks": [2, 2, 2, 2], "stackwise_strides": [1, 2, 2, 2]}
+    backbone = keras_cv.models.ResNetV2Backbone(**body, include_rescaling=False, input_shape=(32, 32, 3))
+    model, images = keras_cv.models.DeepLabV3Plus(backbone, num_classes=5), np.tile(images, (1, 4, 4, 1))
+    with pytest.raises(ValueError, match=r"ends in softmax, but logits are expected"):
+        dk.Teacher(model)
+    teacher = dk.Teacher(model, input_space="normalised", outputs="probabilities")
+    teacher.provide({"batch_statistics"})
+    seen = teacher(images)
+    assert teacher.segments and teacher.logits_shape == (32, 32, 5) and seen.batch_statistics
+    np.testing.assert_allclose(ops.softmax(seen.logits), model(images, training=False), atol=1e-5)
+
+
 @pytest.mark.parametrize("last", [layers.Softmax(), layers.Dense(10, activation="softmax")])
 def test_a_softmax_nobody_announced_is_detected(last):
     with pytest.raises(ValueError, match=r"ends in softmax, but logits are expected.*outputs='probabilities'"):
@@ -149,6 +163,13 @@ def test_pretrained_teachers_reach_their_accuracy_and_can_be_tapped(teachers_dir
 def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
     with pytest.raises(ValueError, match=r"does not tell the shape of its images.*Teacher\.image_shape"):
         dk.Teacher(subclassed())
+
+
+@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
+def test_a_single_output_is_refused_with_what_to_give_instead(outputs):
+    binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
+    with pytest.raises(ValueError, match=r"has one output for an image or pixel.*two logits \(0, z\)"):
+        dk.Teacher(binary, outputs=outputs)
 
 
 def test_a_teacher_that_gives_nan_is_refused():

@@ -35,7 +35,7 @@ def array_dataset(path: str) -> ImageDataset:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         name, class_names = str(arrays["name"]), tuple(map(str, arrays["class_names"]))
-        shape = arrays["test_images"].shape[1:]
+        shape, masks = arrays["test_images"].shape[1:], arrays["test_labels"].ndim == 3
     except (KeyError, OSError, ValueError) as error:
         raise ValueError(
             f"array file {path!r} is not one of scripts/export_arrays.py ({error}): write it again."
@@ -46,4 +46,4 @@ def array_dataset(path: str) -> ImageDataset:
             raise ValueError(f"array file {path!r} has no {split} images: give Teacher.path, or add them to the file.")
         return Split(arrays[f"{split}_images"], arrays[f"{split}_labels"])
 
-    return ImageDataset(name, shape, class_names, load, source=str(path))
+    return ImageDataset(name, shape, class_names, load, source=str(path), masks=masks)

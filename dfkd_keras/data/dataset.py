@@ -1,13 +1,14 @@
 """What a data set of classification or segmentation is to this package."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
 from keras import ops
 
-from dfkd_keras.metrics import IGNORED
+from dfkd_keras.metrics import IGNORED, images_at_a_time
 
 SplitName = Literal["train", "test"]
 
@@ -58,7 +59,7 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return images
     chunks = [
         ops.convert_to_numpy(ops.image.resize(chunk.astype("float32"), size, interpolation="bilinear"))
-        for chunk in np.array_split(images, max(1, len(images) // 4096))
+        for chunk in np.array_split(images, max(1, math.ceil(len(images) / images_at_a_time(images.shape))))
     ]
     return np.clip(np.rint(np.concatenate(chunks)), 0, 255).astype(np.uint8)
 

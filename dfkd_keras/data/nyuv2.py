@@ -29,7 +29,8 @@ def nyuv2(folder: str, size: tuple[int, int] = (96, 128)) -> ImageDataset:
 
     Raises:
         FileNotFoundError: when a split is loaded, if there is no such folder, or an image has no mask.
-        ValueError: likewise, for a mask with another label.
+        ValueError: likewise, for two files of one number, or a mask of another size than its image or with another
+            label.
     """
 
     def load(name: SplitName) -> Split:
@@ -39,18 +40,22 @@ def nyuv2(folder: str, size: tuple[int, int] = (96, 128)) -> ImageDataset:
                 f"number {unpaired[0]} of the {name} split in {folder!r} is an image without a mask, or a mask without "
                 "an image: give both the same number."
             )
-        numbers = sorted(images)
-        split = [_read(images[number], "RGB", size) for number in numbers]
-        labels = np.concatenate([_read(masks[number], "L", size) for number in numbers])
-        return Split(np.concatenate(split), known_masks(labels, len(CLASS_NAMES), ignore_label=0, first_label=1))
+        pairs = [_read(images[number], masks[number], size) for number in sorted(images)]
+        pictures, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        return Split(pictures, known_masks(labels, len(CLASS_NAMES), ignore_label=0, first_label=1))
 
     return ImageDataset("nyuv2", (*size, 3), CLASS_NAMES, load, source=str(folder), masks=True)
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """Returns the pictures of a folder by the last number in their names."""
-    pictures = [path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
-    found = {int(numbers[-1]): path for path in pictures if (numbers := re.findall(r"\d+", path.stem))}
+    found = {}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() not in (".png", ".jpg", ".jpeg") or not (numbers := re.findall(r"\d+", path.stem)):
+            continue
+        if other := found.get(number := int(numbers[-1])):
+            raise ValueError(f"{str(other)!r} and {path.name!r} have the same number, {number}: keep one of them.")
+        found[number] = path
     if not found:
         raise FileNotFoundError(
             f"{str(folder)!r} holds no numbered PNG or JPEG files: name NYUv2's folder in nyuv2.folder."
@@ -58,9 +63,13 @@ def _numbered(folder: Path) -> dict[int, Path]:
     return found
 
 
-def _read(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
-    """Returns a picture as uint8 `[1, H, W, 3]`, or a mask as `[1, H, W]`."""
-    with Image.open(path) as picture:
-        if mode == "L":
-            return resize_masks(np.asarray(picture)[None], size)
-        return resize(np.asarray(picture.convert(mode))[None], size)
+def _read(image_path: Path, mask_path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an image as uint8 `[1, H, W, 3]` and its mask as `[1, H, W]`."""
+    with Image.open(image_path) as image_file, Image.open(mask_path) as mask_file:
+        image, mask = np.asarray(image_file.convert("RGB")), np.asarray(mask_file)
+    if mask.shape != image.shape[:2]:
+        raise ValueError(
+            f"mask {str(mask_path)!r} has the shape {mask.shape}, but its image {image.shape[:2]}: give it one label "
+            "for each pixel of the image."
+        )
+    return resize(image[None], size), resize_masks(mask[None], size)

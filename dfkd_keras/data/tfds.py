@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks, resize, resize_masks
+from dfkd_keras.metrics import images_at_a_time
 
 logger = logging.getLogger(__name__)
 
@@ -83,29 +84,39 @@ def tfds_segmentation(
 
     Raises:
         FileNotFoundError: when a split is loaded, if the data are not there and cannot be downloaded.
-        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in colour, or for
-            a label that is neither a class nor `ignore_label`.
+        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in colour, masks
+            of several values for a pixel, or a label that is neither a class nor `ignore_label`.
     """
 
     def load(split: SplitName) -> Split:
         builder = _builder(name, data_dir)
-        features = builder.info.features or {}
-        if missing := sorted({image_feature, mask_feature} - set(features)):
-            raise ValueError(
-                f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
-                "tfds_segmentation.image_feature and .mask_feature."
-            )
-        if features[image_feature].shape[-1] != 3:
-            raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
+        _check_features(name, builder.info.features or {}, image_feature, mask_feature)
         read = {
             image_feature: lambda images: resize(images, size),
-            mask_feature: lambda masks: resize_masks(masks[..., 0], size),
+            mask_feature: lambda masks: resize_masks(masks.reshape(masks.shape[:3]), size),
         }
         images, masks = _read(builder, train_split if split == "train" else test_split, read, download)
         return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
 
     source = f"{data_dir} {train_split} {test_split} {ignore_label} {first_label}"
     return ImageDataset(name, (*size, 3), tuple(class_names), load, source, masks=True)
+
+
+def _check_features(name: str, features: Mapping, image_feature: str, mask_feature: str) -> None:
+    """Raises ValueError unless a set has colour images, and masks with one label for each pixel."""
+    if missing := sorted({image_feature, mask_feature} - set(features)):
+        raise ValueError(
+            f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
+            "tfds_segmentation.image_feature and .mask_feature."
+        )
+    if features[image_feature].shape[-1] != 3:
+        raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
+    shape = features[mask_feature].shape
+    if len(shape) < 2 or shape[2:] not in ((), (1,)):
+        raise ValueError(
+            f"feature {mask_feature!r} of data set {name!r} has the shape {shape}: name one with a label for each "
+            "pixel in tfds_segmentation.mask_feature."
+        )
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
@@ -123,7 +134,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -> list[np.ndarray]:
-    """Returns features of a split, in the order named; of each, what a function makes of its batches."""
+    """Returns features of a split, images first; of each, what a function makes of its batches."""
     import tensorflow_datasets as tfds
 
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
@@ -139,9 +150,7 @@ def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -
             f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error
     # Images of different sizes are resized one by one: a batch would pad them to the largest.
-    one_size = all(None not in builder.info.features[name].shape for name in read)
-    batches = [
-        [made(batch[name]) for name, made in read.items()]
-        for batch in tfds.as_numpy(data.batch(1024 if one_size else 1))
-    ]
+    shapes = [builder.info.features[name].shape for name in read]
+    at_a_time = 1 if any(None in shape for shape in shapes) else images_at_a_time(shapes[0])
+    batches = [[made(batch[name]) for name, made in read.items()] for batch in tfds.as_numpy(data.batch(at_a_time))]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -87,10 +87,8 @@ class ImageGrids(keras.callbacks.Callback):
     def _draw(self, path: Path) -> None:
         teacher = self.model.teacher
         images = self.model.replay.show(SHOWN_WITH_MASKS if teacher.segments else self.images, self.model)
-        inputs = ops.convert_to_numpy(teacher.to_inputs(images, "unit"))
-        classes = predicted_classes(teacher.model, inputs)
         if teacher.segments:
-            masks = {"teacher": classes, "student": predicted_classes(self.model.student, inputs)}
-            save_mask_grid(path, images, masks, self.class_names)
+            save_mask_grid(path, images, self.model.seen_by_both(images), self.class_names)
         else:
-            save_class_grid(path, images, classes, self.class_names)
+            inputs = ops.convert_to_numpy(teacher.to_inputs(images, "unit"))
+            save_class_grid(path, images, predicted_classes(teacher.model, inputs), self.class_names)

@@ -4,9 +4,8 @@ import dataclasses
 
 import keras
 import numpy as np
-from keras import ops
 
-from dfkd_keras import distribution, metrics
+from dfkd_keras import distribution
 from dfkd_keras.checks import check_counts
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.history import History
@@ -47,9 +46,7 @@ class AgreementPlateau:
         for start in range(0, self.images, distiller.batch_size):
             shape = (min(distiller.batch_size, self.images - start), distiller.synthesizer.latent_dim)
             images = distiller.synthesize(noise.standard_normal(shape, dtype=np.float32))
-            inputs = ops.convert_to_numpy(distiller.teacher.to_inputs(images, "unit"))
-            networks = (distiller.teacher.model, distiller.student)
-            same.append(np.equal(*(metrics.predicted_classes(network, inputs) for network in networks)))
+            same.append(np.equal(*distiller.seen_by_both(images).values()))
         return float(np.mean(np.concatenate(same)))
 
     def reached(self, agreements: list[float]) -> bool:

@@ -27,7 +27,6 @@ from dfkd_keras.experiment.teachers import check_same_everywhere
 from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.files import written_aside
-from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.teacher import Teacher
 
@@ -155,11 +154,9 @@ class Experiment:
     def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, test: Split) -> None:
         chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
         images = test.unit_images[chosen]
-        inputs = np.asarray(distiller.teacher.to_inputs(images, "unit"))
-        networks = {"teacher": distiller.teacher.model, "student": distiller.student}
-        predicted = {name: predicted_classes(network, inputs) for name, network in networks.items()}
+        masks = {"truth": test.labels[chosen], **distiller.seen_by_both(images)}
         with written_aside(run.test_images) as aside:
-            save_mask_grid(aside, images, {"truth": test.labels[chosen], **predicted}, self.task.data.class_names)
+            save_mask_grid(aside, images, masks, self.task.data.class_names)
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
         if keras.backend.backend() != "tensorflow":

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from dfkd_keras import metrics
@@ -49,12 +48,10 @@ def collect(
     """
     distiller, history, labels = trained.distiller, trained.history, test.labels
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
-    inputs = np.asarray(teacher.to_inputs(test.unit_images, "unit"))
-    teacher_classes = metrics.predicted_classes(teacher.model, inputs)
-    student_classes = metrics.predicted_classes(student, inputs)
+    seen = distiller.seen_by_both(test.unit_images)
     updates = schedule.made(trained.steps)
-    scores = [metrics.scores(classes, labels, teacher.classes) for classes in (teacher_classes, student_classes)]
-    metric, images = next(iter(scores[1])), updates.student * distiller.batch_size
+    scores = {name: metrics.scores(classes, labels, teacher.classes) for name, classes in seen.items()}
+    metric, images = next(iter(scores["student"])), updates.student * distiller.batch_size
     replay, shared = distiller.replay, any(kind.shared_latents for kind in schedule.kinds)
     synthetic = (trained.steps if shared else updates.student) * distiller.batch_size
     if replay.keeps_images:
@@ -66,10 +63,9 @@ def collect(
         "seed": experiment.seed,
         "backend": keras.backend.backend(),
         "metric": metric,
-        **{f"teacher_{name}": value for name, value in scores[0].items()},
-        **{f"student_{name}": value for name, value in scores[1].items()},
-        f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores[1][metric]]),
-        "agreement": metrics.agreement(student_classes, teacher_classes),
+        **{f"{network}_{name}": value for network in scores for name, value in scores[network].items()},
+        f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores["student"][metric]]),
+        "agreement": metrics.agreement(*seen.values()),
         "test_images": len(labels),
         "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
         "memory_images": replay.stored if replay.keeps_images else 0,

@@ -7,6 +7,7 @@ import keras
 
 from dfkd_keras.checks import same_shape
 from dfkd_keras.data import ImageDataset, Split
+from dfkd_keras.metrics import IGNORED
 from dfkd_keras.teacher import Teacher
 
 
@@ -29,9 +30,14 @@ class Task:
     test_images: int | None = None
 
     def test_split(self) -> Split:
-        """Returns the real images to evaluate on."""
-        images, labels = self.data.load("test")
-        return Split(images[: self.test_images], labels[: self.test_images])
+        """Returns the real images to evaluate on; ValueError if they are masks without anything to count."""
+        images, labels = (part[: self.test_images] for part in self.data.load("test"))
+        if self.data.masks and (labels == IGNORED).all():
+            raise ValueError(
+                f"no pixel of the {len(labels)} test images of task {self.name!r} is of a class: check the labels that "
+                "its data ignore, or take more by Task.test_images."
+            )
+        return Split(images, labels)
 
     def check(self, teacher: Teacher) -> None:
         """Raises ValueError if the teacher does not fit the data."""

@@ -8,6 +8,7 @@ from keras import layers
 
 from dfkd_keras.images import Normalisation
 from dfkd_keras.models.blocks import batch_norm, image_input, residual_convolution
+from dfkd_keras.taps import flat_layers
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 MOBILENET_V3_SMALL = {
@@ -159,7 +160,11 @@ def _keras_cv_deeplab(
         name="segmentation_head",
     )
     inputs, x = image_input(image_shape, normalisation)
-    return keras.Model(inputs, models.DeepLabV3Plus(backbone, classes, segmentation_head=head)(x), name=name)
+    model = keras.Model(inputs, models.DeepLabV3Plus(backbone, classes, segmentation_head=head)(x), name=name)
+    for layer in flat_layers(model):
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.9  # keras-cv's, up to 0.999, lets inference lag behind a short training
+    return model
 
 
 def _activated(x: Any) -> Any:

@@ -20,18 +20,23 @@ class BatchNormStatistics(Component, Term):
     statistics from the second round on by their moving average over rounds, m * average + (1 - m) * batch, which makes
     up for small batches. A scalar of at least 0.
 
+    What enters a BatchNorm layer has an arbitrary scale s, which the layer divides out: means grow with s, variances
+    with s^2, and so does the term. The relative form is the same at every scale, sum_l ||var_l - mu_l(var)||_2 /
+    ||mu_l(var)||_2 + ||mean_l - mu_l(mean)||_2 / ||sqrt(mu_l(var))||_2.
+
     Args:
         momentum: m of that average, in [0, 1); 0 looks at the batch alone.
+        relative: whether each distance is divided by the size of what the layer has stored.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"batch_statistics"})
     name = None  # an attribute that Keras sets, in place of the property that other terms have
 
-    def __init__(self, momentum: float = 0.0):
+    def __init__(self, momentum: float = 0.0, relative: bool = False):
         super().__init__(name="batch_norm_statistics")
         if not isinstance(momentum, (int, float)) or not 0 <= momentum < 1:
             raise ValueError(f"BatchNormStatistics.momentum={momentum!r} must be at least 0 and less than 1.")
-        self.momentum = momentum
+        self.momentum, self.relative = momentum, relative
         self.latest, self.averages = [], []
 
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
@@ -50,7 +55,10 @@ class BatchNormStatistics(Component, Term):
         current = self._flat(batch)
         if self.momentum:
             current = self._averaged(current)
-        return sum(frobenius_norm(theirs - ours) for theirs, ours in zip(stored, current, strict=True))
+        distances = [frobenius_norm(theirs - ours) for theirs, ours in zip(stored, current, strict=True)]
+        if self.relative:
+            distances = [distance / size for distance, size in zip(distances, self._sizes(batch), strict=True)]
+        return sum(distances)
 
     def after_update(self, batch: SyntheticBatch) -> None:
         """Keeps the statistics of the round's last batch."""
@@ -70,6 +78,11 @@ class BatchNormStatistics(Component, Term):
             momentum * average.value + (1.0 - momentum) * value
             for average, value in zip(self.averages, values, strict=True)
         ]
+
+    def _sizes(self, batch: SyntheticBatch) -> list:
+        """Returns what a distance of means and one of variances is measured by, layer by layer."""
+        variances = [seen.moving_variance for seen in batch.batch_statistics]
+        return [frobenius_norm(size) for variance in variances for size in (ops.sqrt(variance), variance)]
 
     def _flat(self, batch: SyntheticBatch) -> list:
         return [value for seen in batch.batch_statistics for value in (seen.mean, seen.variance)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from dfkd_keras.teacher import Teacher
 
 MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")  # version 2, as a container sees its own
 LARGEST_COUNT = 2**31 - 1
 BESIDE_IMAGES = 12  # bytes for an image's priority, age and place in order
 
@@ -42,8 +43,22 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
 
 
 def free_bytes() -> int | None:
-    """Returns the main memory that can still be had, in bytes; None where the system does not tell."""
+    """Returns the main memory that can still be had, in bytes; None where neither system nor container tells."""
+    return min((free for free in (_free_in_system(), _free_in_container()) if free is not None), default=None)
+
+
+def _free_in_system() -> int | None:
     if not MEMINFO.exists():
         return None
     fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
+
+
+def _free_in_container() -> int | None:
+    """Returns what a container's limit leaves; files that are merely cached make room."""
+    try:
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        kinds = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such files, or no limit: "max"
+        return None
+    return max(0, limit - used + int(kinds["inactive_file"]))

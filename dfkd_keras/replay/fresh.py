@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dfkd_keras.metrics import images_at_a_time
 from dfkd_keras.noise import Draws
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.serialization import Configured
@@ -38,9 +39,10 @@ class FreshSamples(Configured):
         """Learns nothing from how the student did."""
         return {}
 
-    def show(self, count: int, distiller: Any, batch_size: int = 256) -> np.ndarray:
+    def show(self, count: int, distiller: Any) -> np.ndarray:
         """Returns unit images `[count, H, W, C]` for inspection, made of noise that is always the same."""
         shape = (count, distiller.synthesizer.latent_dim)
         latents = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-        batches = [latents[start : start + batch_size] for start in range(0, count, batch_size)]
+        at_a_time = images_at_a_time(distiller.synthesizer.image_shape(distiller.teacher))
+        batches = [latents[start : start + at_a_time] for start in range(0, count, at_a_time)]
         return np.concatenate([np.asarray(distiller.synthesize(batch)) for batch in batches])

@@ -87,11 +87,6 @@ class PixelInversion(Synthesizer):
         Raises:
             ValueError: if objective, targets, teacher and batch size do not fit together.
         """
-        if None in teacher.image_shape:
-            raise ValueError(
-                f"teacher {teacher.model.name!r} takes images of any size, {teacher.image_shape}: say in "
-                "Teacher.image_shape of which they are to be made."
-            )
         super().prepare(teacher, batch_size)
         self.targets.prepare(teacher)
         shape = (batch_size, *teacher.image_shape)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfkd_keras.data import ImageDataset, Split, array_dataset, write_arrays
+from dfkd_keras.data import ImageDataset, Split, array_dataset, shapes, write_arrays
 
 
 def colours(name):
@@ -19,10 +19,19 @@ def path(tmp_path):
 
 def test_what_is_written_is_read(path):
     data = array_dataset(path)
+    assert not data.masks
     assert (data.name, data.image_shape, data.class_names) == ("colours", (4, 4, 3), ("red", "blue"))
     for read, written in zip(data.load("test"), colours("test"), strict=True):
         np.testing.assert_array_equal(read, written)
         assert read.dtype == written.dtype
+
+
+def test_masks_stay_masks(tmp_path):
+    written = shapes(16, 4, 3)
+    write_arrays(written, tmp_path / "shapes.npz")
+    read = array_dataset(str(tmp_path / "shapes.npz"))
+    assert read.masks and read.image_shape == written.image_shape
+    np.testing.assert_array_equal(read.load("test").labels, written.load("test").labels)
 
 
 def test_a_split_that_is_not_there_is_told_with_the_remedy(path):

@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import ops
 
-from dfkd_keras.data import digits, tfds_dataset
+from dfkd_keras.data import digits, tfds, tfds_dataset
 from dfkd_keras.data.dataset import resize
 
 
@@ -27,6 +31,27 @@ def test_resizing_keeps_range_and_corners():
     assert large.shape == (2, 8, 8, 1) and large.dtype == np.uint8
     assert large[0, 0, 0, 0] == 255 and large[0, -1, -1, 0] == 0
     assert resize(images, (4, 4)) is images
+
+
+def test_large_images_are_resized_one_at_a_time(monkeypatch):
+    resized, chunks = ops.image.resize, []
+
+    def noted(chunk, *args, **kwargs):
+        chunks.append(len(chunk))
+        return resized(chunk, *args, **kwargs)
+
+    monkeypatch.setattr(ops.image, "resize", noted)
+    assert resize(np.zeros((3, 512, 512, 3), np.uint8), (8, 8)).shape == (3, 8, 8, 3)
+    assert chunks == [1, 1, 1]
+
+
+def test_large_images_are_read_one_at_a_time():
+    images, read = np.zeros((3, 512, 512, 3), np.uint8), []
+    info = SimpleNamespace(splits=["test"], features={"image": SimpleNamespace(shape=images.shape[1:])})
+    data = tf.data.Dataset.from_tensor_slices({"image": images})
+    builder = SimpleNamespace(info=info, as_dataset=lambda split, shuffle_files: data)
+    (seen,) = tfds._read(builder, "test", {"image": lambda batch: read.append(len(batch)) or batch}, download=False)
+    assert read == [1, 1, 1] and seen.shape == images.shape
 
 
 def test_unit_images_lie_between_0_and_1():

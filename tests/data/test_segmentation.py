@@ -5,6 +5,7 @@ from PIL import Image
 from dfkd_keras.data import nyuv2, shapes, tfds_segmentation
 from dfkd_keras.data.dataset import known_masks, resize_masks
 from dfkd_keras.data.moved import MovedImages
+from dfkd_keras.data.nyuv2 import CLASS_NAMES
 from dfkd_keras.metrics import IGNORED
 
 
@@ -86,6 +87,65 @@ def test_nyuv2_reports_what_is_missing_or_wrong(nyuv2_folder):
         nyuv2(str(nyuv2_folder)).load("train")
     with pytest.raises(FileNotFoundError, match=r"nowhere/test_rgb' holds no numbered PNG or JPEG files"):
         nyuv2("nowhere").load("test")
+
+
+def test_nyuv2_refuses_two_files_of_one_number(nyuv2_folder):
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(nyuv2_folder / "test_rgb" / "copy_4.png")
+    with pytest.raises(ValueError, match=r"copy_4\.png' and 'nyu_rgb_0004\.png' have the same number, 4"):
+        nyuv2(str(nyuv2_folder)).load("test")
+
+
+@pytest.mark.parametrize("shape", [(12, 16, 3), (24, 32)])
+def test_nyuv2_names_a_mask_that_does_not_fit_its_image(nyuv2_folder, shape):
+    name = nyuv2_folder / "test_labels_13" / "new_nyu_class13_0004.png"
+    Image.fromarray(np.zeros(shape, np.uint8)).save(name)
+    with pytest.raises(ValueError, match=r"class13_0004\.png' has the shape .*, but its image \(12, 16\)"):
+        nyuv2(str(nyuv2_folder)).load("test")
+
+
+def stored(folder, examples, image, mask):
+    """Writes examples of an image and a mask, of such features, as TFDS does."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    features = tfds.features.FeaturesDict({"image": image, "segmentation_mask": mask})
+    signature = {name: tf.TensorSpec(feature.shape, feature.dtype) for name, feature in features.items()}
+    split = tf.data.Dataset.from_generator(
+        lambda: (dict(zip(signature, example, strict=True)) for example in examples), output_signature=signature
+    )
+    tfds.dataset_builders.store_as_tfds_dataset("made_up", "1.0.0", features, {"test": split}, data_dir=folder)
+
+
+def test_nyuv2_in_tfds_layout_has_images_of_any_size(tmp_path, rng):
+    import tensorflow_datasets as tfds
+
+    sizes = [(12, 16), (24, 32), (6, 8)]
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    masks = [np.full((*size, 1), label, np.uint8) for size, label in zip(sizes, (0, 1, 13), strict=True)]
+    features = (tfds.features.Image(shape=(None, None, channels)) for channels in (3, 1))
+    stored(tmp_path, list(zip(images, masks, strict=True)), *features)
+    given = {"ignore_label": 0, "first_label": 1, "data_dir": str(tmp_path)}
+    test = tfds_segmentation("made_up", CLASS_NAMES, (12, 16), **given).load("test")
+    assert test.images.shape == (3, 12, 16, 3) and test.labels.shape == (3, 12, 16)
+    order = np.argsort(test.labels[:, 5, 5])  # TFDS shuffles what it writes
+    assert test.labels[order, 5, 5].tolist() == [0, 12, IGNORED]
+    np.testing.assert_array_equal(test.images[order[-1]], images[0])
+
+
+def test_masks_may_lack_the_channel_axis_but_not_have_several(tmp_path, rng):
+    import tensorflow_datasets as tfds
+
+    images = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(2)]
+    masks = [np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)]
+    image, mask = tfds.features.Image(shape=(8, 8, 3)), tfds.features.Tensor(shape=(8, 8), dtype=np.uint8)
+    stored(tmp_path / "flat", list(zip(images, masks, strict=True)), image, mask)
+    stored(tmp_path / "colour", list(zip(images, images, strict=True)), image, image)
+    flat, colour = (
+        tfds_segmentation("made_up", ("a", "b"), (8, 8), data_dir=str(tmp_path / kind)) for kind in ("flat", "colour")
+    )
+    np.testing.assert_array_equal(sorted(flat.load("test").labels, key=np.sum), masks)  # TFDS shuffles
+    with pytest.raises(ValueError, match=r"'segmentation_mask' of data set 'made_up' has the shape \(8, 8, 3\)"):
+        colour.load("test")
 
 
 def test_a_tfds_set_without_the_feature_is_told_what_it_has(tmp_path):

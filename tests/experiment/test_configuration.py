@@ -6,6 +6,7 @@ import dfkd_keras as dk
 from dfkd_keras import data
 from dfkd_keras.experiment import Experiment, configure
 from dfkd_keras.experiment.configuration import available, configuration_folders
+from dfkd_keras.optimizers import CosineOverTraining
 
 FILES = available(configuration_folders())
 METHODS = [name for name in FILES if "/" not in name and name not in ("smoke.gin", "alternating.gin")]
@@ -125,6 +126,43 @@ def test_cifar100_tasks_have_100_classes_and_their_own_statistics(task):
     assert gin.query_parameter("tfds_dataset.name") == "cifar100"
     assert described.task.student().output_shape == (None, 100)
     assert gin.get_configurable("Normalisation")().mean == (0.5071, 0.4867, 0.4408)
+
+
+SEGMENTATION = [task for task in TASKS if "deeplab" in task]
+COMPARED = {"baselines/real_data.gin": "TwoStage", "dfad.gin": "Alternating", "ssdkd.gin": "Rounds"}
+
+
+@pytest.mark.parametrize("task", SEGMENTATION)
+def test_segmentation_has_rounds_that_come_back_and_statistics_of_no_scale(task):
+    experiment("ssdkd.gin", task)
+    assert gin.get_configurable("Rounds")().synthesis_updates == 5
+    assert gin.get_configurable("BatchNormStatistics")().relative
+
+
+@pytest.mark.parametrize("task", SEGMENTATION)
+@pytest.mark.parametrize("method", COMPARED)
+def test_methods_are_compared_on_segmentation_with_a_cosine_and_at_one_temperature(method, task):
+    described = experiment(method, task)
+    assert isinstance(described.optimizer()._learning_rate, CosineOverTraining)
+    loss = gin.query_parameter("DataFreeDistiller.student_loss").scoped_configurable_fn()
+    assert method == "dfad.gin" or loss.temperature == 20.0
+
+
+def test_classification_keeps_the_published_temperatures_and_rate():
+    np.testing.assert_allclose(experiment("dfad.gin").optimizer().learning_rate, 0.01)
+    experiment("ssdkd.gin")
+    assert gin.get_configurable("SoftTargets")().temperature == 20.0
+    experiment("baselines/real_data.gin")
+    assert gin.get_configurable("SoftTargets")().temperature == 1.0
+
+
+def test_camvids_comparison_with_three_seeds_fits_into_two_hours():
+    seconds = 600.0  # of the teacher
+    for method, schedule in COMPARED.items():
+        experiment(method, "tasks/camvid_deeplab.gin")
+        planned = gin.get_configurable(schedule)().in_all()
+        seconds += 3 * (planned.synthesis * 0.30 + planned.student * 0.13)  # an update each, on 2 cores
+    assert 3600 < seconds < 0.9 * 7200
 
 
 def test_ablations_change_one_thing_each():

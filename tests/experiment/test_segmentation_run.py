@@ -1,4 +1,4 @@
-"""One smoke run on segmentation: what it reports, draws and exports."""
+"""Smoke runs on segmentation, on real and on synthetic images: what they report, draw and export."""
 
 import gin
 import keras
@@ -16,16 +16,20 @@ SMOKE = ["TeacherRecipe.train_images = 24", "TeacherRecipe.batch_size = 8", "Tas
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("segmentation")
-    cache = f'TeacherRecipe.cache_dir = "{folder}/teachers"'
+def teachers(tmp_path_factory):
+    return tmp_path_factory.mktemp("teachers")
+
+
+@pytest.fixture(scope="module", params=["baselines/real_data.gin", "ssdkd.gin"])
+def finished(request, teachers, tmp_path_factory):
+    folder, cache = tmp_path_factory.mktemp("segmentation"), f'TeacherRecipe.cache_dir = "{teachers}"'
     collect = results.collect
 
     def collect_last(*arguments):
         assert (folder / "run" / "images" / "test.png").exists(), "collecting may train the student a little more"
         return collect(*arguments)
 
-    configure(["baselines/real_data.gin", TASK, "smoke.gin"], [*SMALL, *SMOKE, cache])
+    configure([request.param, TASK, "smoke.gin"], [*SMALL, *SMOKE, cache])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(results, "collect", collect_last)
         try:
@@ -42,17 +46,21 @@ def test_the_reported_figures_are_the_saved_students(finished):
     assert results["metric"] == "mean_iou"
     assert {name: results[f"student_{name}"] for name in scores} == pytest.approx(scores)
     assert results["student_mean_iou_best"] >= results["student_mean_iou"]
-    assert results["synthetic_images"] == 0  # they were real
+    assert results["synthetic_images"] == {"real_data": 0, "ssdkd": 16}[results["method"]]
     last = read_history(run / "logs" / "metrics.csv")[-1]
     assert [last["val_mean_iou"], last["val_accuracy"]] == pytest.approx([*scores.values()], abs=1e-5)
 
 
-def test_the_report_shows_real_images_with_all_masks(finished):
+def test_the_report_shows_images_with_all_masks(finished):
     run, results = finished
-    with Image.open(run / "images" / "test.png") as picture:
-        assert picture.width > picture.height > 200
-    page = (run / "report.html").read_text()
-    assert "Real test images" in page and page.count("data:image/png;base64,") == 1
+    synthetic, page = sorted((run / "images").glob("epoch-*.png")), (run / "report.html").read_text()
+    for path in (run / "images" / "test.png", *synthetic):
+        with Image.open(path) as picture:
+            assert picture.width > picture.height > 200
+    made = results["method"] == "ssdkd"
+    assert len(synthetic) == (2 if made else 0)
+    assert "Real test images" in page and page.count("data:image/png;base64,") == 1 + made
+    assert not made or f"Classes of {results['memory_images'] * 32 * 32:,} pixels" in page
     assert f"Student {results['student_mean_iou']:.2%}" in page and "mean IoU on 8 real test images" in page
 
 

@@ -4,6 +4,7 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.teacher import batch_norms
 
 SHAPE = (64, 96, 3)
 
@@ -17,6 +18,7 @@ def test_segmenters_give_logits_for_each_pixel_and_survive_saving(build, tmp_pat
     logits = model(images)
     assert logits.shape == (2, *SHAPE[:2], 7)
     teacher = dk.Teacher(model)  # refuses probabilities
+    assert {layer.momentum for layer in batch_norms(model)} == {0.9}
     assert teacher.segments and teacher.classes == 7 and teacher.logits_shape == (*SHAPE[:2], 7)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(keras.saving.load_model(tmp_path / "model.keras")(images), logits, atol=1e-6)

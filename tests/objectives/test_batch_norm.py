@@ -21,19 +21,21 @@ def batch(statistics):
     return dk.SyntheticBatch(None, None, None, batch_statistics=tensors)
 
 
-def prepared(momentum):
-    term = dk.BatchNormStatistics(momentum)
+def prepared(momentum, relative=False):
+    term = dk.BatchNormStatistics(momentum, relative)
     term.prepare(TeacherOutputs(None, {}, [BatchStatistics(*[np.zeros(size)] * 4) for size in CHANNELS]), 4)
     return term
 
 
-def expected(statistics, averages=None, momentum=0.0):
+def expected(statistics, averages=None, momentum=0.0, relative=False):
     total = 0.0
     for index, (mean, variance, moving_mean, moving_variance) in enumerate(statistics):
         if averages is not None:
             mean = momentum * averages[index][0] + (1 - momentum) * mean
             variance = momentum * averages[index][1] + (1 - momentum) * variance
-        total += np.sqrt(np.sum((moving_mean - mean) ** 2)) + np.sqrt(np.sum((moving_variance - variance) ** 2))
+        sizes = (np.sqrt(np.sum(moving_variance)), np.sqrt(np.sum(moving_variance**2))) if relative else (1, 1)
+        total += np.sqrt(np.sum((moving_mean - mean) ** 2)) / sizes[0]
+        total += np.sqrt(np.sum((moving_variance - variance) ** 2)) / sizes[1]
     return total
 
 
@@ -44,6 +46,27 @@ def moved(average, value):
 def test_it_equals_numpy(rng):
     statistics = layers(rng)
     np.testing.assert_allclose(prepared(0.0)(batch(statistics)), expected(statistics), rtol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_relative_form_equals_numpy_over_rounds(momentum, rng):
+    term, (first, second) = prepared(momentum, relative=True), (layers(rng) for _ in range(2))
+    np.testing.assert_allclose(term(batch(first)), expected(first, relative=True), rtol=1e-6)
+    term.after_update(batch(first))
+    term.close_round()
+    averages = [(seen.mean, seen.variance) for seen in first]
+    np.testing.assert_allclose(term(batch(second)), expected(second, averages, momentum, relative=True), rtol=1e-6)
+
+
+def test_the_relative_form_is_the_same_at_every_scale_of_a_layers_input(rng):
+    statistics = layers(rng)
+    scaled = [
+        BatchStatistics(*(value * 20.0**power for value, power in zip(seen, (1, 2, 1, 2), strict=True)))
+        for seen in statistics
+    ]
+    term = prepared(0.0, relative=True)
+    np.testing.assert_allclose(term(batch(scaled)), term(batch(statistics)), rtol=1e-5)
+    assert prepared(0.0)(batch(scaled)) > 20 * prepared(0.0)(batch(statistics))
 
 
 def test_it_is_0_for_the_very_statistics_of_the_real_data(rng):
@@ -78,10 +101,10 @@ def test_its_memory_is_saved_with_the_objective(rng):
 
 
 def test_it_survives_serialisation():
-    objective = dk.WeightedSum([dk.BatchNormStatistics(0.9)], [10.0])
+    objective = dk.WeightedSum([dk.BatchNormStatistics(0.9, relative=True)], [10.0])
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
     assert again.names == ["batch_norm_statistics"]
-    assert again._all_terms[0].momentum == 0.9
+    assert (again._all_terms[0].momentum, again._all_terms[0].relative) == (0.9, True)
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0, "0.9"])

@@ -309,8 +309,21 @@ def test_the_memory_of_images_is_what_its_variables_take(make):
 
 
 def test_free_memory_is_that_which_the_system_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(capacity, "CGROUP", tmp_path / "cgroup")
     (tmp_path / "meminfo").write_text("MemTotal:       2000 kB\nMemAvailable:    1000 kB\nHugePages_Total:       0\n")
     monkeypatch.setattr(capacity, "MEMINFO", tmp_path / "meminfo")
     assert capacity.free_bytes() == 1_024_000
     monkeypatch.setattr(capacity, "MEMINFO", tmp_path / "nowhere")
     assert capacity.free_bytes() is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "free"), [("900000", 700_000), ("500000", 300_000), ("100000", 0), ("max", 1_024_000)]
+)
+def test_a_container_may_have_less_than_the_system(limit, free, tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemAvailable:    1000 kB\n")
+    for name, content in {"max": limit, "current": "300000", "stat": "anon 200000\ninactive_file 100000\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(content)
+    monkeypatch.setattr(capacity, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(capacity, "CGROUP", tmp_path)
+    assert capacity.free_bytes() == free

@@ -30,9 +30,9 @@ def draws(seed=0, batch_size=B):
 class Inverted:
     """A prepared inversion of a small teacher."""
 
-    def __init__(self, normalisation, terms=None, learning_rate=0.05, model=None, **kwargs):
+    def __init__(self, normalisation, terms=None, learning_rate=0.05, **kwargs):
         keras.utils.set_random_seed(0)
-        self.teacher = dk.Teacher(model or models.lenet5(normalisation=normalisation), normalisation)
+        self.teacher = dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
         objective = dk.WeightedSum(terms or [dk.TargetCrossEntropy()])
         self.inversion = synthesis.PixelInversion(objective, **kwargs)
         self.inversion.prepare(self.teacher, B)
@@ -297,13 +297,6 @@ def test_a_loaded_distiller_draws_the_same_soft_labels(make_inverting_distiller,
     for each in (distiller, loaded):
         each.fit(initial_epoch=1, epochs=2, verbose=0)
     np.testing.assert_allclose(loaded.synthesizer.soft_labels.value, distiller.synthesizer.soft_labels.value, atol=1e-6)
-
-
-def test_a_teacher_of_images_of_any_size_must_be_told_one(normalisation):
-    inputs = layers.Input((None, None, 1))
-    outputs = layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs)))
-    with pytest.raises(ValueError, match=r"any size, \(None, None, 1\): say in Teacher\.image_shape"):
-        Inverted(normalisation, model=keras.Model(inputs, outputs))
 
 
 def test_a_round_of_nothing_but_nan_is_seen(make):
