@@ -32,6 +32,7 @@ def forget_compiled_functions():
             del gradient_registry._registry[name]
     keras.backend.clear_session()
     gc.collect()
+    gc.freeze()  # or the next collection would look at all that is alive once more, which takes seconds
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -143,6 +143,7 @@ def test_half_the_rates_is_half_of_all_rates(tmp_path):
         assert (after.schedule, after.factor) == (rate, 0.5) if callable(rate) else float(after) == 0.5 * rate
 
 
+@pytest.mark.slow
 def test_half_rates_survive_another_interruption(run, tmp_path, monkeypatch):
     failed = []
 

@@ -49,7 +49,13 @@ def kill_after(epoch, folder):
     process.wait()
 
 
-@pytest.mark.parametrize("epoch", [1, 3], ids=["while the generator trains", "while the student trains"])
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        pytest.param(1, id="while the generator trains", marks=pytest.mark.slow),
+        pytest.param(3, id="while the student trains"),
+    ],
+)
 def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path, epoch):
     shutil.copytree(whole / "runs", tmp_path / "runs")  # the trained teacher
     kill_after(epoch, tmp_path)

@@ -15,12 +15,8 @@ def accuracies(folder, gin_file, *bindings):
     return results["teacher_accuracy"], results["student_accuracy"]
 
 
-@pytest.mark.parametrize(
-    ("gin_file", "bindings"),
-    [("rdskd.gin", ["synthesis_epochs = 3", "student_epochs = 3"]), ("ssdkd.gin", ["epochs = 2"])],
-)
-def test_a_fraction_of_the_training_gives_a_good_student(tmp_path, gin_file, bindings):
-    teacher, student = accuracies(tmp_path, gin_file, *bindings)
+def test_a_tenth_of_the_training_gives_a_good_student(tmp_path):
+    teacher, student = accuracies(tmp_path, "ssdkd.gin", "epochs = 1")
     assert teacher >= 0.97
     assert student >= 0.8
 

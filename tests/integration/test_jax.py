@@ -79,9 +79,8 @@ def run(code, folder, *arguments):
 @pytest.mark.parametrize(
     "method",
     [
-        "rdskd.gin",
         "ssdkd.gin",
-        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("zskd", "zskt", "cmi")),
+        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("rdskd", "zskd", "zskt", "cmi")),
     ],
 )
 def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):

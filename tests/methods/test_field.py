@@ -125,7 +125,11 @@ def test_a_late_adversarial_term_is_about_the_student(method):
 @pytest.mark.parametrize("method", ["dfq.gin", "adaptive_deepinversion.gin", "cmi.gin"])
 def test_synthesis_leaves_the_students_batch_norm_alone(method):
     """Only the student's own updates may move its statistics; a round without them must not."""
-    params = ["Task.student = @student/cifar_resnet", "student/cifar_resnet.depth = 8"]
+    params = [
+        "Task.student = @student/cifar_resnet",
+        "student/cifar_resnet.depth = 8",
+        "cifar_resnet.image_shape = (32, 32, 1)",
+    ]
     distiller = built(method, *params)
     before = values(distiller.student.variables)
     kind = distiller.schedule.kinds[1] if distiller.schedule.rounds else distiller.schedule.kinds[0]

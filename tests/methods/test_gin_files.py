@@ -34,10 +34,10 @@ SLOW = (
     "camvid",
     "nyuv2",
     "cifar100",
-    "wrn40_2_wrn40_1",
-    "wrn40_2_wrn16_2",
+    "wrn40_2",
+    "resnet34_resnet18",
+    "vgg11_resnet18",
 )
-SLOW += ("resnet34_resnet18", "vgg11_resnet18")
 IN_ANY_CASE = ("papers/rdskd_mnist", "papers/zskd_mnist", "papers/fast2")
 
 

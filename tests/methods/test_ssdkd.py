@@ -91,7 +91,8 @@ def test_the_memory_holds_no_more_than_it_may_and_the_teacher_stays(build):
 
 
 def test_the_students_batch_norm_rests_during_synthesis(build):
-    distiller = build("ssdkd.gin", "Task.student = @cifar_resnet", "cifar_resnet.depth = 8")
+    resnet = ["cifar_resnet.depth = 8", "cifar_resnet.image_shape = (32, 32, 1)"]
+    distiller = build("ssdkd.gin", "Task.student = @cifar_resnet", *resnet)
     states, moved = [values(distiller.student.variables)], {True: set(), False: set()}
 
     class Watch(keras.callbacks.Callback):
