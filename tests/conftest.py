@@ -28,7 +28,8 @@ def forget_compiled_functions():
     if keras.backend.backend() == "tensorflow":
         from tensorflow.python.framework.ops import gradient_registry
 
-        for name in [name for name in gradient_registry.list() if name.startswith("PartitionedCall-")]:
+        traced = ("PartitionedCall-", "CustomGradient-")
+        for name in [name for name in gradient_registry.list() if name.startswith(traced)]:
             del gradient_registry._registry[name]
     keras.backend.clear_session()
     gc.collect()
