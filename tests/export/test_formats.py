@@ -23,6 +23,7 @@ LIMITS = {"savedmodel": 1e-5, "litert": 1e-5, "onnx": 1e-5, "litert_float16": 1e
 
 @pytest.fixture(scope="module")
 def served():
+    keras.utils.set_random_seed(0)  # weights of chance may leave two classes too close for half precision
     return {name: export.ServedStudent(make()) for name, make in STUDENTS.items()}
 
 
