@@ -141,7 +141,7 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             f"fit(epochs={epochs}): the growing memory has room for the schedule's {schedule.epochs} epochs only; plan "
             "them there, or give ReplayBuffer.capacity_images."
         )
-    synthesis_updates = steps_per_epoch * max(kind.synthesis for kind in schedule.kinds)
+    synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
     if synthesis_updates:
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
     if initial_epoch and distiller.replay.keeps_images and not distiller.replay.stored:

@@ -170,7 +170,9 @@ class DataFreeDistiller(Configured, keras.Model):
                 raise ValueError(
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
-        epochs, steps_per_epoch = epochs or self.schedule.epochs, steps_per_epoch or self.schedule.steps_per_epoch
+        epochs = self.schedule.epochs if epochs is None else epochs
+        steps_per_epoch = self.schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
+        check_counts("fit", epochs=epochs, steps_per_epoch=steps_per_epoch)
         check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0))
         # A training in parts follows the same plan as one in one go.
         planned = self.schedule.in_all(max(epochs, self.schedule.epochs), steps_per_epoch)
@@ -249,7 +251,9 @@ class DataFreeDistiller(Configured, keras.Model):
         return {name: predicted_classes(network, inputs) for name, network in networks.items()}
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns the optimizers, serialised."""
+        """Returns the optimizers, serialised; nothing before `compile`."""
+        if not self.compiled:
+            return {}
         optimizers = {"optimizer": self.optimizer, "synthesis_optimizer": self.synthesizer.optimizer}
         return {name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in optimizers.items()}
 

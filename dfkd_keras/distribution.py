@@ -47,7 +47,10 @@ if keras.config.backend() == "tensorflow":
     def worker() -> int:
         """Returns the number of this process among those that train together, 0 for the first or only one."""
         resolver = tf.distribute.get_strategy().cluster_resolver
-        return resolver.task_id or 0 if resolver else 0
+        if not resolver or not resolver.task_type:
+            return 0
+        chiefs = len(resolver.cluster_spec().as_dict().get("chief", ()))
+        return resolver.task_id + (0 if resolver.task_type == "chief" else chiefs)
 
     def replicas() -> int:
         """Returns on how many devices a step runs at once."""

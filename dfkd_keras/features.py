@@ -47,7 +47,7 @@ def tap_features(taps: Taps, model: keras.Model, names: Sequence[str], image_sha
 
 
 def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
-    """Returns the layer that gives a model's logits: the last dense one; in a segmenter, that or a convolution.
+    """Returns the layer that gives a model's logits: the last dense one to run; in a segmenter, that or a convolution.
 
     Raises:
         ValueError: if there is none.
@@ -56,19 +56,14 @@ def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> ker
     for layer in flat_layers(model):
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
             taps.tap(layer, lambda kept, inputs, outputs, layer=layer: run.append(layer))
-    outputs = _run_once(model, image_shape, taps)
-    return run[-1] if len(outputs.shape) == 4 and run else last_dense(model)
-
-
-def last_dense(model: keras.Model) -> keras.layers.Dense:
-    """Returns a model's last dense layer, which gives its logits; ValueError if there is none."""
-    dense = [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.Dense)]
-    if not dense:
+    segments = len(_run_once(model, image_shape, taps).shape) == 4
+    fit = [layer for layer in run if segments or isinstance(layer, keras.layers.Dense)]
+    if not fit:
         raise ValueError(
             f"model {model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the feature's layer, such "
             "as Teacher.features = ('some_layer',)."
         )
-    return dense[-1]
+    return fit[-1]
 
 
 def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tuple[int, int], keras.layers.Layer]:
@@ -76,7 +71,7 @@ def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tupl
 
     Preprocessed and padded images are no such maps, nor what a `Permute` makes of one, nor those of a single position.
     """
-    size = [length or 32 for length in image_shape]
+    size = probe_shape(image_shape)[1:]
     taps, seen = Taps(), []
     for layer in flat_layers(model):
         if not isinstance(layer, NO_STAGES):
@@ -87,11 +82,16 @@ def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tupl
     return {resolution: found[resolution] for resolution in sorted(found, reverse=True)}
 
 
+def probe_shape(image_shape: tuple[int | None, ...], count: int = 1) -> list[int]:
+    """Returns the shape of images to try a model with: 32 pixels where it takes any size."""
+    return [count, *(length or 32 for length in image_shape)]
+
+
 def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], taps: Taps) -> Any:
     """Shows a model a black image and what passes through it to taps, which are then taken off; returns its outputs."""
     try:
         with taps.recording():
-            return model(np.zeros([1, *(length or 32 for length in image_shape)], "float32"), training=False)
+            return model(np.zeros(probe_shape(image_shape), "float32"), training=False)
     finally:
         taps.release()
 

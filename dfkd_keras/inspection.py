@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.features import stages, stages_to_match
+from dfkd_keras.features import probe_shape, stages, stages_to_match
 from dfkd_keras.synthesis.targets import class_similarity
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
@@ -155,7 +155,7 @@ def _features(teacher: Teacher, problems: dict[str, str]) -> dict[str, tuple[int
     count = len(stages(teacher.model, teacher.image_shape))
     names = [*([] if "penultimate" in problems else [PENULTIMATE]), *(f"stage_{i + 1}" for i in range(count))]
     teacher.provide((), names)
-    seen = teacher(np.zeros([1, *(size or 32 for size in teacher.image_shape)], "float32"))
+    seen = teacher(np.zeros(probe_shape(teacher.image_shape), "float32"))
     return {name: tuple(seen.features[name].shape[1:]) for name in names}
 
 
@@ -168,7 +168,7 @@ def _input_range(teacher: Teacher) -> str | None:
             return _of_mean(np.mean(layer.mean))
     if not batch_norms(teacher.model):
         return None
-    unit = _smooth_images([16, *(size or 32 for size in teacher.image_shape)])
+    unit = _smooth_images(probe_shape(teacher.image_shape, 16))
     teacher.provide(("batch_statistics",))
     distances = {}
     for name, (scale, shift) in RANGES.items():

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dfkd_keras.features import common_stages, tap_features
+from dfkd_keras.features import common_stages, probe_shape, tap_features
 from dfkd_keras.taps import Taps
 from dfkd_keras.teacher import Teacher, TeacherOutputs
 
@@ -57,7 +57,7 @@ class FeatureMatching:
         return [[kept[name] for name in names] for kept, names in zip(features, self.names, strict=True)]
 
     def _check(self, teacher: Teacher, student: keras.Model) -> None:
-        images = np.zeros([1, *(size or 32 for size in teacher.image_shape)], "float32")
+        images = np.zeros(probe_shape(teacher.image_shape), "float32")
         with self.recording(teacher(images)) as features:
             student(teacher.to_inputs(images), training=False)
         for name, other, *maps in zip(*self.names, *features(), strict=True):

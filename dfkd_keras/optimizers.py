@@ -139,5 +139,5 @@ def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
         )
     if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
-    if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl)):
+    if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl, keras.optimizers.Nadam)):
         raise ValueError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")

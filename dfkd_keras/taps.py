@@ -57,5 +57,12 @@ class Taps:
 
 
 def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns all layers of a model, nested ones included, in the order of their creation."""
-    return list(model._flatten_layers(include_self=False))
+    """Returns all layers of a model, nested ones included, each before those in it, in the order of their creation.
+
+    Keras' own list has nested ones backwards.
+    """
+    found: dict[int, keras.layers.Layer] = {}
+    for layer in model._layers:
+        if id(layer) not in found:
+            found |= {id(each): each for each in (layer, *flat_layers(layer))}
+    return list(found.values())

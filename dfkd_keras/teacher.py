@@ -1,6 +1,7 @@
 """The frozen teacher: logits, named features and BatchNorm statistics in one forward pass."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.features import PENULTIMATE, tap_features
+from dfkd_keras.features import PENULTIMATE, logits_layer, probe_shape, tap_features
 from dfkd_keras.images import Normalisation, Space
 from dfkd_keras.serialization import Component
 from dfkd_keras.taps import Taps, flat_layers
@@ -91,6 +92,11 @@ class Teacher(Component):
     def segments(self) -> bool:
         """Whether it has logits for each pixel, rather than for the image as a whole."""
         return len(self.logits_shape) > 1
+
+    @functools.cached_property  # which Keras does not track: the layer is the model's
+    def logits_layer(self) -> keras.layers.Layer:
+        """The layer that gives its logits, see `features.logits_layer`; ValueError if there is none."""
+        return logits_layer(self.model, self.image_shape)
 
     def provide(self, needs: Collection[str], features: Collection[str] = ()) -> None:
         """Prepares the model for what the terms need, before the first pass.
@@ -175,8 +181,7 @@ def check_outputs(
     """
     if expected not in ("logits", "probabilities"):
         raise ValueError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
-    shape = [size or 32 for size in image_shape]
-    probe = np.random.default_rng(0).uniform(size=[4, *shape]).astype("float32")
+    probe = np.random.default_rng(0).uniform(size=probe_shape(image_shape, 4)).astype("float32")
     outputs = ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
     if not np.isfinite(outputs).all():
         raise ValueError(f"model {model.name!r} gives outputs that are not finite: train it again, or check its file.")

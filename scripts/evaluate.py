@@ -18,8 +18,9 @@ flags.DEFINE_string("student", None, "A .keras file, or the version folder of a 
 
 def evaluate() -> None:
     """Prints accuracy (of a segmenter also mean IoU) and agreement with the teacher on the task's real test images."""
-    task = configured_experiment().task
-    teacher, test = task.teacher(), task.test_split()
+    experiment = configured_experiment()
+    task, teacher = experiment.task, experiment.teacher()
+    test = task.test_split()
     inputs = teacher.to_inputs(test.unit_images, "unit")
     path = Path(FLAGS.student)
     if path.is_dir():

@@ -67,8 +67,9 @@ def served_student(path: Path | str, experiment: Experiment | None) -> ServedStu
     model, names = configured_model(path), FLAGS.class_names
     if experiment is None:
         return ServedStudent(model, class_names=names)
-    teacher, known = experiment.task.teacher(), experiment.task.data.class_names
-    return ServedStudent(model, teacher.normalisation, teacher.input_space, names or known)
+    teacher, data = experiment.teacher(), experiment.task.data
+    names = names or data.class_names
+    return ServedStudent(model, teacher.normalisation, teacher.input_space, names, data.image_shape)
 
 
 def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | None]:

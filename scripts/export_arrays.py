@@ -23,9 +23,8 @@ Teacher.path = {teacher!r}
 
 def export_arrays() -> None:
     """Writes teacher.keras, test.npz and arrays.gin."""
-    task, folder = configured_experiment().task, Path(FLAGS.out_dir)
-    teacher = task.teacher()
-    task.check(teacher)
+    experiment, folder = configured_experiment(), Path(FLAGS.out_dir)
+    task, teacher = experiment.task, experiment.teacher()
     data, network = folder / "test.npz", folder / "teacher.keras"
     write_arrays(task.data, data)
     with written_aside(network) as aside:

@@ -25,7 +25,7 @@ def inspection() -> Inspection:
         return inspect_teacher(saved_model(FLAGS.teacher))
     if not FLAGS.gin_file:
         raise ValueError("no teacher: give --teacher, or --gin_file for one that a configuration describes.")
-    teacher = configured_experiment().task.teacher()
+    teacher = configured_experiment().teacher()
     return inspect_teacher(teacher.model, teacher.image_shape)
 
 

@@ -383,3 +383,22 @@ def test_drawing_pictures_moves_nothing(make_distiller):
     before = values(distiller.variables)
     distiller.synthesize(np.zeros((4, 5), "float32"))
     assert equal(values(distiller.variables), before)
+
+
+def test_it_is_saved_before_it_is_compiled_too(make_distiller, tmp_path):
+    compiled = make_distiller()
+    parts = (compiled.teacher, compiled.student, compiled.synthesizer)
+    dk.DataFreeDistiller(*parts, schedule=dk.TwoStage(1, 1), batch_size=8).save(tmp_path / "d.keras")
+    loaded = keras.saving.load_model(tmp_path / "d.keras", compile=False)
+    assert equal(values(loaded.student.variables), values(compiled.student.variables))
+
+
+@pytest.mark.parametrize("name", ["epochs", "steps_per_epoch"])
+def test_no_epoch_or_step_is_not_all_of_them(make_distiller, name):
+    with pytest.raises(ValueError, match=f"fit.{name}=0 must be a whole number of at least 1"):
+        make_distiller().fit(**{name: 0})
+
+
+def test_a_generator_that_does_not_know_of_classes_has_no_targets(make_distiller):
+    with pytest.raises(ValueError, match=r"a term needs the classes that images are made for .*GeneratorSynthesizer"):
+        make_distiller(objective=dk.WeightedSum([dk.TargetCrossEntropy()]))

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import pytest
 
+from dfkd_keras import distribution
 from tests.commandline import ROOT, environment
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's")
@@ -175,3 +177,20 @@ REPLICAS = {"gather": GATHERED, "noise": DIFFERENT_NOISE, "scope": OUTSIDE, "dro
 @pytest.mark.parametrize("what", REPLICAS)
 def test_replicas(tmp_path, what):
     run(["-c", TWO_DEVICES + REPLICAS[what]], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "role", "number"),
+    [
+        ({"worker": ["a:1", "b:1"]}, "worker", 1),
+        ({"chief": ["c:1"], "worker": ["a:1", "b:1"]}, "chief", 0),
+        ({"chief": ["c:1"], "worker": ["a:1", "b:1"]}, "worker", 2),
+    ],
+)
+def test_every_machine_has_a_number_of_its_own(monkeypatch, cluster, role, number):
+    tf = pytest.importorskip("tensorflow")
+    task = {"type": role, "index": number and 1}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    strategy = SimpleNamespace(cluster_resolver=tf.distribute.cluster_resolver.TFConfigClusterResolver())
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    assert distribution.worker() == number

@@ -7,9 +7,9 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import losses, models
-from dfkd_keras.features import common_stages, last_dense, stages, tap_features
+from dfkd_keras.features import common_stages, logits_layer, stages, tap_features
 from dfkd_keras.matching import FeatureMatching
-from dfkd_keras.taps import Taps
+from dfkd_keras.taps import Taps, flat_layers
 
 SHAPE = (32, 32, 1)
 
@@ -87,7 +87,7 @@ def test_a_model_without_dense_layers_has_no_penultimate_feature():
     inputs = layers.Input(SHAPE)
     model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inputs)))
     with pytest.raises(ValueError, match="has no Dense layer"):
-        last_dense(model)
+        logits_layer(model, SHAPE)
 
 
 def test_common_stages_pair_equal_resolutions():
@@ -143,3 +143,33 @@ def test_the_penultimate_feature_of_a_segmenter_is_the_input_of_its_last_convolu
     assert recorded(models.small_deeplab(shape, width=4), ["penultimate"], shape) == {"penultimate": (2, 8, 8, 8)}
     by_pixel = keras.Sequential([layers.Input(shape), layers.Conv2D(7, 3, padding="same"), layers.Dense(4)])
     assert recorded(by_pixel, ["penultimate"], shape) == {"penultimate": (2, 32, 32, 7)}
+
+
+class HeadFirst(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head, self.hidden, self.flat = layers.Dense(3), layers.Dense(7), layers.Flatten()
+
+    def call(self, images, training=False):
+        return self.head(self.hidden(self.flat(images)))
+
+
+@pytest.mark.parametrize(
+    ("make", "length"),
+    [(lambda: keras.Sequential([layers.Input(SHAPE), models.lenet5()]), 84), (HeadFirst, 7)],
+    ids=["nested", "made head first"],
+)
+def test_the_logits_come_from_the_dense_layer_that_runs_last(make, length):
+    model = make()
+    assert recorded(model, ["penultimate"]) == {"penultimate": (2, length)}
+    layer = dk.Teacher(model, image_shape=SHAPE).logits_layer
+    assert layer.kernel.shape[0] == length
+
+
+def test_layers_are_told_in_the_order_of_their_creation_each_once():
+    norm = layers.BatchNormalization(name="shared")
+    inner = keras.Sequential([layers.Input((4,)), layers.Dense(5, name="a"), layers.Dense(4, name="b"), norm])
+    inputs = layers.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2, name="c")(norm(inner(inputs))))
+    names = [layer.name for layer in flat_layers(model) if not isinstance(layer, layers.InputLayer)]
+    assert names == [inner.name, "a", "b", "shared", "c"]

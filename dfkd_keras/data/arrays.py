@@ -1,5 +1,6 @@
 """Evaluation data in one file of arrays, for machines without TensorFlow."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def array_dataset(path: str) -> ImageDataset:
             arrays = dict(file)
         name, class_names = str(arrays["name"]), tuple(map(str, arrays["class_names"]))
         shape, masks = arrays["test_images"].shape[1:], arrays["test_labels"].ndim == 3
-    except (KeyError, OSError, ValueError) as error:
+    except (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"array file {path!r} is not one of scripts/export_arrays.py ({error}): write it again."
         ) from error
@@ -44,6 +45,12 @@ def array_dataset(path: str) -> ImageDataset:
     def load(split: SplitName) -> Split:
         if f"{split}_images" not in arrays:
             raise ValueError(f"array file {path!r} has no {split} images: give Teacher.path, or add them to the file.")
-        return Split(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+        images, labels = arrays[f"{split}_images"], arrays.get(f"{split}_labels", np.zeros(0))
+        if images.dtype != np.uint8 or images.ndim != 4 or labels.shape[:1] != images.shape[:1]:
+            raise ValueError(
+                f"array file {path!r} has {split} images {images.dtype} {images.shape} and labels {labels.shape}: give "
+                "uint8 images [N, height, width, channels] from 0 to 255 and N labels."
+            )
+        return Split(images, labels)
 
     return ImageDataset(name, shape, class_names, load, source=str(path), masks=masks)

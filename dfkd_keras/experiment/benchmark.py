@@ -29,14 +29,10 @@ class _Clock(keras.callbacks.Callback):
 
 
 class _OneKind(Schedule):
-    """A schedule whose every step makes the same updates."""
+    """A schedule whose every step makes the same updates; no plan, of which anything would be checked."""
 
     def __init__(self, kind: Updates):
-        self.kind, self.epochs = kind, 1
-
-    @property
-    def kinds(self) -> tuple[Updates, ...]:
-        return (self.kind,)
+        self.kind, self.kinds, self.epochs = kind, (), 1
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         return self.kind
@@ -61,20 +57,28 @@ def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
         steps: measured steps of each kind, after a warm-up.
 
     Returns:
-        Medians in seconds, the images both updates process in a second, and the seconds of the first step of each kind.
+        Medians in seconds (0 for a synthesizer that has nothing to train), the images both updates process in a second,
+        and the seconds of the first step of each kind.
     """
-    kinds = distiller.schedule.kinds
+    kinds, synthesis = distiller.schedule.kinds, [0.0]
     for kind in (kind for kind in kinds if kind.opens_round):
         step_seconds(distiller, kind, steps=0)
-    synthesis = step_seconds(distiller, Updates(1, 0), steps)
+    if distiller.synthesizer.trains:
+        synthesis = step_seconds(distiller, Updates(1, 0), steps)
     for kind in (kind for kind in kinds if kind.closes_round):  # without which the memory would be empty
         step_seconds(distiller, kind, steps=0)
-    student = step_seconds(distiller, Updates(0, 1), steps)
-    medians = [statistics.median(seconds[WARM_UP_STEPS:]) for seconds in (synthesis, student)]
+    # Updates that share a batch share the time of drawing it.
+    sharing = (Updates(0, kind.student, shared_latents=True) for kind in kinds if kind.shared_latents)
+    student = step_seconds(distiller, kind := next(sharing, Updates(0, 1)), steps)
+    of_synthesis, of_student = _median(synthesis), _median(student) / kind.student
     return {
         "batch_size": distiller.batch_size,
-        "seconds_per_synthesis_update": medians[0],
-        "seconds_per_student_update": medians[1],
-        "images_per_second": distiller.batch_size / sum(medians),
+        "seconds_per_synthesis_update": of_synthesis,
+        "seconds_per_student_update": of_student,
+        "images_per_second": distiller.batch_size / (of_synthesis + of_student),
         "first_step_seconds": synthesis[0] + student[0],
     }
+
+
+def _median(seconds: list[float]) -> float:
+    return statistics.median(seconds[WARM_UP_STEPS:] or seconds)

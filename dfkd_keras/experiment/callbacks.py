@@ -40,6 +40,7 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.distiller, self.history, self.started = distiller, history, 0.0
         self.seconds = self._next = seconds or dict.fromkeys(CLOCKS, 0.0)
+        self._steps = 0  # made of the epoch, which may be cut short
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clocks."""
@@ -51,7 +52,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Adds the step's time."""
-        seconds, kind = time.perf_counter() - self.started, self.distiller.updates
+        seconds, kind, self._steps = time.perf_counter() - self.started, self.distiller.updates, batch + 1
         self.seconds["seconds"] += seconds
         if not (kind.synthesis and kind.student):
             self.seconds["seconds_student" if kind.student else "seconds_synthesis"] += seconds
@@ -62,7 +63,8 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the row."""
-        active = of_active_sides(self.model, logs or {}, self.model.schedule.makes(epoch))
+        made = self.model.schedule.makes(epoch, self._steps)
+        active = of_active_sides(self.model, logs or {}, made)
         self.history.append({"epoch": epoch + 1, **self.seconds, **active})
 
 
@@ -80,7 +82,8 @@ class ImageGrids(keras.callbacks.Callback):
         """Draws, if it is time."""
         schedule, after = self.model.schedule, epoch + 1
         last = after == self.params["epochs"] or not schedule.makes(after).synthesis
-        if schedule.makes(epoch).synthesis and (after % self.every_epochs == 0 or last):
+        due = schedule.makes(epoch).synthesis and (after % self.every_epochs == 0 or last)
+        if due and not self.model.replay.empty:  # as a memory is when time is up in the first round
             with written_aside(self.run.images / f"epoch-{epoch + 1:06d}.png") as aside:
                 self._draw(aside)
 

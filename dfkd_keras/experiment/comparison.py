@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from dfkd_keras.metrics import METRICS
 
 COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
     "method",
+    "task",
     "seeds",
     "teacher_accuracy",
     "student_accuracy",
@@ -34,7 +36,7 @@ class Run(NamedTuple):
     """A finished run.
 
     Attributes:
-        results: what its `results.json` holds.
+        results: what its `results.json` holds, "method" being the name of its folder without the seed.
         curve: training seconds and accuracy, or mean IoU, at every evaluation.
     """
 
@@ -48,6 +50,7 @@ class Run(NamedTuple):
         if not run.results.exists():
             return None
         results, curve, seconds = json.loads(run.results.read_text()), [], 0.0
+        results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # files of one method may have several settings
         for row in read_history(run.metrics):
             seconds += row["seconds"]
             if (measured := f"val_{metric_of(results)}") in row:
@@ -73,7 +76,7 @@ def summarise(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
     """Averages the runs of each method over its seeds.
 
     Args:
-        runs: of one task.
+        runs: of one task, or of tasks so alike that their figures may stand in one table.
         reference: the method whose mean final accuracy the time `seconds_to_reference` is counted to; the first run's
             by default.
 
@@ -111,7 +114,8 @@ def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = 
 
 
 def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accuracy") -> str:
-    """Returns the rows of `summarise` as a Markdown table."""
+    """Returns the rows of `summarise` as a Markdown table, which tells the tasks where they differ."""
+    tasks = {row["task"] for row in rows}
     student = f"student_{metric}"
     titles = (
         "method",
@@ -126,7 +130,7 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
     for row in rows:
         spread = "" if row[f"{student}_std"] is None else f" ± {100 * row[f'{student}_std']:.2f}"
         cells = (
-            row["method"],
+            row["method"] + (f" on {row['task']}" if len(tasks) > 1 else ""),
             row["seeds"],
             f"{100 * row[student]:.2f}{spread} %",
             f"{100 * row[f'{student}_best']:.2f} %",
@@ -144,9 +148,10 @@ def _row(method: str, runs: Sequence[Run], goal: float) -> dict[str, Any]:
     finals = [run.results[student] for run in runs]
     reached = [run.seconds_to(goal) for run in runs]
     names = columns(metric_of(runs[0].results))
-    averaged = {name: _mean(runs, name) for name in names if name in runs[0].results and name != "method"}
+    averaged = {name: _mean(runs, name) for name in names if name in runs[0].results and name not in ("method", "task")}
     return {
         "method": method,
+        "task": runs[0].results["task"],
         "seeds": len(runs),
         **averaged,
         f"{student}_std": statistics.stdev(finals) if len(runs) > 1 else None,

@@ -42,7 +42,7 @@ def seen_by_teacher(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, n
     Returns:
         How many images, or pixels, are of each class `[K]`, and its confidence in each image `[N]`.
     """
-    batch_size, counts, confidences = images_at_a_time(images.shape), 0, []
+    batch_size, counts, confidences = images_at_a_time(images.shape), np.zeros(teacher.classes, int), [np.zeros(0)]
     for start in range(0, len(images), batch_size):
         batch = teacher.normalisation.convert(images[start : start + batch_size], "unit", "normalised")
         probabilities = ops.convert_to_numpy(ops.softmax(teacher(batch).logits))

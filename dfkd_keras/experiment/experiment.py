@@ -15,6 +15,7 @@ import numpy as np
 from dfkd_keras.checks import check_counts, check_seed
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.distribution import any_worker
 from dfkd_keras.experiment import results
 from dfkd_keras.experiment.diagnostics import diagnose
 from dfkd_keras.experiment.early_stopping import AgreementPlateau
@@ -26,6 +27,7 @@ from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import check_same_everywhere
 from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
+from dfkd_keras.export.versions import versions
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.teacher import Teacher
@@ -131,7 +133,8 @@ class Experiment:
         run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
         with Preemption() as preemption, run.locked():
             run.check(configuration, resume)
-            if resume and (finished := run.finished(max_minutes)):
+            finished = run.finished(max_minutes) if resume else None
+            if not any_worker(finished is None):
                 logger.info("%s is complete; --noresume starts over.", run.path)
                 return finished
             return self._run(run, resume, configuration, Limits(preemption, max_minutes))
@@ -162,9 +165,16 @@ class Experiment:
         if keras.backend.backend() != "tensorflow":
             logger.warning("no SavedModel: the export needs the TensorFlow backend; %s is there.", run.student)
             return
-        teacher = distiller.teacher
-        names = self.task.data.class_names
-        export_savedmodel(distiller.student, run.exports, teacher.normalisation, teacher.input_space, class_names=names)
+        teacher, data = distiller.teacher, self.task.data
+        export_savedmodel(
+            distiller.student,
+            run.exports,
+            teacher.normalisation,
+            teacher.input_space,
+            version=1 + max(versions(run.exports), default=0),  # a server looks for higher ones than it has
+            class_names=data.class_names,
+            image_shape=data.image_shape,
+        )
 
 
 @contextlib.contextmanager

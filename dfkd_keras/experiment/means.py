@@ -36,6 +36,8 @@ class RunningMeans(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads, if it is time."""
         kind, after, self.latest = self.distiller.updates, batch + 1, {}
+        if self.distiller.schedule.updates(self.epoch, batch) != kind:
+            return  # a step that a resumed training passes over
         changes = after == self.params["steps"] or self.distiller.schedule.updates(self.epoch, after) != kind
         # Several machines read together or not at all, because the means are those of all.
         if changes or any_worker(time.perf_counter() - self.read_at >= self.every_seconds):

@@ -59,9 +59,20 @@ def _remedy(cause: str) -> str:
 
 
 def _from_savedmodel(path: Path) -> keras.Model:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"SavedModel {str(path)!r} needs the TensorFlow backend, not {keras.backend.backend()!r}: give a .keras "
+            "file."
+        )
     import tensorflow as tf
 
-    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    signatures = tf.saved_model.load(str(path)).signatures
+    if "serving_default" not in signatures:
+        raise ValueError(
+            f"SavedModel {str(path)!r} has the signatures {sorted(signatures)}, but no 'serving_default': export it "
+            "again with model.export()."
+        )
+    signature = signatures["serving_default"]
     specs = list(signature.structured_input_signature[1].values())
     if len(specs) != 1 or not specs[0].dtype.is_floating:
         raise ValueError(

@@ -60,9 +60,11 @@ class Checkpoints(keras.callbacks.Callback):
         return distribution.any_worker(self.preemption.requested.is_set())
 
     def _save_and_leave(self, evaluation_due: bool) -> None:
+        model = self.model  # which, on JAX, brings its variables up to date for the notes
         notes = {**self.notes(), "evaluation_due": evaluation_due}
-        if all(np.isfinite(mean).all() for mean in notes["means"]):  # which may not have been read since
-            self.folder.save(self.model, self.steps, notes)
+        # The means may not have been read since, nor do they tell what the last update made of the weights.
+        if all(np.isfinite(mean).all() for mean in notes["means"]) and not_finite(model) is None:
+            self.folder.save(model, self.steps, notes)
         raise Preempted(f"stopped by SIGTERM after step {self.steps}: the same command goes on from there.")
 
 
@@ -90,14 +92,19 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Raises FloatingPointError if a weight is not finite."""
-        for variable in self.model.trainable_variables:
-            if not bool(ops.all(ops.isfinite(variable.value))):
-                self._stop(f"weight {variable.path} is not finite after the last step")
+        if path := not_finite(self.model):
+            self._stop(f"weight {path} is not finite after the last step")
 
     def _stop(self, what: str) -> None:
         raise FloatingPointError(
             f"{what} of epoch {self.epoch + 1}: lower the learning rate of that side; the last good checkpoint is kept."
         )
+
+
+def not_finite(model: keras.Model) -> str | None:
+    """Returns the path of the first weight of a model that has a value which is not finite; None if there is none."""
+    weights = model.trainable_variables
+    return next((weight.path for weight in weights if not bool(ops.all(ops.isfinite(weight.value)))), None)
 
 
 class StopAtTime(keras.callbacks.Callback):

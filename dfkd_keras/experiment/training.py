@@ -147,8 +147,10 @@ class Training:
                     callbacks=watchers,
                     verbose=0,
                 )
-        stopped_by = next((limit.name for limit in limits if limit.stopped), None)
-        return Trained(self.distiller, self.history, watchers[-1].steps, stopped_by, self.learning_rate_factor)
+        steps = watchers[-1].steps
+        cut_short = steps < schedule.epochs * schedule.steps_per_epoch  # not just when it had made all of them
+        stopped_by = next((limit.name for limit in limits if limit.stopped and cut_short), None)
+        return Trained(self.distiller, self.history, steps, stopped_by, self.learning_rate_factor)
 
     def _take_up(self, checkpoint: Checkpoint | None, initial_step: int) -> dict[str, float]:
         """Loads a checkpoint; returns the seconds of the epoch of which so many steps are made."""

@@ -1,5 +1,6 @@
 """Images from files, for calibration, parity and requests."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     try:
         content = np.load(path)
         images = content["images"] if path.suffix == ".npz" else content
-    except (KeyError, OSError, ValueError, EOFError) as error:
+    except (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"image file {str(path)!r} holds no array 'images' ({one_line(error)}): write it with "
             "np.savez('x.npz', images=images)."

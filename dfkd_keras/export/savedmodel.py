@@ -24,6 +24,7 @@ def export_savedmodel(
     input_space: Space = "unit",
     version: int = 1,
     class_names: Sequence[str] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
 ) -> Path:
     """Writes `folder/version` as a TensorFlow SavedModel that TF Serving can load; whole or not at all.
 
@@ -34,6 +35,7 @@ def export_savedmodel(
         input_space: as in `serving_model`.
         version: the version's number; a version that exists is replaced once the new one is complete.
         class_names: one per class, for the output `class_name`.
+        image_shape: as in `ServedStudent`.
 
     Returns:
         The version's folder.
@@ -43,7 +45,7 @@ def export_savedmodel(
         ValueError: if there are more or fewer names than classes.
     """
     target = Path(folder) / str(version)
-    served = ServedStudent(student, normalisation, input_space, class_names)
+    served = ServedStudent(student, normalisation, input_space, class_names, image_shape)
     with told_plainly(target), written_aside(target) as aside:
         write_savedmodel(served, aside)
     return target

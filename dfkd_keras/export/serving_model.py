@@ -16,6 +16,7 @@ def serving_model(
     normalisation: Normalisation | None = None,
     input_space: Space = "unit",
     dtype: Literal["uint8", "float32"] = "uint8",
+    image_shape: tuple[int, int, int] | None = None,
 ) -> keras.Model:
     """Wraps a student with its preprocessing.
 
@@ -25,12 +26,14 @@ def serving_model(
         input_space: what the student takes, "unit" or "normalised".
         dtype: of the images, always from 0 to 255: "uint8" (default), or "float32" for a converter that quantises
             them itself.
+        image_shape: height, width and channels of the images, for a student that does not know them; its own by
+            default.
 
     Returns:
         A model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; a segmenter's are
         `[B, H, W, K]`.
     """
-    images = layers.Input(student.input_shape[1:], dtype=dtype, name="images")
+    images = layers.Input(image_shape or student.input_shape[1:], dtype=dtype, name="images")
     unit = layers.Rescaling(1.0 / 255.0)(images)
     inputs = (normalisation or Normalisation()).convert(unit, "unit", input_space)
     logits = ops.cast(student(inputs, training=False), "float32")
@@ -46,15 +49,19 @@ class ServedStudent:
         normalisation: of the task, needed for a student of normalised images.
         input_space: what the student takes, "unit" (default) or "normalised".
         class_names: one per class; None where they are not known.
+        image_shape: height, width and channels of the images, for a student that takes any size, or a subclassed one,
+            which does not know its own.
 
     Raises:
-        ValueError: if there are more or fewer names than classes, or the backend is not TensorFlow.
+        ValueError: if there are more or fewer names than classes, the images' shape is not known, or the backend is not
+            TensorFlow.
     """
 
     model: keras.Model
     normalisation: Normalisation | None = None
     input_space: Space = "unit"
     class_names: Sequence[str] | None = None
+    image_shape: tuple[int, int, int] | None = None
 
     def __post_init__(self):
         if keras.backend.backend() != "tensorflow":
@@ -62,21 +69,23 @@ class ServedStudent:
                 f"an export needs the TensorFlow backend, not {keras.backend.backend()!r}: save the student as .keras "
                 "and export it with KERAS_BACKEND=tensorflow."
             )
-        classes = self.model.output_shape[-1]
+        shape = tuple(self.image_shape or getattr(self.model, "input_shape", (None,) * 4)[1:])
+        if None in shape:
+            raise ValueError(
+                f"student {self.model.name!r} does not tell the size of its images {shape}: give image_shape, such as "
+                "(32, 32, 3)."
+            )
+        object.__setattr__(self, "image_shape", shape)
+        classes = self.model.compute_output_shape((None, *shape))[-1]
         if self.class_names is not None and len(self.class_names) != classes:
             raise ValueError(
                 f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
                 "classes: give one name per class, in the order of its outputs."
             )
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        return tuple(self.model.input_shape[1:])
-
     def network(self, dtype: Literal["uint8", "float32"] = "uint8") -> keras.Model:
         """Returns the student with its preprocessing, see `serving_model`."""
-        return serving_model(self.model, self.normalisation, self.input_space, dtype)
+        return serving_model(self.model, self.normalisation, self.input_space, dtype, self.image_shape)
 
     def logits(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, ..., K]`."""

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from dfkd_keras.files import is_leftover
+from dfkd_keras.files import is_leftover, synchronise
 
 
 def publish_version(aside: Path, folder: Path) -> Path:
@@ -18,10 +18,12 @@ def publish_version(aside: Path, folder: Path) -> Path:
         The version's folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    synchronise(aside, *aside.rglob("*"))
     while True:
         target = folder / str(1 + max(versions(folder), default=0))
         try:
             os.rename(aside, target)
+            synchronise(folder)
             return target
         except OSError as error:  # somebody else took the number
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -40,8 +42,8 @@ def check_versions(folder: Path) -> None:
 
 
 def versions(folder: Path) -> list[int]:
-    """Returns the numbers of the versions in a folder, in order; an unfinished export has none."""
-    return sorted(int(path.name) for path in folder.iterdir() if is_version(path))
+    """Returns the numbers of the versions in a folder, in order; an unfinished export, or no folder, has none."""
+    return sorted(int(path.name) for path in folder.glob("*") if is_version(path))
 
 
 def is_version(path: Path) -> bool:

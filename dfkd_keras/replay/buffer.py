@@ -87,6 +87,11 @@ class ReplayBuffer(Component):
         """How many images it holds."""
         return int(ops.convert_to_numpy(self.size.value))
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no image to draw."""
+        return self.stored == 0
+
     def write(self, images: Any, labels: Any) -> None:
         """Adds a batch.
 

@@ -27,6 +27,7 @@ class FreshSamples(Configured):
     class_counts = None
     keeps_images = False
     grows = False
+    empty = False
 
     def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
         """There is nothing to make room for."""

@@ -68,7 +68,7 @@ class GeneratorSynthesizer(Synthesizer):
 
         def loss_fn():
             images = self.sample(draws.latents, around.teacher, training=True)
-            loss, values, batch = self._evaluate(images, around, latents=draws.latents, labels=draws.labels)
+            loss, values, batch = self._evaluate(images, around, latents=draws.latents)
             return loss, (values, batch)
 
         loss, (values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
@@ -83,6 +83,5 @@ class GeneratorSynthesizer(Synthesizer):
             its pixels, `[B, H, W]`.
         """
         self._count_round()
-        images = self.sample(draws.latents, teacher)
-        unit_images = teacher.normalisation.convert(images, "normalised", "unit")
-        return gather(unit_images), gather(seen_classes(images, teacher))
+        unit_images = teacher.normalisation.convert(self.sample(draws.latents, teacher), "normalised", "unit")
+        return gather(unit_images), gather(seen_classes(unit_images, teacher))

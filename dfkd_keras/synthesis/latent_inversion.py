@@ -64,7 +64,7 @@ class LatentInversion(GeneratorSynthesizer):
     @property
     def provides(self) -> frozenset[str]:
         """What terms may need of it."""
-        return frozenset({"latents", "second_view"} if self.second_view else {"latents"})
+        return frozenset({"labels", "latents", *(("second_view",) if self.second_view else ())})
 
     @property
     def optimizer(self) -> keras.optimizers.Optimizer:
@@ -155,8 +155,7 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.close_round(self.generator.trainable_variables)
         self._count_round()
         images = ops.copy(self.best.images.value)
-        normalised = teacher.normalisation.convert(share(images), "unit", "normalised")
-        return images, gather(seen_classes(normalised, teacher))
+        return images, gather(seen_classes(share(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
         """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`; `training` has no effect."""

@@ -60,7 +60,7 @@ class PixelInversion(Synthesizer):
     @property
     def provides(self) -> frozenset[str]:
         """What terms may need of it."""
-        return frozenset({"soft_labels"} if self.targets.gives_soft_labels else ())
+        return frozenset({"labels", *(("soft_labels",) if self.targets.gives_soft_labels else ())})
 
     @property
     def latent_dim(self) -> int:
@@ -140,9 +140,8 @@ class PixelInversion(Synthesizer):
             `[B]`, or in each of its pixels, `[B, H, W]`.
         """
         self._count_round()
-        convert = teacher.normalisation.convert
-        images = ops.clip(convert(self.best.images.value, self.output_space, "unit"), 0.0, 1.0)
-        return images, gather(seen_classes(convert(share(images), "unit", "normalised"), teacher))
+        images = teacher.normalisation.convert(self.best.images.value, self.output_space, "unit")
+        return ops.clip(images, 0.0, 1.0), gather(seen_classes(share(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """There is no generator.

@@ -29,6 +29,10 @@ class RealImages(Synthesizer):
         super().__init__(NoObjective(), "unit")
         self.data = data
 
+    def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:
+        """Returns height, width and channels of the images."""
+        return tuple(self.data.image_shape)
+
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Keeps the optimizer, which has nothing to do."""
         self.optimizer_state.take(optimizer, [])
@@ -39,12 +43,12 @@ class RealImages(Synthesizer):
         Raises:
             ValueError: if they are not of the shape that the teacher takes.
         """
-        super().prepare(teacher, batch_size)
         if not same_shape(self.data.image_shape, teacher.image_shape):
             raise ValueError(
                 f"RealImages.data={self.data.name!r} has images of shape {self.data.image_shape}, but the teacher "
                 f"{teacher.model.name!r} takes {teacher.image_shape}: choose the task's data."
             )
+        super().prepare(teacher, batch_size)
         self.images = ops.convert_to_tensor(self.data.load("train").images)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:

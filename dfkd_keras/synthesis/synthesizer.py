@@ -15,6 +15,7 @@ from dfkd_keras.serialization import Component, OptimizerState
 from dfkd_keras.teacher import Teacher
 
 OWN_NEEDS = {
+    "labels": "the classes that images are made for (LatentInversion, PixelInversion)",
     "latents": "the latents of a generator's images",
     "second_view": "a second view of each image (LatentInversion.second_view)",
     "soft_labels": "soft labels (PixelInversion.targets, such as DirichletTargets)",
@@ -178,6 +179,7 @@ def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: A
     return whole_batch(part)
 
 
-def seen_classes(images: Any, teacher: Teacher) -> Any:
-    """Returns the class the teacher sees in images `[B, H, W, C]` in normalised space, int32 `[B]` or `[B, H, W]`."""
+def seen_classes(unit_images: Any, teacher: Teacher) -> Any:
+    """Returns the class the teacher sees in images `[B, H, W, C]`, clipped to [0, 1]: int32 `[B]` or `[B, H, W]`."""
+    images = teacher.normalisation.convert(ops.clip(unit_images, 0.0, 1.0), "unit", "normalised")
     return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.features import last_dense
 from dfkd_keras.noise import Draws
 from dfkd_keras.serialization import Component
 from dfkd_keras.teacher import Teacher
@@ -96,7 +95,7 @@ def class_similarity(teacher: Teacher) -> Any:
     The cosine of the classes' weights in the last dense layer, then each row scaled to [0, 1] (Nayak et al., 2019).
     """
     try:
-        layer = last_dense(teacher.model)
+        layer = teacher.logits_layer
     except ValueError as error:
         raise ValueError(
             f"the class similarity needs the teacher's last dense layer, but {teacher.model.name!r} has none: use "

@@ -39,6 +39,21 @@ def test_a_split_that_is_not_there_is_told_with_the_remedy(path):
         array_dataset(path).load("train")
 
 
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (np.zeros((5, 4, 4, 3), "float32"), np.zeros(5, "int32")),
+        (np.zeros((5, 4, 4), "uint8"), np.zeros(5, "int32")),
+        (np.zeros((5, 4, 4, 3), "uint8"), np.zeros(4, "int32")),
+    ],
+)
+def test_images_that_are_no_pixels_or_lack_labels_are_refused(tmp_path, images, labels):
+    known = {"name": "own", "class_names": ["red", "blue"]}
+    np.savez(tmp_path / "own.npz", test_images=images, test_labels=labels, **known)
+    with pytest.raises(ValueError, match=r"has test images .*: give uint8 images \[N, height, width, channels\]"):
+        array_dataset(str(tmp_path / "own.npz")).load("test")
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist: check array_dataset\.path"):
         array_dataset(str(tmp_path / "nothing.npz"))
@@ -48,3 +63,7 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match=r"is not one of scripts/export_arrays\.py"):
         array_dataset(str(tmp_path / "broken.npz"))
+    np.savez(tmp_path / "whole.npz", name="own", x=np.arange(1000))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"is not one of scripts/export_arrays\.py"):
+        array_dataset(str(tmp_path / "cut.npz"))

@@ -12,6 +12,7 @@ def run(method, accuracies, seconds=10.0, **results):
     """A finished run that was evaluated every `seconds` seconds."""
     figures = {
         "method": method,
+        "task": "digits",
         "teacher_accuracy": 0.9,
         "student_accuracy": accuracies[-1],
         "student_accuracy_best": max(accuracies),
@@ -91,3 +92,16 @@ def test_segmenters_are_compared_by_mean_iou(tmp_path):
         assert next(csv.DictReader(file))["teacher_mean_iou"] == "0.6"
     with pytest.raises(ValueError, match="measured by accuracy and mean_iou cannot be compared"):
         summarise([*runs, RUNS[0]])
+
+
+def test_a_table_of_several_tasks_tells_which_is_whose(tmp_path):
+    table = write_comparison(tmp_path, [*RUNS, run("other", [0.3], task="mnist")])
+    assert "| slow on digits | 2 |" in table and "| other on mnist | 1 |" in table
+
+
+def test_settings_of_one_method_from_several_files_are_told_apart(tmp_path):
+    for name in ("dafl-seed0", "papers-dafl_mnist-seed10"):
+        (tmp_path / name / "logs").mkdir(parents=True)
+        (tmp_path / name / "results.json").write_text(json.dumps({"method": "dafl"}))
+    read = [Run.read(tmp_path / name).results["method"] for name in ("dafl-seed0", "papers-dafl_mnist-seed10")]
+    assert read == ["dafl", "papers-dafl_mnist"]

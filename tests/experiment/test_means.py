@@ -89,3 +89,14 @@ def test_a_preempted_run_keeps_no_state_after_a_loss_that_is_not_finite(distille
         with pytest.raises(Preempted):
             distiller.fit(steps_per_epoch=3, callbacks=[checkpoints], verbose=0)
         assert bool(folder.newest()) == saved
+
+
+def test_a_preempted_run_keeps_no_weight_that_is_not_finite(distiller, tmp_path):
+    preemption, folder = Preemption(), CheckpointFolder(tmp_path)
+    preemption.requested.set()
+    spoilt = distiller.student.trainable_variables[0]
+    spoil = AfterEveryStep(lambda logs: spoilt.assign(spoilt * np.nan))
+    with pytest.raises(Preempted):
+        checkpoints = Checkpoints(folder, 1, 0, preemption, lambda: {"means": [1.0]})
+        distiller.fit(steps_per_epoch=3, callbacks=[spoil, checkpoints], verbose=0)
+    assert folder.newest() is None

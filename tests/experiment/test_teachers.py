@@ -173,3 +173,10 @@ def test_workers_with_different_teachers_are_refused(monkeypatch):
     monkeypatch.setattr("dfkd_keras.experiment.teachers.least", lambda checksum: min(checksum, 5))
     with pytest.raises(ValueError, match=r"the workers have different teachers 'lenet5'.*give it as Teacher\.path"):
         check_same_everywhere(teacher)
+
+
+def test_a_savedmodel_without_the_default_signature_is_refused(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
+    with pytest.raises(ValueError, match=r"no 'serving_default': export it again"):
+        saved_model(tmp_path / "1")

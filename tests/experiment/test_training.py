@@ -161,3 +161,30 @@ def test_half_rates_survive_another_interruption(run, tmp_path, monkeypatch):
             run()
     assert run()["learning_rate_factor"] == 0.5
     assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
+
+
+def test_a_limit_that_is_reached_with_the_last_step_has_ended_nothing(run, tmp_path):
+    whole = run(max_minutes=1000.0)
+    (tmp_path / "run" / "results.json").unlink()  # killed before its end
+    again = run(max_minutes=1e-9)
+    assert again["stopped_by"] is None
+    assert again["student_updates"] == whole["student_updates"]
+
+
+def test_time_that_is_up_in_the_first_round_leaves_an_untrained_student(tmp_path, teachers):
+    configure(["ssdkd.gin", "smoke.gin"], [f'TeacherRecipe.cache_dir = "{teachers}"'])
+    try:
+        results = gin.get_configurable("Experiment")().run(tmp_path / "run", max_minutes=1e-9)
+    finally:
+        gin.clear_config()
+    assert (results["synthetic_images"], results["student_updates"], results["stopped_by"]) == (0, 0, "max_minutes")
+    (row,) = read_history(tmp_path / "run" / "logs" / "metrics.csv")
+    assert "student_loss" not in row and "synthesis_loss" not in row
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_one_worker_that_is_complete_goes_on_with_one_that_is_not(run, tmp_path, monkeypatch):
+    whole = run()
+    monkeypatch.setattr("dfkd_keras.experiment.experiment.any_worker", lambda holds: True)
+    assert run()["student_accuracy"] == whole["student_accuracy"]
+    assert sorted(path.name for path in (tmp_path / "run" / "export" / "student").iterdir()) == ["1", "2"]

@@ -166,3 +166,28 @@ def test_another_backend_is_told(student, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"needs the TensorFlow backend, not 'jax'.*KERAS_BACKEND=tensorflow"):
         export.ServedStudent(student.model)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.body = models.lenet5_half()
+
+    def call(self, images, training=False):
+        return self.body(images, training=training)
+
+
+def of_any_size():
+    inputs = keras.layers.Input((None, None, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(10)(pooled))
+
+
+@pytest.mark.parametrize("make", [Subclassed, of_any_size])
+def test_a_student_that_does_not_know_the_size_of_its_images_is_told(tmp_path, make, images):
+    student = make()
+    student(images[:1] / np.float32(255))
+    with pytest.raises(ValueError, match=r"does not tell the size of its images .*: give image_shape"):
+        export.ServedStudent(student)
+    served = export.ServedStudent(student, class_names=list("abcdefghij"), image_shape=(32, 32, 1))
+    assert export.export_student(served, "savedmodel", tmp_path, images).agreement == 1.0

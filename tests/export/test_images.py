@@ -26,3 +26,9 @@ def test_what_holds_no_such_images_is_told(tmp_path, images):
     np.save(tmp_path / "g.npy", images)
     with pytest.raises(ValueError, match=r"shape \(40, 32, 32, 1\): each must be \(28, 28, 1\)"):
         read_images(tmp_path / "g.npy", (28, 28, 1))
+    np.savez(tmp_path / "h.npz", images=images)
+    (tmp_path / "i.npz").write_bytes((tmp_path / "h.npz").read_bytes()[:2000])
+    (tmp_path / "j.npz").write_bytes((tmp_path / "g.npy").read_bytes())
+    for name in ("i", "j"):
+        with pytest.raises(ValueError, match=rf"{name}\.npz' holds no array 'images'"):
+            read_images(tmp_path / f"{name}.npz")

@@ -39,7 +39,8 @@ def undisturbed(tmp_path_factory):
     runs = {}
     for method in METHODS:
         folder, started = tmp_path_factory.mktemp(method.removesuffix(".gin")), time.monotonic()
-        script(*arguments(method), "--max_minutes=1e-9", cwd=folder, **DETERMINISTIC)  # trains the teacher
+        process = script(*arguments(method), "--max_minutes=1e-9", cwd=folder, **DETERMINISTIC)  # trains the teacher
+        assert process.returncode == 0, process.stderr
         shutil.rmtree(folder / "run")
         started = time.monotonic()
         process = script(*arguments(method), cwd=folder, **DETERMINISTIC)

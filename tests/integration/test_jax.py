@@ -31,6 +31,22 @@ sys.argv = ["train.py", "--gin_file=" + sys.argv[2], "--gin_file=smoke.gin", "--
 runpy.run_path(sys.path[0] + "/train.py", run_name="__main__")
 """
 )
+PREEMPTED = RUN.replace(
+    "import runpy",
+    """
+import os, runpy, signal
+from dfkd_keras.experiment.callbacks import Recorder
+
+finish_step = Recorder.on_train_batch_end
+
+def preempted(self, batch, logs=None):
+    finish_step(self, batch, logs)
+    if self.distiller.updates.student and batch == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+Recorder.on_train_batch_end = preempted
+""",
+)
 BOTH_SIDES = (
     BLOCKED
     + """
@@ -95,3 +111,12 @@ def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
 def test_each_stage_moves_its_own_side_on_jax(tmp_path):
     process = run(BOTH_SIDES, tmp_path)
     assert process.returncode == 0, process.stderr
+
+
+def test_a_signal_in_the_middle_of_an_epoch_saves_on_jax_too(tmp_path):
+    process = run(PREEMPTED, tmp_path, str(ROOT / "scripts"), "rdskd.gin")
+    assert process.returncode == 0, process.stderr
+    assert "stopped by SIGTERM after step 8" in process.stderr
+    resumed = run(RUN, tmp_path, str(ROOT / "scripts"), "rdskd.gin")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming after step 8" in resumed.stderr

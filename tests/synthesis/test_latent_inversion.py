@@ -260,6 +260,7 @@ def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
             lambda: Round(dk.Reptile(keras.optimizers.Adagrad())),
             "'adagrad', cannot start over in every round: use Adam",
         ),
+        (lambda: Round(dk.Reptile(keras.optimizers.Nadam())), "'nadam', cannot start over in every round: use Adam"),
         (
             lambda: Round(dk.FirstOrderMAML(keras.optimizers.LossScaleOptimizer(adam()))),
             "the synthesizer itself scales the loss under mixed_float16",
