@@ -20,7 +20,11 @@ FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")
 flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2.")
 flags.DEFINE_string("out_dir", "runs/comparison", "Folder of the runs, the table and the plot.")
-flags.DEFINE_string("reference", None, "The method whose final accuracy times are counted to; the first by default.")
+flags.DEFINE_string(
+    "reference",
+    None,
+    "The method whose final accuracy times are counted to, as its row is called; the first by default.",
+)
 flags.DEFINE_float("max_minutes", None, "Ends the training of every run after so many minutes of it.")
 
 

@@ -86,6 +86,18 @@ def test_every_configuration_trains_both_sides(files):
     assert [equal(values(part.variables), old) for part, old in zip(parts, before, strict=True)] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "files", [[name] for name in PAPERS] + [[method_for(task), task] for task in TASKS], ids="+".join
+)
+def test_rates_that_fall_by_steps_have_a_value_more_than_steps_in_a_smoke_run_too(files):
+    for smoke in ([], ["smoke.gin"]):
+        configure([*files, *smoke], [])
+        for side in ("teacher", "student", "synthesis"):
+            if f"{side}/PiecewiseConstantDecay.values" in gin.config_str():
+                gin.get_configurable(f"{side}/PiecewiseConstantDecay")()  # which counts them
+        gin.clear_config()
+
+
 @pytest.mark.parametrize("task", [marked(task, task) for task in TASKS])
 def test_every_recipe_trains_a_teacher(task, tmp_path):
     params = [f'TeacherRecipe.cache_dir = "{tmp_path}"', "TeacherRecipe.train_images = 32"]
