@@ -31,8 +31,10 @@ class _Clock(keras.callbacks.Callback):
 class _OneKind(Schedule):
     """A schedule whose every step makes the same updates; no plan, of which anything would be checked."""
 
+    kinds, epochs = (), 1
+
     def __init__(self, kind: Updates):
-        self.kind, self.kinds, self.epochs = kind, (), 1
+        self.kind = kind
 
     def updates(self, epoch: int, step: int = 0) -> Updates:
         return self.kind
