@@ -76,7 +76,7 @@ class ServedStudent:
                 "(32, 32, 3)."
             )
         object.__setattr__(self, "image_shape", shape)
-        classes = self.model.compute_output_shape((None, *shape))[-1]
+        classes = self.model.compute_output_spec(keras.KerasTensor((None, *shape))).shape[-1]
         if self.class_names is not None and len(self.class_names) != classes:
             raise ValueError(
                 f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
