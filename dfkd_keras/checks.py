@@ -1,5 +1,6 @@
 """Checks of plain values, told with the value and the remedy."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -8,6 +9,13 @@ def check_counts(owner: str, minimum: int = 1, **counts: int) -> None:
     for name, value in counts.items():
         if not isinstance(value, int) or value < minimum:
             raise ValueError(f"{owner}.{name}={value!r} must be a whole number of at least {minimum}.")
+
+
+def check_numbers(owner: str, **numbers: float) -> None:
+    """Raises ValueError unless every number is finite and at least 0."""
+    for name, value in numbers.items():
+        if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise ValueError(f"{owner}.{name}={value!r} must be a number of at least 0.")
 
 
 def check_seed(owner: str, seed: int) -> None:

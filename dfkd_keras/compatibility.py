@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import check_scope, shares
+from dfkd_keras.distribution import check_scope, share_count
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
@@ -56,9 +56,9 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
 
 def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
     """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
-    if batch_size % shares():
+    if batch_size % share_count():
         raise ValueError(
-            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {shares()} devices: make it a "
+            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {share_count()} devices: make it a "
             "multiple."
         )
     for role, part in parts.items():
@@ -110,7 +110,7 @@ def check_weights(student_loss: Any, replay: FreshSamples | ReplayBuffer, modula
     """Raises ValueError if images are weighted in a student's loss that has one value for all of them."""
     if getattr(student_loss, "per_sample", True):
         return
-    if replay.names or modulation:
+    if replay.has_priorities or modulation:
         owner = "DataFreeDistiller.modulation" if modulation else "PrioritySampling"
         raise ValueError(
             f"{owner} weights each image in the student's loss, but {type(student_loss.loss).__name__} gives one value "

@@ -56,7 +56,7 @@ if keras.config.backend() == "tensorflow":
         """Returns on how many devices a step runs at once."""
         return tf.distribute.get_strategy().num_replicas_in_sync
 
-    shares = replicas
+    share_count = replicas
 
     def replica() -> Any:
         """Returns the number of the replica that this is a step of."""
@@ -174,7 +174,7 @@ else:
         """Returns the number of the replica that this is a step of, likewise."""
         return 0
 
-    def shares() -> int:
+    def share_count() -> int:
         """Returns into how many equal parts every batch is to be cut."""
         parallel = keras.distribution.distribution()
         return parallel.device_mesh.shape[0] if parallel else 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops
 
+from dfkd_keras.checks import check_numbers
 from dfkd_keras.serialization import Configured
 
 
@@ -112,8 +113,7 @@ class AttentionTransfer(Configured):
     matches_features = True
 
     def __post_init__(self):
-        if not isinstance(self.weight, (int, float)) or not 0 <= self.weight < math.inf:
-            raise ValueError(f"AttentionTransfer.weight={self.weight!r} must be a number of at least 0.")
+        check_numbers("AttentionTransfer", weight=self.weight)
 
     def __call__(self, teacher_logits: Any, student_logits: Any, teacher_maps: list, student_maps: list) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]` and lists of feature maps `[B, H, W, C]`."""

@@ -32,7 +32,7 @@ def diagnose(distiller: DataFreeDistiller, images: int = 1024) -> Diagnostics:
     counts, confidences = seen_by_teacher(distiller.teacher, distiller.replay.show(images, distiller))
     if distiller.replay.keeps_images:
         counts = ops.convert_to_numpy(distiller.replay.class_counts.value)
-    size = effective_sample_size(distiller.replay) if distiller.replay.names else None
+    size = effective_sample_size(distiller.replay) if distiller.replay.has_priorities else None
     return Diagnostics(counts.tolist(), confidences, size)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dfkd_keras.data import Split
-from dfkd_keras.distribution import shares
+from dfkd_keras.distribution import share_count
 from dfkd_keras.metrics import IGNORED, images_at_a_time
 from dfkd_keras.teacher import Teacher
 
@@ -18,7 +18,7 @@ def validation(test: Split, teacher: Teacher) -> dict[str, Any]:
         teacher: tells what networks take.
     """
     inputs, labels = np.asarray(teacher.to_inputs(test.unit_images, "unit")), test.labels
-    missing, at_a_time = -len(labels) % shares(), images_at_a_time(inputs.shape)
+    missing, at_a_time = -len(labels) % share_count(), images_at_a_time(inputs.shape)
     data = inputs, labels
     if missing:  # the last image again, which does not count
         counts = np.arange(len(labels) + missing) < len(labels)
@@ -27,4 +27,4 @@ def validation(test: Split, teacher: Teacher) -> dict[str, Any]:
             data = inputs, np.where(counts[:, None, None], labels, IGNORED)
         else:
             data = inputs, labels, counts.astype("float32")
-    return {"validation_data": data, "validation_batch_size": at_a_time + -at_a_time % shares()}
+    return {"validation_data": data, "validation_batch_size": at_a_time + -at_a_time % share_count()}

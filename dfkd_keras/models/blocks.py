@@ -47,6 +47,11 @@ def batch_norm(x: Any, epsilon: float = 1e-5, **kwargs: Any) -> Any:
     return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, **kwargs)(x)
 
 
+def batch_norm_relu(x: Any) -> Any:
+    """Applies BatchNorm with PyTorch's momentum and epsilon, then ReLU."""
+    return layers.ReLU()(batch_norm(x))
+
+
 def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> Any:
     """Applies a bias-free convolution with He's fan-out initialisation, padded on all sides alike when it strides."""
     padding = "same"

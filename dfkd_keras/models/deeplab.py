@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalisation
-from dfkd_keras.models.blocks import batch_norm, image_input, residual_convolution
+from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, image_input, residual_convolution
 from dfkd_keras.taps import flat_layers
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -54,17 +54,17 @@ def small_deeplab(
     if image_shape[0] % 8 or image_shape[1] % 8:
         raise ValueError(f"small_deeplab.image_shape={image_shape}: height and width must be divisible by 8.")
     inputs, x = image_input(image_shape, normalisation)
-    x = _activated(residual_convolution(x, width, 3, stride=2))
+    x = batch_norm_relu(residual_convolution(x, width, 3, stride=2))
     maps = []
     for filters in (2 * width, 4 * width):
         for block in range(blocks):
             x = _residual_block(x, filters, stride=1 if block else 2)
         maps.append(x)
     fine, coarse = maps
-    mixed = _activated(residual_convolution(_pyramid(coarse, 2 * width, rates), 2 * width, 1))
+    mixed = batch_norm_relu(residual_convolution(_pyramid(coarse, 2 * width, rates), 2 * width, 1))
     mixed = layers.UpSampling2D(2, interpolation="bilinear")(mixed)
-    x = layers.Concatenate()([mixed, _activated(residual_convolution(fine, width, 1))])
-    x = _activated(residual_convolution(x, 2 * width, 3))
+    x = layers.Concatenate()([mixed, batch_norm_relu(residual_convolution(fine, width, 1))])
+    x = batch_norm_relu(residual_convolution(x, 2 * width, 3))
     logits = layers.Conv2D(classes, 1, dtype="float32", name="logits")(x)
     return keras.Model(inputs, layers.UpSampling2D(4, interpolation="bilinear", dtype="float32")(logits), name=name)
 
@@ -167,12 +167,8 @@ def _keras_cv_deeplab(
     return model
 
 
-def _activated(x: Any) -> Any:
-    return layers.ReLU()(batch_norm(x))
-
-
 def _residual_block(x: Any, filters: int, stride: int) -> Any:
-    y = _activated(residual_convolution(x, filters, 3, stride))
+    y = batch_norm_relu(residual_convolution(x, filters, 3, stride))
     y = batch_norm(residual_convolution(y, filters, 3))
     shortcut = x
     if stride > 1 or x.shape[-1] != filters:
@@ -182,9 +178,9 @@ def _residual_block(x: Any, filters: int, stride: int) -> Any:
 
 def _pyramid(x: Any, filters: int, rates: Sequence[int]) -> Any:
     """Views of a map side by side: each position, its surroundings at several distances, and the whole image."""
-    views = [_activated(residual_convolution(x, filters, 1))]
+    views = [batch_norm_relu(residual_convolution(x, filters, 1))]
     for rate in rates:
-        views.append(_activated(layers.Conv2D(filters, 3, padding="same", dilation_rate=rate, use_bias=False)(x)))
-    mean = _activated(residual_convolution(layers.GlobalAveragePooling2D(keepdims=True)(x), filters, 1))
+        views.append(batch_norm_relu(layers.Conv2D(filters, 3, padding="same", dilation_rate=rate, use_bias=False)(x)))
+    mean = batch_norm_relu(residual_convolution(layers.GlobalAveragePooling2D(keepdims=True)(x), filters, 1))
     views.append(layers.UpSampling2D(x.shape[1:3], interpolation="nearest")(mean))
     return layers.Concatenate()(views)

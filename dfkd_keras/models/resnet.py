@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from dfkd_keras.images import Normalisation
-from dfkd_keras.models.blocks import batch_norm, dense, image_input, residual_convolution
+from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, dense, image_input, residual_convolution
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -66,7 +66,7 @@ def cifar_resnet(
 
 def _residual_network(image_shape, classes, normalisation, blocks, widths, shortcut, name) -> keras.Model:
     inputs, x = image_input(image_shape, normalisation)
-    x = layers.ReLU()(batch_norm(residual_convolution(x, widths[0], 3)))
+    x = batch_norm_relu(residual_convolution(x, widths[0], 3))
     for stage, (count, filters) in enumerate(zip(blocks, widths, strict=True)):
         for block in range(count):
             x = _basic_block(x, filters, 2 if stage and not block else 1, shortcut)
@@ -76,7 +76,7 @@ def _residual_network(image_shape, classes, normalisation, blocks, widths, short
 
 def _basic_block(x, filters, stride, shortcut):
     kept = x if stride == 1 and x.shape[-1] == filters else shortcut(x, filters, stride)
-    x = layers.ReLU()(batch_norm(residual_convolution(x, filters, 3, stride)))
+    x = batch_norm_relu(residual_convolution(x, filters, 3, stride))
     x = batch_norm(residual_convolution(x, filters, 3))
     return layers.ReLU()(layers.Add()([x, kept]))
 

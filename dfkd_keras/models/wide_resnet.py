@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalisation
-from dfkd_keras.models.blocks import batch_norm, dense, image_input, residual_convolution
+from dfkd_keras.models.blocks import batch_norm_relu, dense, image_input, residual_convolution
 
 
 def wide_resnet(
@@ -38,19 +38,15 @@ def wide_resnet(
         for block in range(blocks := (depth - 4) // 6):
             name = f"group_{stage + 1}" if block == blocks - 1 else None
             x = _block(x, filters, 2 if stage and not block else 1, name)
-    x = layers.GlobalAveragePooling2D()(_activate(x))
+    x = layers.GlobalAveragePooling2D()(batch_norm_relu(x))
     return keras.Model(inputs, dense(x, classes, bias_initializer="zeros", name="logits"), name=f"wrn{depth}_{width}")
 
 
-def _activate(x):
-    return layers.ReLU()(batch_norm(x))
-
-
 def _block(x, filters, stride, name):
-    activated = _activate(x)
+    activated = batch_norm_relu(x)
     if x.shape[-1] == filters and stride == 1:
         kept = x
     else:  # where the shape changes, the shortcut too starts from the activated input
         kept = residual_convolution(activated, filters, 1, stride)
-    x = _activate(residual_convolution(activated, filters, 3, stride))
+    x = batch_norm_relu(residual_convolution(activated, filters, 3, stride))
     return layers.Add(name=name)([residual_convolution(x, filters, 3), kept])

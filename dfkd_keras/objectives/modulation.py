@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from keras import ops
 
+from dfkd_keras.checks import check_numbers
 from dfkd_keras.losses import per_sample
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
@@ -43,9 +44,7 @@ class Modulation(Configured):
     normalise: bool = True
 
     def __post_init__(self):
-        for name, value in {"gamma": self.gamma, "floor": self.floor}.items():
-            if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-                raise ValueError(f"Modulation.{name}={value!r} must be a number of at least 0.")
+        check_numbers("Modulation", gamma=self.gamma, floor=self.floor)
         if self.category not in ("target", "predicted"):
             raise ValueError(f"Modulation.category={self.category!r} must be 'target' or 'predicted'.")
 

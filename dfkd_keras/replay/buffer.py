@@ -46,7 +46,8 @@ class ReplayBuffer(Component):
         self.capacity_images = capacity_images
         self.sampling, self.eviction = sampling or UniformSampling(), eviction or FirstInFirstOut()
         self.names, self.grows = self.sampling.names, capacity_images is None
-        if isinstance(self.eviction, LowestPriorityFirst) and not self.names:
+        self.has_priorities = bool(self.names)
+        if isinstance(self.eviction, LowestPriorityFirst) and not self.has_priorities:
             raise ValueError(
                 "LowestPriorityFirst needs priorities, which UniformSampling does not keep: use PrioritySampling, or "
                 "another ReplayBuffer.eviction."
@@ -144,7 +145,7 @@ class ReplayBuffer(Component):
         Raises:
             ValueError: if a priority is negative or NaN, where that can be seen (outside compiled steps).
         """
-        if not self.names:
+        if not self.has_priorities:
             return {}
         priorities = self.sampling.priorities(teacher_logits, student_logits, batch.importance)
         if (values := concrete(priorities)) is not None and not (values >= 0).all():

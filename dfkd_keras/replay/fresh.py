@@ -28,6 +28,7 @@ class FreshSamples(Configured):
     keeps_images = False
     grows = False
     empty = False
+    has_priorities = False
 
     def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
         """There is nothing to make room for."""

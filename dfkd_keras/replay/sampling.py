@@ -6,6 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from dfkd_keras.checks import check_numbers
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.serialization import Configured
 
@@ -68,12 +69,9 @@ class PrioritySampling(Configured):
     names = ("priority",)
 
     def __post_init__(self):
-        constants = {"alpha": self.alpha, "epsilon": self.epsilon}
+        check_numbers("PrioritySampling", alpha=self.alpha, epsilon=self.epsilon)
         if not isinstance(self.beta, keras.optimizers.schedules.LearningRateSchedule):
-            constants["beta"] = self.beta
-        for name, value in constants.items():
-            if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-                raise ValueError(f"PrioritySampling.{name}={value!r} must be a number of at least 0.")
+            check_numbers("PrioritySampling", beta=self.beta)
         if self.normalise not in ("max", "mean", "none"):
             raise ValueError(f"PrioritySampling.normalise={self.normalise!r} must be 'max', 'mean' or 'none'.")
 
