@@ -4,8 +4,12 @@ import contextlib
 import os
 import shutil
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+# What reading arrays raises if a file is damaged, or holds others.
+NO_SUCH_ARRAYS = (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,11 @@
 """Evaluation data in one file of arrays, for machines without TensorFlow."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName
-from dfkd_keras.files import written_aside
+from dfkd_keras.files import NO_SUCH_ARRAYS, written_aside
 
 
 def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
@@ -37,7 +36,7 @@ def array_dataset(path: str) -> ImageDataset:
             arrays = dict(file)
         name, class_names = str(arrays["name"]), tuple(map(str, arrays["class_names"]))
         shape, masks = arrays["test_images"].shape[1:], arrays["test_labels"].ndim == 3
-    except (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except NO_SUCH_ARRAYS as error:
         raise ValueError(
             f"array file {path!r} is not one of scripts/export_arrays.py ({error}): write it again."
         ) from error

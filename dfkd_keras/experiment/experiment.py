@@ -27,7 +27,7 @@ from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teachers import check_same_everywhere
 from dfkd_keras.experiment.training import Limits, train
 from dfkd_keras.export import export_savedmodel
-from dfkd_keras.export.versions import versions
+from dfkd_keras.export.versions import next_version
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
 from dfkd_keras.teacher import Teacher
@@ -171,7 +171,7 @@ class Experiment:
             run.exports,
             teacher.normalisation,
             teacher.input_space,
-            version=1 + max(versions(run.exports), default=0),  # a server looks for higher ones than it has
+            version=next_version(run.exports),
             class_names=data.class_names,
             image_shape=data.image_shape,
         )

@@ -1,12 +1,12 @@
 """Images from files, for calibration, parity and requests."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dfkd_keras.checks import same_shape
+from dfkd_keras.files import NO_SUCH_ARRAYS
 
 
 def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int | None] | None = None) -> np.ndarray:
@@ -29,7 +29,7 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     try:
         content = np.load(path)
         images = content["images"] if path.suffix == ".npz" else content
-    except (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except NO_SUCH_ARRAYS as error:
         raise ValueError(
             f"image file {str(path)!r} holds no array 'images' ({one_line(error)}): write it with "
             "np.savez('x.npz', images=images)."

@@ -20,7 +20,7 @@ def publish_version(aside: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     synchronise(aside, *aside.rglob("*"))
     while True:
-        target = folder / str(1 + max(versions(folder), default=0))
+        target = folder / str(next_version(folder))
         try:
             os.rename(aside, target)
             synchronise(folder)
@@ -39,6 +39,11 @@ def check_versions(folder: Path) -> None:
         raise ValueError(
             f"{str(folder)!r} is to hold numbered versions only, but there is {strangers[0]!r}: choose another folder."
         )
+
+
+def next_version(folder: Path) -> int:
+    """Returns the number after the largest in a folder, since a server looks for higher ones than it has."""
+    return 1 + max(versions(folder), default=0)
 
 
 def versions(folder: Path) -> list[int]:
