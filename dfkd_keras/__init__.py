@@ -21,7 +21,8 @@ from dfkd_keras.objectives import (
     WeightedSum,
 )
 from dfkd_keras.replay import FreshSamples, PrioritySampling, ReplayBuffer, UniformSampling
-from dfkd_keras.schedule import Alternating, Rounds, TwoStage
+from dfkd_keras.rounds import Rounds
+from dfkd_keras.schedule import Alternating, TwoStage
 from dfkd_keras.synthesis import FirstOrderMAML, GeneratorSynthesizer, LatentInversion, Reptile
 from dfkd_keras.teacher import Teacher
 

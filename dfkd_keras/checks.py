@@ -1,4 +1,4 @@
-"""Checks of plain values, told with the value and the remedy."""
+"""Checks of plain values, told with the value and the remedy, in one line."""
 
 import math
 from collections.abc import Sequence
@@ -29,3 +29,8 @@ def same_shape(first: Sequence[int | None], second: Sequence[int | None]) -> boo
     return len(first) == len(second) and all(
         None in pair or pair[0] == pair[1] for pair in zip(first, second, strict=True)
     )
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -29,7 +29,13 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    *positions, classes = outputs = check_outputs(student, teacher.image_shape)
+    if teacher.segments and None in teacher.image_shape and None not in shape:
+        raise ValueError(
+            f"teacher {teacher.model.name!r} segments images of any size, and student {student.name!r} those of "
+            f"{shape}: say Teacher.image_shape = {shape}."
+        )
+    known = [own or other for own, other in zip(teacher.image_shape, shape, strict=True)]
+    *positions, classes = outputs = check_outputs(student, known)
     if classes != teacher.classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
@@ -118,8 +124,13 @@ def check_weights(student_loss: Any, replay: FreshSamples | ReplayBuffer, modula
         )
 
 
-def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int) -> None:
+def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int, initial_step: int) -> None:
     """Raises ValueError if a distiller cannot be trained as its schedule, and the arguments of `fit`, say."""
+    if not 0 <= initial_step <= steps_per_epoch:
+        raise ValueError(
+            f"fit(initial_step={initial_step}) must be from 0 to the {steps_per_epoch} steps of an epoch; whole "
+            "epochs are initial_epoch's."
+        )
     schedule, execution = distiller.schedule, distiller.steps_per_execution
     if execution > 1 and any(kind.opens_round for kind in schedule.kinds):
         raise ValueError(
@@ -144,7 +155,8 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
     synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
     if synthesis_updates:
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
-    if initial_epoch and distiller.replay.keeps_images and not distiller.replay.stored:
+    if (initial_epoch or initial_step) and distiller.replay.keeps_images and not distiller.replay.stored:
         raise ValueError(
-            f"fit(initial_epoch={initial_epoch}) with an empty memory: load the weights of the first epochs before."
+            f"fit(initial_epoch={initial_epoch}, initial_step={initial_step}) with an empty memory: load the weights "
+            "of what came before."
         )

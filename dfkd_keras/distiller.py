@@ -173,11 +173,12 @@ class DataFreeDistiller(Configured, keras.Model):
         epochs = self.schedule.epochs if epochs is None else epochs
         steps_per_epoch = self.schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
         check_counts("fit", epochs=epochs, steps_per_epoch=steps_per_epoch)
-        check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0))
+        check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
         # A training in parts follows the same plan as one in one go.
-        planned = self.schedule.in_all(max(epochs, self.schedule.epochs), steps_per_epoch)
+        length = max(epochs, self.schedule.epochs)
+        planned = self.schedule.in_all(length, steps_per_epoch)
         new_lengths = (
-            self.synthesizer.span(planned.synthesis, self.schedule.rounds),
+            self.synthesizer.span(planned.synthesis, self.schedule.rounds_in(length)),
             span(self.optimizer, planned.student),
         )
         if any(new_lengths):

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.features import probe_shape, stages, stages_to_match
-from dfkd_keras.synthesis.targets import class_similarity
+from dfkd_keras.synthesis.targets import DirichletTargets
 from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
 
@@ -147,8 +147,14 @@ CHECKS = {
     "penultimate": lambda teacher: _problem(lambda: teacher.provide((), (PENULTIMATE,))),
     "stages": lambda teacher: _problem(lambda: stages_to_match(teacher.model, teacher.image_shape)),
     "batch_norm": lambda teacher: _problem(lambda: teacher.provide(("batch_statistics",))),
-    "class_similarity": lambda teacher: _problem(lambda: class_similarity(teacher)),
+    "class_similarity": lambda teacher: _problem(lambda: _check_class_similarity(teacher)),
 }
+
+
+def _check_class_similarity(teacher: Teacher) -> None:
+    if teacher.segments:
+        raise ValueError(f"model {teacher.model.name!r} sees a class in each pixel, not one in the image")
+    DirichletTargets().prepare(teacher)
 
 
 def _features(teacher: Teacher, problems: dict[str, str]) -> dict[str, tuple[int, ...]]:

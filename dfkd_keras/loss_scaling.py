@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from dfkd_keras.serialization import Component
+from dfkd_keras.serialization import INTEGER, Component
 
 FIRST_EXPONENT = 15  # of the scale 2^15, which Keras starts from too
 GROWTH_UPDATES = 2000
@@ -27,7 +27,7 @@ class LossScaling(Component):
         self.drop_variables()
         self.on = on
         if on:
-            self.doublings, self.finite_updates = (self.state(name, (), "int32") for name in ("doublings", "updates"))
+            self.doublings, self.finite_updates = (self.state(name, (), INTEGER) for name in ("doublings", "updates"))
 
     def scale(self, loss: Any) -> Any:
         """Returns what to differentiate in place of the loss."""
@@ -41,7 +41,7 @@ class LossScaling(Component):
         factor, updates = self._factor(), ops.where(finite, self.finite_updates.value + 1, 0)
         grows = updates == GROWTH_UPDATES
         self.finite_updates.assign(ops.where(grows, 0, updates))
-        self.doublings.assign(self.doublings.value + ops.where(finite, ops.cast(grows, "int32"), -1))
+        self.doublings.assign(self.doublings.value + ops.where(finite, ops.cast(grows, INTEGER), -1))
         return [ops.where(finite, gradient / factor, 0.0) for gradient in gradients]
 
     def _factor(self) -> Any:

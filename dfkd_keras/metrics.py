@@ -36,8 +36,17 @@ def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int | 
     return np.concatenate(classes)
 
 
-def agreement(classes: np.ndarray, others: np.ndarray) -> float:
-    """Returns the fraction of equal entries: of predictions and labels, the accuracy."""
+def agreement(classes: np.ndarray, others: np.ndarray, labels: np.ndarray | None = None) -> float:
+    """Returns the fraction of equal entries: of predictions and labels, the accuracy.
+
+    Args:
+        classes: `[N]`, or `[N, H, W]` of a segmenter.
+        others: likewise.
+        labels: masks `[N, H, W]` whose pixels labelled `IGNORED` are left out; labels `[N]` leave nothing out.
+    """
+    if labels is not None and labels.ndim > 1:
+        known = labels != IGNORED
+        classes, others = classes[known], others[known]
     return float(np.mean(classes == others))
 
 

@@ -9,6 +9,8 @@ from keras import ops
 from dfkd_keras.distribution import take_whole_gradients
 
 PACKAGE = "dfkd_keras"
+# What is counted. Variables of TensorFlow's int32 do not lie on a GPU, and a step compiled by XLA does not reach them.
+INTEGER = keras.backend.standardize_dtype("int")
 
 
 class Configured:

@@ -13,6 +13,7 @@ import gin
 import keras
 from absl import app, flags, logging
 
+from dfkd_keras import checks
 from dfkd_keras.experiment import Experiment, Preempted, configure
 
 sys.path.append(os.getcwd())  # gin files may import modules of the working folder
@@ -47,7 +48,7 @@ def configured_model(path: Path | str) -> keras.Model:
 
 def one_line(error: Exception) -> str:
     """Returns an error's message without what gin adds on where it was raised."""
-    return re.sub(r"\s*In call to configurable .*", "", " ".join(str(error).split()))
+    return re.sub(r"\s*In call to configurable .*", "", checks.one_line(error))
 
 
 def show_progress() -> None:

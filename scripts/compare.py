@@ -5,6 +5,7 @@ python scripts/compare.py --gin_file=ssdkd.gin --gin_file=fast_meta.gin --task=t
 Every run is a process of its own; what is complete is not run again, what was interrupted goes on.
 """
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -34,31 +35,35 @@ def compare() -> None:
         raise ValueError("nothing to compare: give --gin_file for every method, such as --gin_file=ssdkd.gin.")
     if FLAGS.seed is not None:
         raise ValueError("--seed is for one run: give --seeds=0,1 here.")
-    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(FLAGS.seeds)) < len(FLAGS.seeds):
+    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(map(int, FLAGS.seeds))) < len(FLAGS.seeds):
         raise ValueError(f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers such as 0,1,2.")
-    folder, finished, failed = Path(FLAGS.out_dir), [], []
+    rows = [row_name(method) for method in FLAGS.gin_file]
+    if twice := {row for row in rows if rows.count(row) > 1}:
+        raise ValueError(f"--gin_file: two of them make the row {twice.pop()!r}: give each once, rename one of two.")
+    if FLAGS.reference not in (None, *rows):
+        raise ValueError(f"--reference={FLAGS.reference} is no row of this comparison: use one of {', '.join(rows)}.")
+    folder, finished, failed, table = Path(FLAGS.out_dir), [], [], ""
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(method, seed) for seed in FLAGS.seeds for method in FLAGS.gin_file]
-    for method, seed in jobs:
-        path = run_path(folder, method, seed)
+    for seed, method in itertools.product(map(int, FLAGS.seeds), FLAGS.gin_file):
+        path = folder / f"{row_name(method)}-seed{seed}"
         print(f"{path.name} ...", flush=True)
         if train(method, seed, path):
             finished.append(Run.read(path))
         else:
             failed.append(path.name)
-        write_comparison(folder, finished)
-    print(write_comparison(folder, finished, FLAGS.reference), end="")
-    print(f"see {folder}/comparison.md, .csv and .png")
+        known = any(run.results["method"] == FLAGS.reference for run in finished)
+        table = write_comparison(folder, finished, FLAGS.reference if known else None)
+    print(f"{table}see {folder}/comparison.md, .csv and .png")
     if failed:
         raise ValueError(f"these runs failed, see their logs in {folder}: {', '.join(failed)}.")
 
 
-def run_path(folder: Path, method: str, seed: str) -> Path:
-    """Returns the folder of one run."""
-    return folder / f"{method.removesuffix('.gin').strip('./').replace('/', '-')}-seed{seed}"
+def row_name(method: str) -> str:
+    """Returns what a gin file's row is called, and its folders up to the seed."""
+    return method.removesuffix(".gin").strip("./").replace("/", "-")
 
 
-def train(method: str, seed: str, path: Path) -> bool:
+def train(method: str, seed: int, path: Path) -> bool:
     """Makes one run in a process of its own, its output in a log beside the run; returns whether it succeeded."""
     files = [f"--gin_file={name}" for name in (method, *FLAGS.task)]
     params = [f"--gin_param={binding}" for binding in FLAGS.gin_param]

@@ -32,7 +32,7 @@ def evaluate() -> None:
         "task": task.name,
         "test_images": len(test.labels),
         **metrics.scores(student, test.labels, teacher.classes),
-        "agreement": metrics.agreement(student, metrics.predicted_classes(teacher.model, inputs)),
+        "agreement": metrics.agreement(student, metrics.predicted_classes(teacher.model, inputs), test.labels),
     }
     print(json.dumps(results))
 

@@ -5,9 +5,9 @@ python scripts/inspect_teacher.py --gin_file=mine.gin
 """
 
 from absl import flags
-from commandline import configured_experiment, main
+from commandline import configured_experiment, configured_model, main
 
-from dfkd_keras.experiment.saved_models import saved_model
+from dfkd_keras.experiment import configure
 from dfkd_keras.inspection import Inspection, inspect_teacher
 
 FLAGS = flags.FLAGS
@@ -22,7 +22,8 @@ def inspect() -> None:
 def inspection() -> Inspection:
     """Returns what there is to tell of the teacher that the flags name."""
     if FLAGS.teacher:
-        return inspect_teacher(saved_model(FLAGS.teacher))
+        configure(FLAGS.gin_file, FLAGS.gin_param)
+        return inspect_teacher(configured_model(FLAGS.teacher))
     if not FLAGS.gin_file:
         raise ValueError("no teacher: give --teacher, or --gin_file for one that a configuration describes.")
     teacher = configured_experiment().teacher()

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-from commandline import configured_experiment, main
+from commandline import configured_experiment, configured_model, main
 
 from dfkd_keras import metrics
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.pictures import save_class_grid
-from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.files import written_aside
-from dfkd_keras.schedule import RoundsFirst
+from dfkd_keras.rounds import RoundsFirst
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("images", 256, "How many images, which are optimised together.")
@@ -42,12 +41,14 @@ def invert() -> None:
 
 def inverted(experiment: Experiment) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Returns uint8 images, the classes they are meant to be of, and the share of them that each model agrees on."""
-    judges = {path: saved_model(path) for path in FLAGS.judge}
+    judges = {path: configured_model(path) for path in FLAGS.judge}
     distiller = experiment.build()
     if not isinstance(distiller.schedule, RoundsFirst):
         raise ValueError(
             f"{experiment.method} does not make all its images first: use a method like deepinversion.gin."
         )
+    if distiller.teacher.segments:
+        raise ValueError(f"the teacher of {experiment.task.name} sees a class in each pixel: name a classifier's task.")
     distiller.fit(epochs=1, verbose=0)
     images, targets = (np.asarray(part.value) for part in (distiller.replay.images, distiller.synthesizer.labels))
     inputs = np.asarray(distiller.teacher.to_inputs(images / np.float32(255.0), "unit"))

@@ -4,6 +4,7 @@ from absl import flags
 from commandline import configured_experiment, main
 
 from dfkd_keras import distribution
+from dfkd_keras.experiment.preemption import Preemption
 from dfkd_keras.experiment.report import headline
 
 FLAGS = flags.FLAGS
@@ -17,7 +18,8 @@ def train() -> None:
     """Runs the experiment and prints where its results are."""
     scope, experiment = distribution.scope(FLAGS.strategy), configured_experiment()
     if FLAGS.strategy != "none":
-        experiment.teacher()  # is trained on one device, if need be, before there are several
+        with Preemption():
+            experiment.teacher()  # is trained on one device, if need be, before there are several
     with scope:
         run_dir = FLAGS.run_dir or f"runs/{experiment.name}"
         if worker := distribution.worker():

@@ -16,7 +16,11 @@ import numpy as np
 from dfkd_keras.experiment import configure
 from dfkd_keras.synthesis.targets import Targets, class_similarity
 
-SMALL = ["TeacherRecipe.trained = False", "batch_size = 8", "LatentInversion.learning = @ContinuedLearning()"]
+SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]
+REPLACED = {
+    "zskd.gin": ["PixelInversion.targets = @SimilarClasses()"],
+    "cmi.gin": ["LatentInversion.learning = @ContinuedLearning()"],
+}
 
 
 class SimilarClasses(Targets):
@@ -44,8 +48,7 @@ class FirstLosses(keras.callbacks.Callback):
 
 def first_losses(method, folder):
     gin.clear_config()
-    soft = ["PixelInversion.targets = @SimilarClasses()"] if method == "zskd.gin" else []
-    configure([method, "smoke.gin"], [*SMALL, *soft])
+    configure([method, "smoke.gin"], [*SMALL, *REPLACED.get(method, [])])
     distiller, file, losses = gin.get_configurable("Experiment")().build(), folder / f"{method}.npz", FirstLosses()
     floats = [variable for variable in distiller.variables if "float" in variable.dtype]
     if not file.exists():

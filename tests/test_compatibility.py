@@ -6,7 +6,7 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import models, synthesis
-from dfkd_keras.schedule import Rounds, RoundsFirst
+from dfkd_keras.rounds import Rounds, RoundsFirst
 
 ANY_SIZE = (None, None, 1)
 
@@ -32,3 +32,24 @@ def test_images_that_are_kept_are_of_one_size(inverted, schedule):
         dk.DataFreeDistiller(classifier(), classifier(), inverted(), **parts)
     teacher = dk.Teacher(classifier(), image_shape=(32, 32, 1))
     assert dk.DataFreeDistiller(teacher, classifier(), inverted(), **parts).replay.images.shape == (16, 32, 32, 1)
+
+
+def test_a_student_of_one_size_is_tried_at_that_size():
+    sized = keras.Sequential([layers.Input((48, 64, 1)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(10)])
+    synthesizer = dk.GeneratorSynthesizer(
+        models.upsampling_generator(5, (48, 64, 1)), dk.WeightedSum([dk.ClassEntropy()])
+    )
+    distiller = dk.DataFreeDistiller(classifier(), sized, synthesizer, batch_size=4)
+    assert distiller.student is sized
+
+
+def test_a_segmenter_of_any_size_wants_that_of_the_student_to_be_said():
+    def segmenter(shape):
+        return keras.Sequential([layers.Input(shape), layers.Conv2D(3, 3, padding="same")])
+
+    generator = models.upsampling_generator(5, (48, 64, 1))
+    synthesizer = dk.GeneratorSynthesizer(generator, dk.WeightedSum([dk.OneHotCrossEntropy()]))
+    with pytest.raises(ValueError, match=r"say Teacher\.image_shape = \(48, 64, 1\)"):
+        dk.DataFreeDistiller(segmenter(ANY_SIZE), segmenter((48, 64, 1)), synthesizer, batch_size=4)
+    teacher = dk.Teacher(segmenter(ANY_SIZE), image_shape=(48, 64, 1))
+    assert dk.DataFreeDistiller(teacher, segmenter((48, 64, 1)), synthesizer, batch_size=4).teacher is teacher

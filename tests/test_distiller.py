@@ -219,6 +219,12 @@ def test_a_training_goes_on_in_the_middle_of_an_epoch_to_the_same_weights_and_me
     assert again.history == {name: means[epoch:] for name, means in history.history.items()}
 
 
+@pytest.mark.parametrize("initial_step", [-1, 4])
+def test_a_first_step_beyond_the_epoch_is_refused(make_distiller, initial_step):
+    with pytest.raises(ValueError, match=f"initial_step={initial_step}.* must be from 0 to the 3 steps"):
+        make_distiller().fit(steps_per_epoch=3, initial_step=initial_step, verbose=0)
+
+
 def test_unit_generators_are_converted(make_distiller, normalisation):
     distiller = make_distiller()
     latents = np.zeros((2, 5), "float32")

@@ -137,3 +137,8 @@ def test_it_prints_a_line_for_each_thing():
     text = str(inspect_teacher(models.lenet5()))
     for title in ("model", "images", "outputs", "BatchNorm", "features", "methods", "not"):
         assert sum(line.startswith(title) for line in text.splitlines()) == 1, title
+
+
+def test_zskd_is_not_for_a_segmenter_that_ends_in_a_dense_layer():
+    inspection = inspect_teacher(softmax_model(layers.Conv2D(8, 3, padding="same"), layers.Dense(4), shape=(16, 16, 3)))
+    assert "sees a class in each pixel" in inspection.unfit["zskd"]

@@ -31,6 +31,13 @@ def test_equal_logits_give_0_whatever_their_offset(rng):
     np.testing.assert_allclose(dk.SoftTargets(3.0)(logits, logits + 5.0), np.zeros(6), atol=1e-5)
 
 
+@pytest.mark.parametrize("classes", [2, 10])
+def test_the_divergence_of_nearly_equal_logits_is_not_rounded_below_0(rng, classes):
+    teacher = rng.normal(size=(10_000, classes)) * 3
+    student = teacher + rng.normal(size=teacher.shape) * 10 ** rng.uniform(-5, -2, (10_000, 1))
+    assert (np.array(dk.SoftTargets()(teacher.astype("float32"), student.astype("float32"))) >= 0).all()
+
+
 def test_segmentation_logits_are_averaged_per_image(rng):
     teacher, student = rng.normal(size=(2, 2, 3, 5, 10)).astype("float32")
     expected = kl_in_numpy(teacher, student, 2.0).mean(axis=(1, 2))

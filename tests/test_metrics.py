@@ -8,6 +8,13 @@ def test_agreement_is_the_fraction_of_equal_entries():
     assert metrics.agreement(np.array([1, 2, 3, 4]), np.array([1, 2, 0, 4])) == 0.75
 
 
+def test_agreement_leaves_out_pixels_of_no_class():
+    first, second = np.array([[[0, 1], [1, 2]]]), np.array([[[0, 1], [0, 0]]])
+    assert metrics.agreement(first, second) == 0.5
+    assert metrics.agreement(first, second, np.array([[[0, 0], [metrics.IGNORED, metrics.IGNORED]]])) == 1.0
+    assert metrics.agreement(first[0, 0], second[0, 0], np.array([metrics.IGNORED, 0])) == 1.0  # an image's class
+
+
 def test_predicted_classes_do_not_depend_on_the_batch_size(rng):
     model, images = models.lenet5_half(), rng.normal(size=(7, 32, 32, 1)).astype("float32")
     classes = metrics.predicted_classes(model, images)

@@ -1,7 +1,8 @@
 import pytest
 
 import dfkd_keras as dk
-from dfkd_keras.schedule import RoundsFirst, Updates
+from dfkd_keras.rounds import RoundsFirst
+from dfkd_keras.schedule import Updates
 
 
 def test_two_stage_synthesises_first_and_distils_then():

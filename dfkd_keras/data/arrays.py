@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.data.dataset import ImageDataset, Split, SplitName
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks
 from dfkd_keras.files import NO_SUCH_ARRAYS, written_aside
+from dfkd_keras.metrics import IGNORED
 
 
 def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
@@ -50,6 +51,11 @@ def array_dataset(path: str) -> ImageDataset:
                 f"array file {path!r} has {split} images {images.dtype} {images.shape} and labels {labels.shape}: give "
                 "uint8 images [N, height, width, channels] from 0 to 255 and N labels."
             )
-        return Split(images, labels)
+        if labels.shape[1:] != (images.shape[1:3] if masks else ()):
+            raise ValueError(
+                f"array file {path!r} has {split} images {images.shape} and labels {labels.shape}: give a label for "
+                "each image, or a mask of its height and width."
+            )
+        return Split(images, known_masks(labels, len(class_names), IGNORED) if masks else labels)
 
     return ImageDataset(name, shape, class_names, load, source=str(path), masks=masks)

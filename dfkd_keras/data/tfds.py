@@ -9,7 +9,11 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks, resize, resize_masks
 from dfkd_keras.metrics import images_at_a_time
+from dfkd_keras.modules import require_with_tensorflow
 
+WITHOUT_TENSORFLOW = (
+    "run scripts/export_arrays.py with the same files where TensorFlow is, and give the arrays.gin that it writes here."
+)
 logger = logging.getLogger(__name__)
 
 
@@ -98,7 +102,8 @@ def tfds_segmentation(
         images, masks = _read(builder, train_split if split == "train" else test_split, read, download)
         return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
 
-    source = f"{data_dir} {train_split} {test_split} {ignore_label} {first_label}"
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR")
+    source = f"{folder} {train_split} {test_split} {image_feature} {mask_feature} {ignore_label} {first_label}"
     return ImageDataset(name, (*size, 3), tuple(class_names), load, source, masks=True)
 
 
@@ -120,7 +125,7 @@ def _check_features(name: str, features: Mapping, image_feature: str, mask_featu
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
-    import tensorflow_datasets as tfds
+    tfds = require_with_tensorflow("tensorflow_datasets", WITHOUT_TENSORFLOW)
 
     tfds.disable_progress_bar()
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
@@ -135,7 +140,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -> list[np.ndarray]:
     """Returns features of a split, images first; of each, what a function makes of its batches."""
-    import tensorflow_datasets as tfds
+    tfds = require_with_tensorflow("tensorflow_datasets", WITHOUT_TENSORFLOW)
 
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
     try:

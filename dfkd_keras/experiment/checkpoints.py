@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from dfkd_keras.checks import one_line
 from dfkd_keras.files import remove, written_aside
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class CheckpointFolder:
                 aside.write_text(json.dumps(known))
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot write on
             raise OSError(
-                f"checkpoint {str(weights)!r} cannot be written ({' '.join(str(error).split())}): make room or grant "
+                f"checkpoint {str(weights)!r} cannot be written ({one_line(error)}): make room or grant "
                 "access; the one before is kept, and the same command goes on from it."
             ) from error
         self._forget(self._records()[: -self.kept])

@@ -59,7 +59,8 @@ class Run(NamedTuple):
 
     def seconds_to(self, accuracy: float) -> float | None:
         """Returns the training seconds at the first evaluation of at least this accuracy; None if there is none."""
-        return next((seconds for seconds, reached in self.curve if reached >= accuracy), None)
+        # An evaluation within training is in single precision, the final one in double.
+        return next((seconds for seconds, reached in self.curve if reached >= accuracy - 1e-6), None)
 
 
 def metric_of(results: dict[str, Any]) -> str:
@@ -120,6 +121,7 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
     titles = (
         "method",
         "seeds",
+        "teacher",
         "student, final" if metric == "accuracy" else f"student's {METRICS[metric]}, final",
         "best",
         "synthetic images",
@@ -132,6 +134,7 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
         cells = (
             row["method"] + (f" on {row['task']}" if len(tasks) > 1 else ""),
             row["seeds"],
+            f"{100 * row[f'teacher_{metric}']:.2f} %",
             f"{100 * row[student]:.2f}{spread} %",
             f"{100 * row[f'{student}_best']:.2f} %",
             f"{row['synthetic_images']:,.0f}"

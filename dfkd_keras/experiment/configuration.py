@@ -9,7 +9,8 @@ import keras
 from absl import logging
 
 import dfkd_keras
-from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedule, synthesis
+from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, rounds, synthesis
+from dfkd_keras.checks import one_line
 from dfkd_keras.experiment.early_stopping import AgreementPlateau
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.saved_models import saved_model
@@ -35,7 +36,7 @@ PARTS = [
     replay.LargestClassFirst,
     replay.LowestPriorityFirst,
     replay.RandomEviction,
-    schedule.RoundsFirst,
+    rounds.RoundsFirst,
     synthesis.BalancedClasses,
     synthesis.ContinuedLearning,
     synthesis.DirichletTargets,
@@ -119,7 +120,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
         gin.parse_config(list(gin_params))
         gin.finalize()
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"the configuration cannot be read: {' '.join(str(error).split())}") from error
+        raise ValueError(f"the configuration cannot be read: {one_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
 

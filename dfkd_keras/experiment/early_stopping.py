@@ -68,10 +68,6 @@ class StopAtPlateau(keras.callbacks.Callback):
         super().__init__()
         self.plateau, self.history, self.stopped = plateau, history, False
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Checks that there is something to measure."""
-        self.plateau.check(self.model)
-
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Measures and compares."""
         if self.model.schedule.makes(epoch).student:

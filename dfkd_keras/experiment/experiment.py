@@ -83,6 +83,8 @@ class Experiment:
         check_seed("Experiment", self.seed)
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
+        if self.precision == "mixed_float16" and keras.backend.backend() == "jax":
+            raise ValueError("Experiment.precision='mixed_float16' does not work on JAX: use 'mixed_bfloat16'.")
 
     def teacher(self) -> Teacher:
         """Returns the task's teacher; one without a file is trained, or taken from the cache."""
@@ -99,6 +101,8 @@ class Experiment:
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
             distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
+        if self.early_stopping:
+            self.early_stopping.check(distiller)
         return distiller
 
     def run(

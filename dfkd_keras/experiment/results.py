@@ -39,12 +39,11 @@ def collect(
         The figures by name. Accuracies are fractions of the test images, or of their pixels; `student_accuracy` is that
         of the final student, `student_accuracy_best` the best of any evaluation; for segmentation there are
         `student_mean_iou` and `student_mean_iou_best` likewise, and `metric` says which of the two is the task's;
-        `agreement` is the fraction of test images, or pixels, on which student and teacher agree; `synthetic_images`
-        counts the different images synthesised for the student, `images_per_second` those it was trained on, repeated
-        ones included;
-        `seconds_total` is from the start of this call and, after a resume, includes the training steps before it;
-        `stopped_by` tells what ended training before its last epoch, and `learning_rate_factor` is below 1 if a loss
-        was not finite on the way.
+        `agreement` is the fraction of test images, or labelled pixels, on which student and teacher agree;
+        `synthetic_images` counts the different images synthesised for the student, `images_per_second` those it was
+        trained on, repeated ones included; `seconds_total` is from the start of this call and, after a resume, includes
+        the training steps before it; `stopped_by` tells what ended training before its last epoch, and
+        `learning_rate_factor` is below 1 if a loss was not finite on the way.
     """
     distiller, history, labels = trained.distiller, trained.history, test.labels
     teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
@@ -65,7 +64,7 @@ def collect(
         "metric": metric,
         **{f"{network}_{name}": value for network in scores for name, value in scores[network].items()},
         f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores["student"][metric]]),
-        "agreement": metrics.agreement(*seen.values()),
+        "agreement": metrics.agreement(*seen.values(), labels),
         "test_images": len(labels),
         "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
         "memory_images": replay.stored if replay.keeps_images else 0,

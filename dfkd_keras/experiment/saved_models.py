@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.checks import one_line
+
 LOGITS = "logits"
 
 
@@ -29,7 +31,7 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
     try:
         return thawed(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
     except Exception as error:
-        cause = " ".join(str(error).split())
+        cause = one_line(error)
         raise ValueError(
             f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause[:200]}): "
             f"{_remedy(cause)}"
@@ -47,8 +49,8 @@ def thawed(model: keras.Model) -> keras.Model:
 def _remedy(cause: str) -> str:
     if "Lambda" in cause or "lambda" in cause:
         return (
-            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False, or for a student "
-            "saved_model.safe_mode = False."
+            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False for a run's teacher, or "
+            "saved_model.safe_mode = False for any other model."
         )
     if missing := re.search(r"Could not locate (?:class|function) '([\w>]+)'", cause):
         return (

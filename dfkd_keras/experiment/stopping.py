@@ -37,16 +37,27 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.every_epochs, self.initial_steps = folder, every_epochs, initial_steps
         self.preemption, self.notes, self.epoch, self.steps = preemption, notes, 0, initial_steps
+        self.steps_per_epoch, self.before_evaluation = 0, None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Remembers the epoch."""
-        self.epoch = epoch
+        self.epoch, self.steps_per_epoch, self.before_evaluation = epoch, self.params["steps"], None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts the step, and saves and ends the run if it is preempted."""
-        self.steps = max(self.initial_steps, self.epoch * self.params["steps"] + batch + 1)
+        self.steps = max(self.initial_steps, self.epoch * self.steps_per_epoch + batch + 1)
         if self._is_preempted():
-            self._save_and_leave(evaluation_due=self.steps % self.params["steps"] == 0)
+            self._save_and_leave(self._evaluation_due())
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Remembers the epoch's running means, which Keras resets for an evaluation."""
+        _ = self.model  # which, on JAX, brings its variables up to date
+        self.before_evaluation = self.notes()
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Saves and ends the run if it is preempted; the evaluation is made again."""
+        if self._is_preempted():
+            self._save_and_leave(self._evaluation_due())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves, if it is time, and ends the run if it is preempted."""
@@ -54,14 +65,20 @@ class Checkpoints(keras.callbacks.Callback):
             self._save_and_leave(evaluation_due=False)
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         if last or (epoch + 1) % self.every_epochs == 0:
-            self.folder.save(self.model, self.steps, self.notes())
+            self.folder.save(self.model, self.steps, self._noted())
+
+    def _evaluation_due(self) -> bool:
+        return self.steps % self.steps_per_epoch == 0
+
+    def _noted(self) -> dict[str, Any]:
+        return self.before_evaluation or self.notes()
 
     def _is_preempted(self) -> bool:
         return distribution.any_worker(self.preemption.requested.is_set())
 
     def _save_and_leave(self, evaluation_due: bool) -> None:
         model = self.model  # which, on JAX, brings its variables up to date for the notes
-        notes = {**self.notes(), "evaluation_due": evaluation_due}
+        notes = {**self._noted(), "evaluation_due": evaluation_due}
         # The means may not have been read since, nor do they tell what the last update made of the weights.
         if all(np.isfinite(mean).all() for mean in notes["means"]) and not_finite(model) is None:
             self.folder.save(model, self.steps, notes)
@@ -84,10 +101,12 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Raises FloatingPointError naming the loss, and the step by which it was seen."""
+        """Raises FloatingPointError naming the loss, and the step by which it was seen; ValueError for a priority."""
         values = self.means.latest
         for name in sorted(values, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
             if not math.isfinite(values[name]):
+                if name == "priority":  # and no loss: lower rates, and another try, are no help
+                    raise ValueError(self.model.replay.sampling.refusal(values[name]))
                 self._stop(f"{name} is {values[name]} by step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from dfkd_keras.export.client import PredictClient, failure
-from dfkd_keras.export.extras import require
 from dfkd_keras.export.predict_request import predict_request
+from dfkd_keras.modules import require
 
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]  # 4 MB by default
 BUSY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")

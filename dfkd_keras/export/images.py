@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.checks import same_shape
+from dfkd_keras.checks import one_line, same_shape
 from dfkd_keras.files import NO_SUCH_ARRAYS
 
 
@@ -53,8 +53,3 @@ def check_files(files: Sequence[bytes]) -> None:
     """Raises ValueError unless there is at least one file."""
     if not files:
         raise ValueError("images are empty: give the bytes of at least one PNG or JPEG file.")
-
-
-def one_line(error: Exception) -> str:
-    """Returns an error's message in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

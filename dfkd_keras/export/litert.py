@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfkd_keras.export.extras import require
 from dfkd_keras.export.serving_model import ServedStudent
+from dfkd_keras.modules import require
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 SIGNATURE = "serving_default"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.export.extras import require
 from dfkd_keras.export.serving_model import ServedStudent
+from dfkd_keras.modules import require
 
 OPSET = 18
 

@@ -27,7 +27,7 @@ class ParityReport:
         largest_logit_difference: over all images and classes.
         relative_logit_difference: the same, divided by the student's largest logit where that is above 1: the
             precision of floats is relative.
-        agreement: the fraction of images with the same class.
+        agreement: the fraction of images, or of labelled pixels, with the same class.
         lost_accuracy: how much less of the labels it gets right than the student (0.01 is one percentage point);
             where no labels are known, the fraction of images with another class.
         bytes: the size of all its files.
@@ -68,15 +68,15 @@ def compare(
     difference = float(np.nan_to_num(np.abs(exported - expected), nan=np.inf).max())
     classes, student_classes = exported.argmax(axis=-1), expected.argmax(axis=-1)
     truth = student_classes if labels is None else labels
-    lost = int(np.sum(student_classes == truth) - np.sum(classes == truth))
+    lost = agreement(student_classes, truth, truth) - agreement(classes, truth, truth)
     return ParityReport(
         format=name,
         path=str(path),
         images=len(images),
         largest_logit_difference=difference,
         relative_logit_difference=difference / max(1.0, float(np.abs(expected).max())),
-        agreement=agreement(classes, student_classes),
-        lost_accuracy=lost / truth.size,
+        agreement=agreement(classes, student_classes, truth),
+        lost_accuracy=lost,
         bytes=size(path),
         milliseconds_batch_1=median_milliseconds(predict, images[:1]),
         milliseconds_batch_32=median_milliseconds(predict, np.resize(images, (BATCH_SIZE, *images.shape[1:]))),

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dfkd_keras.checks import one_line
 from dfkd_keras.export.client import PredictClient, failure
-from dfkd_keras.export.images import one_line
 from dfkd_keras.export.retries import Unavailable
 
 BUSY = (429, 502, 503, 504)

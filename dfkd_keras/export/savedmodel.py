@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from dfkd_keras.checks import one_line
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.warmup import write_warmup
 from dfkd_keras.files import written_aside
@@ -153,6 +154,6 @@ def told_plainly(target: Path) -> Iterator[None]:
         yield
     except (tf.errors.OpError, OSError) as error:  # TensorFlow tells a full disk in several ways
         raise OSError(
-            f"the export to {str(target)!r} failed ({' '.join(str(error).split())}): free some space, or choose a "
+            f"the export to {str(target)!r} failed ({one_line(error)}): free some space, or choose a "
             "folder that can be written, and export again; a previous export is unchanged."
         ) from error

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.export.extras import require
 from dfkd_keras.export.predict_request import predict_request
+from dfkd_keras.modules import require
 
 BATCH_SIZES = (1, 32)
 logger = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from keras import layers
 
 from dfkd_keras.images import Normalisation
 from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, image_input, residual_convolution
+from dfkd_keras.modules import require_with_tensorflow
 from dfkd_keras.taps import flat_layers
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -91,7 +92,7 @@ def deeplab_resnet_v2(
     Raises:
         ValueError: for another depth, or a size not divisible by 32.
     """
-    from keras_cv import models
+    models = require_with_tensorflow("keras_cv.models", "use small_deeplab.")
 
     if depth not in RESNET_V2_BLOCKS:
         raise ValueError(f"deeplab_resnet_v2.depth={depth!r} must be one of {', '.join(map(str, RESNET_V2_BLOCKS))}.")
@@ -128,7 +129,7 @@ def deeplab_mobilenet_v3(
     Raises:
         ValueError: for a size not divisible by 32.
     """
-    from keras_cv import models
+    models = require_with_tensorflow("keras_cv.models", "use small_deeplab.")
 
     backbone = models.MobileNetV3Backbone(
         **MOBILENET_V3_SMALL, include_rescaling=False, input_shape=image_shape, alpha=alpha
@@ -144,7 +145,7 @@ def _keras_cv_deeplab(
     normalisation: Normalisation | None,
     name: str,
 ) -> keras.Model:
-    from keras_cv import models
+    models = require_with_tensorflow("keras_cv.models", "use small_deeplab.")
 
     if image_shape[0] % 32 or image_shape[1] % 32:
         raise ValueError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 32.")

@@ -9,6 +9,7 @@ from dfkd_keras.features import PENULTIMATE
 from dfkd_keras.losses import per_sample
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
+from dfkd_keras.teacher import TeacherOutputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +26,14 @@ class Activation(Term):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
-    def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
-        if self.feature not in batch.teacher_features:
+    def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
+        """Raises ValueError if the teacher's features are others."""
+        if self.feature not in outputs.features:
             raise ValueError(
                 f"Activation.feature={self.feature!r} is none of the teacher's features "
-                f"{', '.join(sorted(batch.teacher_features))}: add it to Teacher.features."
+                f"{', '.join(sorted(outputs.features))}: add it to Teacher.features."
             )
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns `[B]`."""
         return -per_sample(ops.abs(ops.cast(batch.teacher_features[self.feature], "float32")))

@@ -7,7 +7,7 @@ from keras import ops
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.diversity import frobenius_norm
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.serialization import Component
+from dfkd_keras.serialization import INTEGER, Component
 from dfkd_keras.teacher import TeacherOutputs
 
 
@@ -47,7 +47,7 @@ class BatchNormStatistics(Component, Term):
         sizes = [value.shape[0] for seen in outputs.batch_statistics for value in (seen.mean, seen.variance)]
         self.latest = [self.state(f"latest_{index}", (size,)) for index, size in enumerate(sizes)]
         self.averages = [self.state(f"average_{index}", (size,)) for index, size in enumerate(sizes)]
-        self.rounds = self.state("rounds", (), "int32")
+        self.rounds = self.state("rounds", (), INTEGER)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""

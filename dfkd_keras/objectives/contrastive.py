@@ -9,7 +9,7 @@ from dfkd_keras.checks import check_counts
 from dfkd_keras.losses import check_temperature
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.serialization import Component, OptimizerState
+from dfkd_keras.serialization import INTEGER, Component, OptimizerState
 from dfkd_keras.teacher import TeacherOutputs
 
 
@@ -60,14 +60,14 @@ class ContrastiveDiversity(Component, Term):
         self.drop_variables()
         self.latest = self.state("latest", (2, batch_size, features))
         self.bank = self.state("bank", (2, self.bank_images, features))
-        self.banked = self.state("banked", (), "int32")
+        self.banked = self.state("banked", (), INTEGER)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
         count, views = ops.shape(batch.sample_means)[0], _views(batch)
         first, second = (self._project(ops.concatenate([views[i], self.bank.value[i]])) for i in range(2))
         similarities = ops.matmul(second, ops.transpose(ops.stop_gradient(first))) / self.temperature
-        filled = ops.arange(self.bank_images, dtype="int32") < self.banked.value
+        filled = ops.arange(self.bank_images, dtype=INTEGER) < self.banked.value
         filled = ops.concatenate([ops.ones((count,), "bool"), filled])
         log_probabilities = ops.log_softmax(ops.where(filled, similarities, -1e9), axis=-1)
         losses = ops.where(filled, -ops.diagonal(log_probabilities), 0.0)

@@ -18,9 +18,8 @@ class Modulation(Configured):
 
     phi(x) = (1 - n_c / N) * (1 - p_c(x))^gamma with c a class, p_c the teacher's probability of it, and n_c of the N
     images in the memory of that class. For a segmenter, phi(x) is the mean of this over the pixels, and what is counted
-    are pixels. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and what
-    follows, are reconstructed from public descriptions. phi is constant to the gradient: otherwise the generator could
-    lower its loss by raising the teacher's confidence.
+    are pixels. Both ideas are those of SSD-KD (Liu et al., CVPR 2024); the product, and what follows, are reconstructed
+    from public descriptions.
 
     Args:
         diversity: whether the first factor is there; it is 1 while the memory is empty.
@@ -32,6 +31,8 @@ class Modulation(Configured):
         floor: what phi is raised to at least.
         normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
             scaling it.
+        stop_gradient: whether phi is constant to the gradient; otherwise the generator can lower its loss by raising
+            the teacher's confidence.
 
     Example:
         >>> Modulation(gamma=1.0)(teacher_logits, class_counts, labels)  # [B]
@@ -42,6 +43,7 @@ class Modulation(Configured):
     category: Literal["target", "predicted"] = "target"
     floor: float = 1e-3
     normalise: bool = True
+    stop_gradient: bool = True
 
     def __post_init__(self):
         check_numbers("Modulation", gamma=self.gamma, floor=self.floor)
@@ -71,7 +73,8 @@ class Modulation(Configured):
             counts = ops.cast(class_counts, "float32")
             phi = phi * (1.0 - ops.matmul(membership, counts / ops.maximum(ops.sum(counts), 1.0)))
         phi = ops.maximum(per_sample(phi), self.floor)
-        return ops.stop_gradient(phi / ops.maximum(ops.mean(phi), 1e-12) if self.normalise else phi)
+        phi = phi / ops.maximum(ops.mean(phi), 1e-12) if self.normalise else phi
+        return ops.stop_gradient(phi) if self.stop_gradient else phi
 
 
 @dataclasses.dataclass(frozen=True)

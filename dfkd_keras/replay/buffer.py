@@ -13,7 +13,7 @@ from dfkd_keras.replay.capacity import check_capacity
 from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
 from dfkd_keras.replay.storage import assign_rows, concrete, take_rows
-from dfkd_keras.serialization import Component
+from dfkd_keras.serialization import INTEGER, Component
 from dfkd_keras.teacher import Teacher
 
 
@@ -75,13 +75,13 @@ class ReplayBuffer(Component):
         self.normalisation = teacher.normalisation
         check_capacity(capacity, teacher)
         self.images = self.state("images", (capacity, *teacher.image_shape), "uint8")
-        self.counts_by_image = self.state("counts_by_image", (capacity, teacher.classes), "int32")
+        self.counts_by_image = self.state("counts_by_image", (capacity, teacher.classes), INTEGER)
         self.priorities = self.state("priorities", (capacity,), "float32")
-        self.written_at = self.state("written_at", (capacity,), "int32")
-        self.class_counts = self.state("class_counts", (teacher.classes,), "int32")
-        self.size = self.state("size", (), "int32")
-        self.written = self.state("written", (), "int32")
-        self.drawn = self.state("drawn", (), "int32")
+        self.written_at = self.state("written_at", (capacity,), INTEGER)
+        self.class_counts = self.state("class_counts", (teacher.classes,), INTEGER)
+        self.size = self.state("size", (), INTEGER)
+        self.written = self.state("written", (), INTEGER)
+        self.drawn = self.state("drawn", (), INTEGER)
 
     @property
     def stored(self) -> int:
@@ -102,8 +102,8 @@ class ReplayBuffer(Component):
         """
         count, capacity = ops.shape(images)[0], self.images.shape[0]
         places = self._places(count)
-        evicted = take_rows(self.counts_by_image, places) * ops.cast(places < self.size.value, "int32")[:, None]
-        added = ops.one_hot(labels, self.class_counts.shape[0], dtype="int32")
+        evicted = take_rows(self.counts_by_image, places) * ops.cast(places < self.size.value, INTEGER)[:, None]
+        added = ops.one_hot(labels, self.class_counts.shape[0], dtype=INTEGER)
         added = ops.sum(ops.reshape(added, (count, -1, self.class_counts.shape[0])), axis=1)
         self.class_counts.assign(self.class_counts.value + ops.sum(added - evicted, axis=0))
         highest = ops.max(self.priorities.value)
@@ -111,9 +111,9 @@ class ReplayBuffer(Component):
         assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
         assign_rows(self.counts_by_image, places, added)
         assign_rows(self.priorities, places, ops.full((count,), 1.0) * highest)
-        assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype="int32"))
-        self.written.assign(self.written.value + count)
-        self.size.assign(ops.minimum(self.size.value + count, capacity))
+        assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype=INTEGER))
+        self.written.assign(ops.add(self.written, count))
+        self.size.assign(ops.minimum(ops.add(self.size, count), capacity))
 
     def sample(self, draws: Draws, synthesizer: Any = None, teacher: Teacher | None = None) -> ReplayBatch:
         """Draws a batch.
@@ -149,13 +149,11 @@ class ReplayBuffer(Component):
             return {}
         priorities = self.sampling.priorities(teacher_logits, student_logits, batch.importance)
         if (values := concrete(priorities)) is not None and not (values >= 0).all():
-            raise ValueError(
-                f"PrioritySampling.discrepancy={self.sampling.discrepancy} gave the priority {values.min()}: it must "
-                "be at least 0 for every image."
-            )
-        priorities = ops.where(priorities >= 0, priorities, float("nan"))
-        assign_rows(self.priorities, batch.indices, last_of_equals(batch.indices, priorities))
-        return {"priority": ops.mean(priorities)}
+            raise ValueError(self.sampling.refusal(values.min()))
+        # Were a NaN kept, it would soon be in the student's loss too, and nobody could tell which came first.
+        kept = ops.where(priorities >= 0, priorities, 0.0)
+        assign_rows(self.priorities, batch.indices, last_of_equals(batch.indices, kept))
+        return {"priority": ops.mean(ops.where(priorities >= 0, priorities, float("nan")))}
 
     def show(self, count: int, distiller: Any = None) -> np.ndarray:
         """Returns some of its images for inspection: unit images `[min(count, size), H, W, C]`."""
@@ -165,10 +163,10 @@ class ReplayBuffer(Component):
     def _places(self, count: Any) -> Any:
         capacity = self.images.shape[0]
         keep = self.eviction.keep(self)
-        filled = ops.arange(capacity, dtype="int32") < self.size.value
+        filled = ops.arange(capacity, dtype=INTEGER) < self.size.value
         lowest = ops.min(keep) - 1
         order = ops.argsort(ops.where(filled, keep, ops.cast(lowest, keep.dtype)))
-        return ops.cast(order[:count], "int32")
+        return ops.cast(order[:count], INTEGER)
 
 
 def last_of_equals(indices: Any, values: Any) -> Any:

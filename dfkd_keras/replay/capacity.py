@@ -3,17 +3,21 @@
 import math
 from pathlib import Path
 
+import numpy as np
+
+from dfkd_keras.serialization import INTEGER
 from dfkd_keras.teacher import Teacher
 
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # version 2, as a container sees its own
 LARGEST_COUNT = 2**31 - 1
-BESIDE_IMAGES = 12  # bytes for an image's priority, age and place in order
+INTEGER_BYTES = np.dtype(INTEGER).itemsize
+BESIDE_IMAGES = 4 + 2 * INTEGER_BYTES  # for an image's priority, age and place in order
 
 
 def buffer_bytes(capacity: int, image_shape: tuple[int, int, int], classes: int) -> int:
     """Returns the bytes of a `ReplayBuffer`: uint8 images, and for each some numbers and its class counts."""
-    return capacity * (math.prod(image_shape) + 4 * classes + BESIDE_IMAGES)
+    return capacity * (math.prod(image_shape) + INTEGER_BYTES * classes + BESIDE_IMAGES)
 
 
 def check_capacity(capacity: int, teacher: Teacher) -> None:

@@ -77,7 +77,7 @@ class PrioritySampling(Configured):
 
     def probabilities(self, priorities: Any, size: Any) -> Any:
         """Returns the probability of every place `[C]` for the priorities `[C]`; that of empty ones is 0."""
-        filled = ops.arange(priorities.shape[0]) < size
+        filled = ops.less(ops.arange(priorities.shape[0]), size)
         powers = ops.where(filled, ops.power(priorities + self.epsilon, self.alpha), 0.0)
         return powers / ops.sum(powers)
 
@@ -114,3 +114,10 @@ class PrioritySampling(Configured):
         """Returns the new priorities `[B]` of the images, drawn with weights w_i, that trained the student just now."""
         discrepancy = self.discrepancy(teacher_logits, student_logits)
         return discrepancy * weights if self.weighted else discrepancy
+
+    def refusal(self, priority: float) -> str:
+        """Returns what to say of a priority that is negative or NaN."""
+        return (
+            f"PrioritySampling.discrepancy={self.discrepancy} gave the priority {priority}: it must be at least 0 for "
+            "every image."
+        )

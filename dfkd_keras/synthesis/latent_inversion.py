@@ -1,6 +1,5 @@
 """Images from latents and a generator that are optimised anew, together, in every round."""
 
-import random
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import check_restarted, span
-from dfkd_keras.serialization import OptimizerState
+from dfkd_keras.serialization import INTEGER, OptimizerState
 from dfkd_keras.synthesis.best import BestBatch
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds
@@ -60,6 +59,7 @@ class LatentInversion(GeneratorSynthesizer):
         self.latent_optimizer, self.learning = latent_optimizer, learning or ContinuedLearning()
         self.augment, self.second_view, self.reset_at_round = augment, second_view, reset_at_round
         self.latent_optimizer_state, self.best = OptimizerState(), BestBatch()
+        self.seeds = keras.random.SeedGenerator()
 
     @property
     def provides(self) -> frozenset[str]:
@@ -100,10 +100,9 @@ class LatentInversion(GeneratorSynthesizer):
         """
         super().prepare(teacher, batch_size)
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
-        self.labels = self.state("labels", (batch_size,), "int32")
+        self.labels = self.state("labels", (batch_size,), INTEGER)
         self.best.prepare((batch_size, *teacher.image_shape))
         self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
-        self._reset_seed = random.randrange(2**31)  # Python's own chance, which the run's seed has set
         if self.reset_at_round is not None:
             self._first_layers()
 
@@ -163,9 +162,9 @@ class LatentInversion(GeneratorSynthesizer):
 
     def _reset_first_layers(self, due: Any) -> None:
         """Gives the first dense layer and the first BatchNorm N(0, 0.02) weights and zero offsets, if that is due."""
-        for index, layer in enumerate(self._first_layers()):
+        for layer in self._first_layers():
             weight, *offsets = layer.trainable_variables
-            fresh = keras.random.normal(weight.shape, stddev=0.02, seed=self._reset_seed + index)
+            fresh = keras.random.normal(weight.shape, stddev=0.02, seed=self.seeds)
             weight.assign(ops.where(due, fresh, weight.value))
             for offset in offsets:
                 offset.assign(ops.where(due, 0.0, offset.value))

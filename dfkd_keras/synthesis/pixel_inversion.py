@@ -13,6 +13,7 @@ from dfkd_keras.images import Space
 from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import check_restarted
+from dfkd_keras.serialization import INTEGER
 from dfkd_keras.synthesis.best import BestBatch
 from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer, seen_classes
 from dfkd_keras.synthesis.targets import RandomClasses, Targets
@@ -91,7 +92,7 @@ class PixelInversion(Synthesizer):
         self.targets.prepare(teacher)
         shape = (batch_size, *teacher.image_shape)
         self.images = self.state("images", shape)
-        self.labels = self.state("labels", (batch_size,), "int32")
+        self.labels = self.state("labels", (batch_size,), INTEGER)
         self.soft_labels = self.state("soft_labels", (batch_size, teacher.classes))
         self.best.prepare(shape)
 

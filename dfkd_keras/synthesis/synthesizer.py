@@ -11,7 +11,7 @@ from dfkd_keras.noise import Draws
 from dfkd_keras.objectives.batch import SyntheticBatch, whole_batch
 from dfkd_keras.objectives.combining import Objective, Values
 from dfkd_keras.optimizers import span
-from dfkd_keras.serialization import Component, OptimizerState
+from dfkd_keras.serialization import INTEGER, Component, OptimizerState
 from dfkd_keras.teacher import Teacher
 
 OWN_NEEDS = {
@@ -106,7 +106,7 @@ class Synthesizer(Component):
         if self.objective.learned_variables and not self.teaches_terms:
             raise ValueError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
         self.drop_variables()
-        self.rounds = self.state("rounds", (), "int32")
+        self.rounds = self.state("rounds", (), INTEGER)
 
     def open_round(self, draws: Draws, teacher: Teacher) -> None:
         """Begins anew."""

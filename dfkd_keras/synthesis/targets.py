@@ -67,18 +67,25 @@ class DirichletTargets(Targets):
 
     def __init__(self, concentrations: Sequence[float] = (1.0, 0.1)):
         super().__init__()
-        self.concentrations = tuple(concentrations)
+        self.concentrations = tuple(concentrations) if isinstance(concentrations, (list, tuple)) else ()
         if not self.concentrations or any(not 0 < beta < float("inf") for beta in self.concentrations):
-            raise ValueError(f"DirichletTargets.concentrations={self.concentrations} must be positive and finite.")
+            raise ValueError(
+                f"DirichletTargets.concentrations={concentrations!r} must be one or more positive and finite numbers, "
+                "such as (1.0, 0.1)."
+            )
         self.seeds = keras.random.SeedGenerator()
 
     def prepare(self, teacher: Teacher) -> None:
         """Checks the teacher.
 
         Raises:
-            ValueError: if its logits are not those of a last dense layer, or of fewer than two classes.
+            ValueError: if its logits are not those of a last dense layer, or one whose weights tell nothing.
         """
-        class_similarity(teacher)
+        if not np.isfinite(ops.convert_to_numpy(class_similarity(teacher))).all():
+            raise ValueError(
+                f"the last dense layer of the teacher {teacher.model.name!r} has a class without weights, or one that "
+                "all others are equally like, so it says nothing of how alike they are: use RandomClasses."
+            )
 
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and the soft labels `[B, K]`."""
@@ -102,10 +109,10 @@ def class_similarity(teacher: Teacher) -> Any:
             "RandomClasses."
         ) from error
     weights = ops.cast(layer.kernel, "float32")
-    if weights.shape[1] != teacher.classes or teacher.classes < 2:
+    if weights.shape[1] != teacher.classes:
         raise ValueError(
-            f"the class similarity needs a last dense layer of one output for each of at least 2 classes, but "
-            f"{layer.name!r} has {weights.shape[1]} and the teacher {teacher.classes}: use RandomClasses."
+            f"the class similarity needs a last dense layer of one output for each class, but {layer.name!r} has "
+            f"{weights.shape[1]} and the teacher {teacher.classes} classes: use RandomClasses."
         )
     weights = weights / ops.sqrt(ops.sum(ops.square(weights), axis=0, keepdims=True))
     cosines = ops.matmul(ops.transpose(weights), weights)

@@ -54,6 +54,22 @@ def test_images_that_are_no_pixels_or_lack_labels_are_refused(tmp_path, images, 
         array_dataset(str(tmp_path / "own.npz")).load("test")
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full((5, 4, 4), 7), "holds the label 7, but there are 2 classes"),
+        (np.full((5, 4, 4), -1), "holds the label -1, but there are 2 classes"),
+        (np.zeros((5, 4, 3)), r"labels \(5, 4, 3\): give a label for each image, or a mask of its height"),
+        (np.zeros((5, 1)), r"labels \(5, 1\): give a label for each image, or a mask of its height"),
+    ],
+)
+def test_masks_of_other_labels_or_sizes_are_refused(tmp_path, labels, message):
+    known = {"name": "own", "class_names": ["red", "blue"], "test_images": np.zeros((5, 4, 4, 3), "uint8")}
+    np.savez(tmp_path / "own.npz", test_labels=labels.astype("int32"), **known)
+    with pytest.raises(ValueError, match=message):
+        array_dataset(str(tmp_path / "own.npz")).load("test")
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist: check array_dataset\.path"):
         array_dataset(str(tmp_path / "nothing.npz"))

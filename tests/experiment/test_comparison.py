@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from dfkd_keras.experiment.comparison import Run, summarise, write_comparison
@@ -54,6 +55,13 @@ def test_the_reference_may_be_chosen():
         summarise(RUNS, reference="other")
 
 
+@pytest.mark.parametrize("accuracy", [0.6375, 0.4381, 0.9917])
+def test_the_reference_reaches_its_own_accuracy_in_single_precision_too(accuracy):
+    reference = run("reference", [accuracy])
+    reference.curve[:] = [(10.0, float(np.float32(accuracy)))]
+    assert summarise([reference])[0]["seconds_to_reference"] == 10.0
+
+
 def test_no_runs_give_no_rows(tmp_path):
     assert summarise([]) == []
     write_comparison(tmp_path, [])
@@ -63,7 +71,7 @@ def test_no_runs_give_no_rows(tmp_path):
 def test_table_and_plot_are_written(tmp_path):
     table = write_comparison(tmp_path, RUNS)
     assert table == (tmp_path / "comparison.md").read_text()
-    assert "| slow | 2 | 60.00 ± 14.14 % | 60.00 % | 100 | 30 s (10 + 20) | not reached |" in table
+    assert "| slow | 2 | 90.00 % | 60.00 ± 14.14 % | 60.00 % | 100 | 30 s (10 + 20) | not reached |" in table
     with open(tmp_path / "comparison.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == ["slow", "quick", "bad"]

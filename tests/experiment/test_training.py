@@ -12,7 +12,7 @@ from dfkd_keras.experiment import Preempted, configure
 from dfkd_keras.experiment.callbacks import Recorder
 from dfkd_keras.experiment.history import read_history
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.stopping import StopOnNonFinite
+from dfkd_keras.experiment.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 from dfkd_keras.experiment.training import Training
 from tests.conftest import equal, values
 
@@ -41,6 +41,13 @@ def student(folder):
     return values(keras.saving.load_model(folder / "student.keras").variables)
 
 
+def rows(folder):
+    """The history of a run, but for times."""
+    measured = ("seconds", "seconds_synthesis", "seconds_student")
+    history = read_history(folder / "logs" / "metrics.csv")
+    return [{name: value for name, value in row.items() if name not in measured} for row in history]
+
+
 def at_step(monkeypatch, step, act):
     """Makes something happen once at the end of a step, counted from 0 over the whole training."""
     original, count = Recorder.on_train_batch_end, [0]
@@ -66,12 +73,38 @@ def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, tmp_
     assert not (tmp_path / "run" / "results.json").exists()
     run()
     assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
-    measured = ("seconds", "seconds_synthesis", "seconds_student")
-    rows = [
-        [{name: value for name, value in row.items() if name not in measured} for row in read_history(path)]
-        for path in (tmp_path / name / "logs" / "metrics.csv" for name in ("run", "whole"))
-    ]
-    assert rows[0] == rows[1]
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+
+
+def test_a_run_preempted_during_an_evaluation_saves_at_once_and_evaluates_again(run, tmp_path, monkeypatch):
+    original, evaluated = Checkpoints.on_test_batch_end, []
+
+    def watched(self, batch, logs=None):
+        if not evaluated:
+            os.kill(os.getpid(), signal.SIGTERM)
+        evaluated.append(batch)
+        original(self, batch, logs)
+
+    run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "on_test_batch_end", watched)
+        with pytest.raises(Preempted, match="after step 9: the same command goes on"):
+            run()
+    assert len(evaluated) == 1
+    run()
+    assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+
+
+def test_an_epoch_that_a_limit_of_time_cuts_goes_on_with_its_means(run, tmp_path, monkeypatch):
+    run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(StopAtTime, "reached", lambda self: self.model is not None and Recorder.steps == 8)
+        at_step(patch, 7, lambda: setattr(Recorder, "steps", 8))
+        patch.setattr(Recorder, "steps", 0, raising=False)
+        assert run(max_minutes=1.0)["student_updates"] == 2  # in the midst of an epoch
+    assert run(max_minutes=1000.0)["stopped_by"] is None
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
 
 
 def test_a_limit_of_time_ends_training_and_a_higher_one_goes_on(run, tmp_path):

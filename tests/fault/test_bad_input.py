@@ -26,8 +26,12 @@ from tests.commandline import error_line, script, smoke
         (["--seed=-1"], "seed=-1 must be a whole number from 0 to"),
         (["--gin_param=batchsize = 4"], "'batchsize' .* is no macro of the given files: check its spelling"),
         (["extra"], "argument 'extra' is not understood"),
+        (["--gin_file=zskd.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
+          "--gin_param=Experiment.early_stopping = @AgreementPlateau()"], "PixelInversion has no generator"),
+        (["--gin_file=dafl.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
+          "--gin_param=Activation.feature = 'stage_9'"], "'stage_9' is none of the teacher's features penultimate"),
     ],
-)
+)  # fmt: skip
 def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
     models.lenet5().save(tmp_path / "whole.keras")
     content = (tmp_path / "whole.keras").read_bytes()

@@ -21,7 +21,8 @@ def test_runs_are_added_to_those_that_are_complete_and_a_failed_one_is_named(tmp
     assert first.returncode == 0, first.stderr
     written = {path: path.stat().st_mtime for path in (tmp_path / "out").glob("*/results.json")}
     assert len(written) == 1
-    second = compare("--gin_file=nowhere.gin", "--gin_file=ssdkd.gin", "--seeds=0,1", cwd=tmp_path)
+    files = "--gin_file=nowhere.gin", "--gin_file=ssdkd.gin"
+    second = compare(*files, "--reference=nowhere", "--seeds=0,1", cwd=tmp_path)
     assert "these runs failed, see their logs in out: nowhere-seed0, nowhere-seed1" in error_line(second)
     assert "does not exist" in (tmp_path / "out" / "nowhere-seed0.log").read_text()
     assert all(path.stat().st_mtime == time for path, time in written.items())
@@ -61,7 +62,13 @@ def test_runs_of_another_configuration_are_not_taken_for_these(tmp_path):
 
 def test_bad_flags_are_told_in_one_line(tmp_path):
     assert "nothing to compare" in error_line(compare(cwd=tmp_path))
-    assert "--seeds=a must be different whole numbers" in error_line(
-        compare("--gin_file=ssdkd.gin", "--seeds=a", cwd=tmp_path)
-    )
     assert "give --seeds=0,1 here" in error_line(compare("--gin_file=ssdkd.gin", "--seed=1", cwd=tmp_path))
+    for seeds in ("a", "0,00"):
+        assert f"--seeds={seeds} must be different whole numbers" in error_line(
+            compare("--gin_file=ssdkd.gin", f"--seeds={seeds}", cwd=tmp_path)
+        )
+    twice = compare("--gin_file=ssdkd.gin", "--gin_file=./ssdkd.gin", cwd=tmp_path)
+    assert "two of them make the row 'ssdkd'" in error_line(twice)
+    unknown = compare("--gin_file=ssdkd.gin", "--reference=ssdkd.gin", cwd=tmp_path)
+    assert "--reference=ssdkd.gin is no row of this comparison: use one of ssdkd" in error_line(unknown)
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.commandline import ROOT, environment
+from tests.commandline import ROOT, environment, script
 
 pytest.importorskip("jax")
 
@@ -27,7 +27,8 @@ RUN = (
 import runpy
 
 sys.path.insert(0, sys.argv[1])
-sys.argv = ["train.py", "--gin_file=" + sys.argv[2], "--gin_file=smoke.gin", "--run_dir=run"]
+files = [f"--gin_file={name}" for name in sys.argv[2:]]
+sys.argv = ["train.py", *files, "--gin_file=smoke.gin", "--run_dir=run"]
 runpy.run_path(sys.path[0] + "/train.py", run_name="__main__")
 """
 )
@@ -106,6 +107,30 @@ def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):
     assert results["backend"] == "jax"
     assert os.path.exists(tmp_path / "run" / "student.keras")
     assert "needs the TensorFlow backend" in process.stderr
+
+
+@pytest.mark.slow
+def test_a_segmenter_is_distilled_without_tensorflow(tmp_path):
+    process = run(RUN, tmp_path, str(ROOT / "scripts"), "ssdkd.gin", "tasks/shapes_deeplab.gin")
+    assert process.returncode == 0, process.stderr
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["metric"] == "mean_iou"
+
+
+@pytest.mark.slow
+def test_what_export_arrays_wrote_is_enough_without_tensorflow(tmp_path):
+    exported = script("export_arrays.py", "--gin_file=rdskd.gin", "--gin_file=smoke.gin", "--out_dir=out", cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr
+    process = run(RUN, tmp_path, str(ROOT / "scripts"), "rdskd.gin", "out/arrays.gin")
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [("data.tfds_dataset('mnist')", "run scripts/export_arrays"), ("models.deeplab_mobilenet_v3()", "use small_deepl")],
+)
+def test_what_needs_tensorflow_says_what_to_do_without(tmp_path, call, remedy):
+    process = run(f"{BLOCKED}\nfrom dfkd_keras import data, models\n{call}", tmp_path)
+    assert "cannot be imported" in process.stderr and remedy in process.stderr, process.stderr
 
 
 def test_each_stage_moves_its_own_side_on_jax(tmp_path):

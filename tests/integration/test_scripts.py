@@ -82,6 +82,13 @@ def test_invert_refuses_a_method_without_a_first_stage_of_rounds(trained):
     assert "ssdkd does not make all its images first" in error_line(process)
 
 
+def test_invert_refuses_a_segmenter(tmp_path):
+    files = "--gin_file=deepinversion.gin", "--gin_file=tasks/shapes_deeplab.gin", "--gin_file=smoke.gin"
+    untrained = "--gin_param=TeacherRecipe.trained = False"
+    process = script("invert.py", *files, untrained, "--gin_param=target_term = @OneHotCrossEntropy()", cwd=tmp_path)
+    assert "sees a class in each pixel: name a classifier's task" in error_line(process)
+
+
 def test_export_arrays_writes_what_another_machine_needs(trained):
     process = smoke("export_arrays.py", "--out_dir=arrays", cwd=trained)
     assert process.returncode == 0, process.stderr

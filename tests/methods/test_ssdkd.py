@@ -60,6 +60,14 @@ def test_every_switch_has_an_effect(build, switch):
     assert np.abs(on - plain).max() > 1e-4
 
 
+@pytest.mark.parametrize("normalise", ["mean", "max"])
+def test_the_importance_weights_are_in_the_students_loss(build, normalise):
+    priorities = ["PrioritySampling.weighted = False", "PrioritySampling.alpha = 1.0"]
+    unweighted = losses_of(build("ssdkd.gin", *priorities, "PrioritySampling.beta = 0.0"))
+    weighted = losses_of(build("ssdkd.gin", *priorities, f'PrioritySampling.normalise = "{normalise}"'))
+    assert np.abs(weighted - unweighted)[:, 1].max() > 1e-4
+
+
 def test_beta_has_an_effect(build):
     first, second = (losses_of(build("ssdkd.gin", f"PrioritySampling.beta = {beta}")) for beta in (0.0, 1.0))
     assert np.abs(first - second).max() > 1e-4
@@ -77,8 +85,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(build, tmp_path):
 
 
 def test_resuming_without_the_weights_is_refused(build):
-    with pytest.raises(ValueError, match="with an empty memory"):
-        build("ssdkd.gin").fit(initial_epoch=1, verbose=0)
+    for begun in ({"initial_epoch": 1}, {"initial_step": 9}):
+        with pytest.raises(ValueError, match="with an empty memory"):
+            build("ssdkd.gin").fit(**begun, verbose=0)
+
+
+def test_a_training_longer_than_the_schedule_stretches_the_meta_optimizers_cosine_too(build):
+    cosine = "synthesis/Adam.learning_rate = @synthesis/CosineOverTraining()"
+    distiller = build("ssdkd.gin", cosine, "synthesis/CosineOverTraining.initial_learning_rate = 0.01")
+    rounds = distiller.schedule.rounds
+    distiller.fit(epochs=3, verbose=0)
+    assert distiller.synthesizer.optimizer._learning_rate.updates == rounds + 3
 
 
 def test_the_memory_holds_no_more_than_it_may_and_the_teacher_stays(build):
@@ -111,10 +128,12 @@ def test_phi_may_weigh_the_students_loss_too(build):
 
 
 def test_a_whole_distiller_is_saved_and_goes_on_to_the_same_bits(build, tmp_path):
-    whole, first = build("ssdkd.gin"), build("ssdkd.gin")
+    reset = "LatentInversion.reset_at_round = 4"  # in the second epoch
+    whole, first = build("ssdkd.gin", reset), build("ssdkd.gin", reset)
     whole.fit(verbose=0)
     first.fit(epochs=1, verbose=0)
     first.save(tmp_path / "distiller.keras")
+    keras.utils.set_random_seed(123)  # as another process might have it
     resumed = keras.saving.load_model(tmp_path / "distiller.keras")
     resumed.fit(initial_epoch=1, verbose=0)
     assert equal(values(resumed.variables), values(whole.variables))

@@ -109,3 +109,11 @@ def test_statistics_of_a_batch_cannot_be_modulated(rng):
 def test_negative_arguments_are_refused(kwargs):
     with pytest.raises(ValueError, match="Modulation"):
         dk.Modulation(**kwargs)
+
+
+def test_phi_is_constant_to_the_gradient_unless_told(rng):
+    logits = keras.Variable(rng.normal(size=(4, 3)).astype("float32"))
+    for stop_gradient in (True, False):
+        phi = plain(diversity=False, stop_gradient=stop_gradient)
+        _, _, (gradient,) = differentiate(lambda phi=phi: (ops.sum(phi(ops.convert_to_tensor(logits))), None), [logits])
+        assert (gradient is None or not np.abs(gradient).any()) == stop_gradient

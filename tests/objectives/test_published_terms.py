@@ -41,7 +41,7 @@ def test_activation_of_a_map_averages_over_its_positions(rng):
 
 def test_activation_names_the_features_that_there_are():
     with pytest.raises(ValueError, match="'stage_9' is none of the teacher's features penultimate"):
-        objectives.Activation("stage_9")(batch(teacher_features={"penultimate": tensor([[1.0]])}))
+        objectives.Activation("stage_9").prepare(TeacherOutputs(None, {"penultimate": None}, []), 8)
 
 
 def test_latent_mode_seeking_equals_numpy(rng):

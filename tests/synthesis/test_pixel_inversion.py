@@ -8,7 +8,7 @@ from keras import layers, ops
 import dfkd_keras as dk
 from dfkd_keras import augmentation, models, objectives, synthesis
 from dfkd_keras.noise import Draws
-from dfkd_keras.schedule import RoundsFirst
+from dfkd_keras.rounds import RoundsFirst
 from dfkd_keras.synthesis.synthesizer import Surroundings
 from dfkd_keras.synthesis.targets import class_similarity
 from tests.conftest import equal, values
@@ -197,6 +197,14 @@ def test_class_similarity_wants_a_last_dense_layer(normalisation):
         class_similarity(dk.Teacher(keras.Model(inputs, outputs), normalisation))
 
 
+def test_a_class_without_weights_is_refused_by_dirichlet_targets(make):
+    teacher = make().teacher
+    kernel = teacher.logits_layer.kernel
+    kernel.assign(np.array(kernel) * (np.arange(10) != 3))
+    with pytest.raises(ValueError, match="has a class without weights"):
+        synthesis.DirichletTargets().prepare(teacher)
+
+
 def test_dirichlet_targets_have_the_mean_and_the_spread_of_their_concentrations(make):
     """E y = alpha / sum alpha; Var y_c = m (1 - m) / (1 + sum alpha): both concentrations have the same mean."""
     teacher, targets = make().teacher, synthesis.DirichletTargets((1.0, 0.1))
@@ -214,9 +222,9 @@ def test_dirichlet_targets_have_the_mean_and_the_spread_of_their_concentrations(
         np.testing.assert_allclose(half.var(axis=0), variance, rtol=0.1, atol=5e-4)
 
 
-@pytest.mark.parametrize("concentrations", [(0.0,), (1.0, -1.0), ()])
+@pytest.mark.parametrize("concentrations", [(0.0,), (1.0, -1.0), (), 0.5])
 def test_concentrations_that_are_not_positive_are_refused(concentrations):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="must be one or more positive"):
         synthesis.DirichletTargets(concentrations)
 
 
