@@ -84,7 +84,7 @@ class Experiment:
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
         if self.precision == "mixed_float16" and keras.backend.backend() == "jax":
-            raise ValueError("Experiment.precision='mixed_float16' does not work on JAX: use 'mixed_bfloat16'.")
+            raise ValueError("Experiment.precision='mixed_float16' is not for JAX: use mixed_bfloat16 or float32.")
 
     def teacher(self) -> Teacher:
         """Returns the task's teacher; one without a file is trained, or taken from the cache."""

@@ -164,7 +164,7 @@ def _keras_cv_deeplab(
     model = keras.Model(inputs, models.DeepLabV3Plus(backbone, classes, segmentation_head=head)(x), name=name)
     for layer in flat_layers(model):
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.9  # keras-cv's, up to 0.999, lets inference lag behind a short training
+            layer.momentum = 0.9  # keras-cv's, up to 0.999 and back in a copy from a file, lag behind a short training
     return model
 
 

@@ -28,7 +28,7 @@ class Surroundings(NamedTuple):
     Attributes:
         teacher: the frozen teacher.
         student: used in inference mode, if a term needs it.
-        class_counts: int32 `[K]`, how many images or pixels of each class the memory holds; None without a memory.
+        class_counts: integers `[K]`, how many images or pixels of each class the memory holds; None without a memory.
     """
 
     teacher: Teacher

@@ -47,6 +47,13 @@ def test_parameter_counts_are_the_published_ones(build, parameters):
     assert trainable(build()) == parameters
 
 
+def test_a_narrower_generator_has_so_many_parameters():
+    dense, convolved = 101 * 64 * 64, (9 * 64 * 64 + 64) + (9 * 64 * 32 + 32) + (9 * 32 + 1)
+    scales_and_offsets = 2 * (64 + 64 + 32)
+    generator = models.upsampling_generator(100, (32, 32, 1), width=64, filters=(64, 32))
+    assert trainable(generator) == dense + convolved + scales_and_offsets
+
+
 @pytest.mark.parametrize("depth", [8, 20, 32, 44, 56])
 def test_slim_resnets_have_depth_minus_one_convolutions(depth):
     model = models.cifar_resnet(depth=depth)

@@ -56,7 +56,7 @@ def test_images_that_the_student_gets_wrong_rest_under_the_mask(networks, rng):
     agreed = teacher.argmax(axis=1) == student.argmax(axis=1)
     assert 0 < agreed.sum() < 64
     gradient = np.abs(gradient_of(adversarial(losses.SoftTargets(1.0), *networks), images)).max(axis=1)
-    assert (gradient[agreed] > 1e-6).all() and not gradient[~agreed].any()
+    assert gradient[agreed].min() > 1e-4 and gradient[~agreed].max() < 1e-6
 
 
 def test_the_target_cross_entropy_pulls_the_target_up_and_all_others_down(rng):
