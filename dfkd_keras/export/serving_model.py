@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -40,9 +40,32 @@ def serving_model(
     return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
 
 
+def in_float32(model: keras.Model) -> keras.Model:
+    """Returns a model that computes in float32 with the same weights, for one of mixed precision; others as they are.
+
+    Half precision is for training: no two runtimes round it alike, and some converters do not know it.
+    """
+    if not any(layer.dtype_policy.name.startswith("mixed_") for layer in model._flatten_layers()):
+        return model
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(_without_mixed_precision(config))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_mixed_precision(config: Any) -> Any:
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy" and config["config"]["name"].startswith("mixed_"):
+            return {**config, "config": {"name": "float32"}}
+        return {key: _without_mixed_precision(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(map(_without_mixed_precision, config))
+    return config
+
+
 @dataclasses.dataclass(frozen=True)
 class ServedStudent:
-    """A student and what has to be known to serve it.
+    """A student and what has to be known to serve it, in float32 if it was trained in mixed precision.
 
     Args:
         model: the student, built; gives logits.
@@ -76,6 +99,7 @@ class ServedStudent:
                 "(32, 32, 3)."
             )
         object.__setattr__(self, "image_shape", shape)
+        object.__setattr__(self, "model", in_float32(self.model))
         classes = self.model.compute_output_spec(keras.KerasTensor((None, *shape))).shape[-1]
         if self.class_names is not None and len(self.class_names) != classes:
             raise ValueError(

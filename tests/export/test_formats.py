@@ -86,6 +86,22 @@ def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_
     assert {str(detail["dtype"].__name__) for detail in runner.get_output_details().values()} == {"int8"}
 
 
+@pytest.mark.parametrize("format_name", ["savedmodel", "litert"])
+def test_a_student_of_mixed_precision_is_served_in_float32(tmp_path, images, format_name):
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        made = models.lenet5_half()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    served = export.ServedStudent(made)
+    assert {layer.compute_dtype for layer in served.model.layers} == {"float32"}
+    assert made.layers[-1].compute_dtype == "bfloat16", "the student itself stays as it is"
+    rounded = np.array(made(images.astype("float32") / 255.0), "float32")
+    np.testing.assert_allclose(served.logits(images), rounded, atol=0.05)
+    report = export.export_student(served, format_name, tmp_path, images)
+    assert report.relative_logit_difference < 1e-5
+
+
 def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
     paths = [export.export_student(student, "savedmodel", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student" / number) for number in "12"]
