@@ -47,8 +47,9 @@ class SoftTargets(Configured):
         # q - p sums to 0; adding it cancels the rounding of the logarithms, which T^2 would magnify.
         p, q = ops.exp(teacher), ops.exp(student)
         divergence = ops.sum(p * (teacher - student) + (q - p), axis=-1)
-        # What rounding is left can be negative, which no priority may be.
-        return self.temperature**2 * per_sample(ops.maximum(divergence, 0.0))
+        # What rounding is left can be negative, which no priority may be; the gradient does not depend on it.
+        divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
+        return self.temperature**2 * per_sample(divergence)
 
 
 @dataclasses.dataclass(frozen=True)

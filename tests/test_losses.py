@@ -7,6 +7,7 @@ import dfkd_keras as dk
 from dfkd_keras import losses, models
 from dfkd_keras.keras_losses import as_student_loss
 from tests.conftest import equal, values
+from tests.objectives.test_terms import gradient_of
 
 
 def softmax(logits):
@@ -36,6 +37,16 @@ def test_the_divergence_of_nearly_equal_logits_is_not_rounded_below_0(rng, class
     teacher = rng.normal(size=(10_000, classes)) * 3
     student = teacher + rng.normal(size=teacher.shape) * 10 ** rng.uniform(-5, -2, (10_000, 1))
     assert (np.array(dk.SoftTargets()(teacher.astype("float32"), student.astype("float32"))) >= 0).all()
+
+
+def test_a_divergence_rounded_to_0_has_its_gradient_all_the_same(rng):
+    teacher = (rng.normal(size=(1000, 2)) * 3).astype("float32")
+    student = (teacher + rng.normal(size=teacher.shape) * 1e-4).astype("float32")
+    loss = dk.SoftTargets()
+    rounded = np.array(loss(teacher, student)) == 0
+    assert rounded.sum() > 50
+    gradient = gradient_of(lambda logits: ops.sum(loss(ops.convert_to_tensor(teacher), logits)), student)
+    assert (np.abs(gradient[rounded]).max(axis=1) > 0).mean() > 0.5
 
 
 def test_segmentation_logits_are_averaged_per_image(rng):

@@ -17,6 +17,8 @@ STEPS += ["adversarial_epochs = 2", "epochs = 2", "rounds_per_epoch = 3", "stude
 STEPS += ["inversion_epochs = 2", "inversion_rounds_per_epoch = 3", "inversion_student_updates = 5"]
 # A gradient of 0, such as that of a bias before BatchNorm, is one of rounding errors, which Adam would magnify.
 STEPS += [f"{role}/Adam.epsilon = 1e-3" for role in ("synthesis", "latents", "inner", "contrast")]
+# So it would the smallest gradients of a student, more or less by the machine.
+STEPS += ["student/Adam.epsilon = 1e-4"]
 STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batch_size = 8", "memory_images = 16"]
 
 
