@@ -155,7 +155,8 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
     synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
     if synthesis_updates:
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
-    if (initial_epoch or initial_step) and distiller.replay.keeps_images and not distiller.replay.stored:
+    written = initial_epoch or any(schedule.updates(0, step).closes_round for step in range(initial_step))
+    if written and distiller.replay.keeps_images and not distiller.replay.stored:
         raise ValueError(
             f"fit(initial_epoch={initial_epoch}, initial_step={initial_step}) with an empty memory: load the weights "
             "of what came before."

@@ -1,10 +1,9 @@
 """One run: build, resume, fit, evaluate, export, report."""
 
-import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ from dfkd_keras.export import export_savedmodel
 from dfkd_keras.export.versions import next_version
 from dfkd_keras.files import written_aside
 from dfkd_keras.noise import seed_initial_weights
+from dfkd_keras.precision import PRECISIONS, computing_in
 from dfkd_keras.teacher import Teacher
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 logger = logging.getLogger(__name__)
 
 
@@ -179,14 +178,3 @@ class Experiment:
             class_names=data.class_names,
             image_shape=data.image_shape,
         )
-
-
-@contextlib.contextmanager
-def computing_in(precision: str | None) -> Iterator[None]:
-    """Makes the networks that are built within compute in a precision, one of `PRECISIONS`; None changes nothing."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision or policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)

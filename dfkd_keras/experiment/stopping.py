@@ -22,7 +22,7 @@ class Checkpoints(keras.callbacks.Callback):
         folder: to save in.
         every_epochs: how often.
         initial_steps: steps of the whole training that were made before.
-        preemption: tells when the run has to stop, which it does after the current step.
+        preemption: tells when the run has to stop, which it does after the current step, or batch of an evaluation.
         notes: tells what to remember with a checkpoint.
     """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
-from dfkd_keras.metrics import agreement
+from dfkd_keras.metrics import IGNORED, agreement
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 BATCH_SIZE = 32
@@ -68,15 +68,16 @@ def compare(
     difference = float(np.nan_to_num(np.abs(exported - expected), nan=np.inf).max())
     classes, student_classes = exported.argmax(axis=-1), expected.argmax(axis=-1)
     truth = student_classes if labels is None else labels
-    lost = agreement(student_classes, truth, truth) - agreement(classes, truth, truth)
+    known = truth != IGNORED if truth.ndim > 1 else np.ones(truth.shape, bool)
+    lost = int(np.sum(student_classes[known] == truth[known])) - int(np.sum(classes[known] == truth[known]))
     return ParityReport(
         format=name,
         path=str(path),
         images=len(images),
         largest_logit_difference=difference,
         relative_logit_difference=difference / max(1.0, float(np.abs(expected).max())),
-        agreement=agreement(classes, student_classes, truth),
-        lost_accuracy=lost,
+        agreement=agreement(classes[known], student_classes[known]),
+        lost_accuracy=lost / known.sum(),
         bytes=size(path),
         milliseconds_batch_1=median_milliseconds(predict, images[:1]),
         milliseconds_batch_32=median_milliseconds(predict, np.resize(images, (BATCH_SIZE, *images.shape[1:]))),

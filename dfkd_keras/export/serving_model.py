@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.precision import computing_in
 
 
 def serving_model(
@@ -34,7 +35,7 @@ def serving_model(
         `[B, H, W, K]`.
     """
     images = layers.Input(image_shape or student.input_shape[1:], dtype=dtype, name="images")
-    unit = layers.Rescaling(1.0 / 255.0)(images)
+    unit = layers.Rescaling(1.0 / 255.0, dtype="float32")(images)
     inputs = (normalisation or Normalisation()).convert(unit, "unit", input_space)
     logits = ops.cast(student(inputs, training=False), "float32")
     return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
@@ -47,8 +48,10 @@ def in_float32(model: keras.Model) -> keras.Model:
     """
     if not any(layer.dtype_policy.name.startswith("mixed_") for layer in model._flatten_layers()):
         return model
-    config = keras.saving.serialize_keras_object(model)
-    copy = keras.saving.deserialize_keras_object(_without_mixed_precision(config))
+    config = _without_mixed_precision(keras.saving.serialize_keras_object(model))
+    known = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with computing_in("float32"):  # layers that others make have no precision of their own
+        copy = keras.saving.deserialize_keras_object(config, known, safe_mode=False)  # its code is loaded already
     copy.set_weights(model.get_weights())
     return copy
 

@@ -25,7 +25,7 @@ class SyntheticBatch(NamedTuple):
             needs "sample_means".
         second_sample_means: the same of a second view of the images, if a term needs "second_view".
         student_logits: like the teacher's, if a term needs "student".
-        labels: int32 `[B]`, the classes the images are meant to be of; None for a segmenter, whose images have many.
+        labels: integers `[B]`, the classes the images are meant to be of; None for a segmenter, whose images have many.
         soft_labels: float32 `[B, K]`, the predictions that are wanted of the teacher, if the synthesizer draws such.
         class_counts: integers `[K]`, how many images (of a segmenter: pixels) of each class the memory holds, if a term
             needs "class_counts".

@@ -116,8 +116,8 @@ class PrioritySampling(Configured):
         return discrepancy * weights if self.weighted else discrepancy
 
     def refusal(self, priority: float) -> str:
-        """Returns what to say of a priority that is negative or NaN."""
+        """Returns what to say of a priority that is negative, NaN or infinite."""
         return (
-            f"PrioritySampling.discrepancy={self.discrepancy} gave the priority {priority}: it must be at least 0 for "
-            "every image."
+            f"PrioritySampling.discrepancy={self.discrepancy} gave the priority {priority}: it must be finite and at "
+            "least 0 for every image."
         )

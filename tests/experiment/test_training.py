@@ -204,16 +204,20 @@ def test_a_limit_that_is_reached_with_the_last_step_has_ended_nothing(run, tmp_p
     assert again["student_updates"] == whole["student_updates"]
 
 
-def test_time_that_is_up_in_the_first_round_leaves_an_untrained_student(tmp_path, teachers):
-    configure(["ssdkd.gin", "smoke.gin"], [f'TeacherRecipe.cache_dir = "{teachers}"'])
-    try:
-        results = gin.get_configurable("Experiment")().run(tmp_path / "run", max_minutes=1e-9)
-    finally:
-        gin.clear_config()
+def test_time_that_is_up_in_the_first_round_leaves_an_untrained_student_and_more_goes_on(tmp_path, teachers):
+    def ssdkd(**arguments):
+        configure(["ssdkd.gin", "smoke.gin"], [f'TeacherRecipe.cache_dir = "{teachers}"'])
+        try:
+            return gin.get_configurable("Experiment")().run(tmp_path / "run", **arguments)
+        finally:
+            gin.clear_config()
+
+    results = ssdkd(max_minutes=1e-9)
     assert (results["synthetic_images"], results["student_updates"], results["stopped_by"]) == (0, 0, "max_minutes")
     (row,) = read_history(tmp_path / "run" / "logs" / "metrics.csv")
     assert "student_loss" not in row and "synthesis_loss" not in row
     assert (tmp_path / "run" / "report.html").exists()
+    assert ssdkd(max_minutes=1000.0)["student_updates"] > 0
 
 
 def test_one_worker_that_is_complete_goes_on_with_one_that_is_not(run, tmp_path, monkeypatch):

@@ -1,15 +1,19 @@
 """Every format of every kind of student says what the student says, here and where this package is not installed."""
 
 import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import export, models
-from dfkd_keras.export import formats
+from dfkd_keras.export import formats, parity
 from tests.export.elsewhere import logits_elsewhere
 
 INPUTS = {"image_shape": (32, 32, 3), "normalisation": dk.Normalisation((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
@@ -102,6 +106,26 @@ def test_a_student_of_mixed_precision_is_served_in_float32(tmp_path, images, for
     assert report.relative_logit_difference < 1e-5
 
 
+class Doubled(layers.Layer):
+    """A layer that nobody has registered."""
+
+    def call(self, inputs):
+        return 2.0 * inputs
+
+
+def test_a_student_of_mixed_precision_may_have_code_of_its_own(tmp_path, images):
+    """It is in memory already, so that nothing is to be refused; and the precision may be the global one."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        inputs = layers.Input((32, 32, 1))
+        x = layers.Lambda(lambda x: x - 0.5)(Doubled()(layers.Flatten()(inputs)))
+        made = export.ServedStudent(keras.Model(inputs, layers.Dense(10)(x)))
+        report = export.export_student(made, "savedmodel", tmp_path, images)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert report.relative_logit_difference < 1e-5
+
+
 def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
     paths = [export.export_student(student, "savedmodel", tmp_path, images).path for _ in range(2)]
     assert paths == [str(tmp_path / "student" / number) for number in "12"]
@@ -116,6 +140,24 @@ def test_beyond_the_tolerance_nothing_is_left(student, tmp_path, images, format_
     with pytest.raises(ValueError, match=message):
         export.export_student(student, format_name, tmp_path, images, tolerance=-1.0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_of_exactly_the_tolerance_is_no_error():
+    report = parity_of(np.arange(100) != 7)
+    assert report.lost_accuracy == 0.01
+
+
+def parity_of(right):
+    """The report of an export that gets these images right, of a student that gets all of them right."""
+    served = SimpleNamespace(logits=lambda images: np.tile([1.0, 0.0], (len(images), 1)).astype("float32"))
+    images, calls = np.zeros((len(right), 2, 2, 1), np.uint8), iter(np.split(right, range(32, len(right), 32)))
+
+    def predict(batch):
+        chosen = next(calls, np.ones(len(batch), bool))
+        return np.where(chosen[:, None], [1.0, 0.0], [0.0, 1.0]).astype("float32")
+
+    with tempfile.NamedTemporaryFile() as file:
+        return parity.compare("x", Path(file.name), predict, served, images, np.zeros(len(right), int))
 
 
 def test_labels_turn_agreement_into_accuracy(student, tmp_path, images, monkeypatch):
