@@ -25,7 +25,7 @@ from dfkd_keras.distribution import gather, take_whole_gradients
 from dfkd_keras.keras_losses import as_student_loss
 from dfkd_keras.losses import SoftTargets
 from dfkd_keras.matching import FeatureMatching
-from dfkd_keras.metrics import monitored, predicted_classes
+from dfkd_keras.metrics import monitored
 from dfkd_keras.noise import Draws, NoiseStream
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import span
@@ -247,9 +247,8 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def seen_by_both(self, images: Any) -> dict[str, np.ndarray]:
         """Returns the classes that "teacher" and "student" see in unit images `[B, H, W, C]`, or in their pixels."""
-        inputs = ops.convert_to_numpy(self.teacher.to_inputs(images, "unit"))
         networks = {"teacher": self.teacher.model, "student": self.student}
-        return {name: predicted_classes(network, inputs) for name, network in networks.items()}
+        return {name: self.teacher.classes_seen(images, network) for name, network in networks.items()}
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised; nothing before `compile`."""

@@ -11,6 +11,7 @@ from keras import ops
 
 from dfkd_keras.features import PENULTIMATE, logits_layer, probe_shape, tap_features
 from dfkd_keras.images import Normalisation, Space
+from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.serialization import Component
 from dfkd_keras.taps import Taps, flat_layers
 
@@ -125,6 +126,18 @@ class Teacher(Component):
     def to_inputs(self, images: Any, source: Space = "normalised") -> Any:
         """Converts images `[B, H, W, C]` from the given space to what teacher and student take."""
         return self.normalisation.convert(images, source, self.input_space)
+
+    def classes_seen(self, unit_images: np.ndarray, network: keras.Model | None = None) -> np.ndarray:
+        """Returns the class that a network of its inputs, itself by default, sees in each unit image, or in each pixel.
+
+        Args:
+            unit_images: `[N, H, W, C]` in [0, 1].
+            network: gives logits or probabilities.
+
+        Returns:
+            Integers `[N]`, of a segmenter `[N, H, W]`.
+        """
+        return predicted_classes(network or self.model, ops.convert_to_numpy(self.to_inputs(unit_images, "unit")))
 
     def __call__(self, images: Any) -> TeacherOutputs:
         """Runs the teacher in inference mode on images `[B, H, W, C]` in normalised space."""

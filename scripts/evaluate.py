@@ -21,18 +21,17 @@ def evaluate() -> None:
     experiment = configured_experiment()
     task, teacher = experiment.task, experiment.teacher()
     test = task.test_split()
-    inputs = teacher.to_inputs(test.unit_images, "unit")
     path = Path(FLAGS.student)
     if path.is_dir():
         student = served_classes(path, test.images)
     else:
-        student = metrics.predicted_classes(configured_model(path), inputs)
+        student = teacher.classes_seen(test.unit_images, configured_model(path))
     results = {
         "student": str(path),
         "task": task.name,
         "test_images": len(test.labels),
         **metrics.scores(student, test.labels, teacher.classes),
-        "agreement": metrics.agreement(student, metrics.predicted_classes(teacher.model, inputs), test.labels),
+        "agreement": metrics.agreement(student, teacher.classes_seen(test.unit_images), test.labels),
     }
     print(json.dumps(results))
 

@@ -13,6 +13,7 @@ from absl import flags
 from commandline import configured_experiment, configured_model, main
 
 from dfkd_keras import metrics
+from dfkd_keras.data import Split
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.pictures import save_class_grid
 from dfkd_keras.files import written_aside
@@ -29,18 +30,18 @@ def invert() -> None:
     experiment = configured_experiment(
         [f"batch_size = {FLAGS.images}", "inversion_epochs = 1", "inversion_rounds_per_epoch = 1"]
     )
-    images, targets, results = inverted(experiment)
+    made, results = inverted(experiment)
     folder = Path(FLAGS.out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(folder / "images.npz") as aside, open(aside, "wb") as file:
-        np.savez_compressed(file, images=images, targets=targets)
+        np.savez_compressed(file, images=made.images, targets=made.labels)
     with written_aside(folder / "images.png") as aside:
-        save_class_grid(aside, images / np.float32(255.0), targets, experiment.task.data.class_names)
-    print(json.dumps({"images": len(images), **results}))
+        save_class_grid(aside, made.unit_images, made.labels, experiment.task.data.class_names)
+    print(json.dumps({"images": len(made.images), **results}))
 
 
-def inverted(experiment: Experiment) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """Returns uint8 images, the classes they are meant to be of, and the share of them that each model agrees on."""
+def inverted(experiment: Experiment) -> tuple[Split, dict[str, float]]:
+    """Returns images with the classes they are meant to be of, and the share of them that each model agrees on."""
     judges = {path: configured_model(path) for path in FLAGS.judge}
     distiller = experiment.build()
     if not isinstance(distiller.schedule, RoundsFirst):
@@ -50,11 +51,10 @@ def inverted(experiment: Experiment) -> tuple[np.ndarray, np.ndarray, dict[str, 
     if distiller.teacher.segments:
         raise ValueError(f"the teacher of {experiment.task.name} sees a class in each pixel: name a classifier's task.")
     distiller.fit(epochs=1, verbose=0)
-    images, targets = (np.asarray(part.value) for part in (distiller.replay.images, distiller.synthesizer.labels))
-    inputs = np.asarray(distiller.teacher.to_inputs(images / np.float32(255.0), "unit"))
+    made = Split(*(np.asarray(part.value) for part in (distiller.replay.images, distiller.synthesizer.labels)))
     models = {"teacher": distiller.teacher.model, **judges}
-    seen = {name: metrics.predicted_classes(model, inputs) for name, model in models.items()}
-    return images, targets, {name: metrics.agreement(classes, targets) for name, classes in seen.items()}
+    seen = {name: distiller.teacher.classes_seen(made.unit_images, model) for name, model in models.items()}
+    return made, {name: metrics.agreement(classes, made.labels) for name, classes in seen.items()}
 
 
 if __name__ == "__main__":

@@ -14,11 +14,8 @@ def train_teacher() -> None:
     """Trains the teacher or takes it from the cache, and prints its accuracy on real test images."""
     experiment = configured_experiment()
     teacher, test = experiment.teacher(), experiment.task.test_split()
-    classes = metrics.predicted_classes(teacher.model, teacher.to_inputs(test.unit_images, "unit"))
-    told = (
-        f"{metrics.METRICS[name]} {value:.2%}"
-        for name, value in metrics.scores(classes, test.labels, teacher.classes).items()
-    )
+    scores = metrics.scores(teacher.classes_seen(test.unit_images), test.labels, teacher.classes)
+    told = (f"{metrics.METRICS[name]} {value:.2%}" for name, value in scores.items())
     print(f"teacher: {', '.join(told)} on real test images")
     if FLAGS.output:
         with written_aside(FLAGS.output) as aside:

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras import ops
 
 from dfkd_keras.experiment.history import History
 from dfkd_keras.experiment.pictures import SHOWN_WITH_MASKS, save_class_grid, save_mask_grid
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
-from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.schedule import Updates
 
 CLOCKS = ("seconds", "seconds_synthesis", "seconds_student")
@@ -93,5 +91,4 @@ class ImageGrids(keras.callbacks.Callback):
         if teacher.segments:
             save_mask_grid(path, images, self.model.seen_by_both(images), self.class_names)
         else:
-            inputs = ops.convert_to_numpy(teacher.to_inputs(images, "unit"))
-            save_class_grid(path, images, predicted_classes(teacher.model, inputs), self.class_names)
+            save_class_grid(path, images, teacher.classes_seen(images), self.class_names)
