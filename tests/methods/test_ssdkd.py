@@ -1,11 +1,14 @@
 """SSD-KD as a whole: with its switches off it is Fast-Meta, resumed it is the same, and its memory stays small."""
 
+import collections
+
 import gin
 import keras
 import numpy as np
 import pytest
 
 from dfkd_keras.experiment import configure
+from dfkd_keras.schedule import Updates
 from tests.conftest import equal, values
 
 SMALL = ["batch_size = 8", "epochs = 2", "rounds_per_epoch = 3", "warmup_rounds = 2", "student_updates_per_round = 3"]
@@ -73,6 +76,25 @@ def test_beta_has_an_effect(build):
     assert np.abs(first - second).max() > 1e-4
 
 
+def test_beta_may_be_annealed(build):
+    decay = "PolynomialDecay.initial_learning_rate = 0.4", "PolynomialDecay.end_learning_rate = 1.0"
+    annealed = ["PrioritySampling.beta = @PolynomialDecay()", *decay, "PolynomialDecay.decay_steps = 8"]
+    constant, changing = (
+        losses_of(build("ssdkd.gin", "PrioritySampling.beta = 0.4")),
+        losses_of(build("ssdkd.gin", *annealed)),
+    )
+    assert np.isfinite(changing).all()
+    assert np.abs(changing - constant).max() > 1e-4
+
+
+@pytest.mark.parametrize("method", ["ssdkd.gin", "fast_meta.gin"])
+def test_the_generator_may_learn_by_reptile(build, method):
+    distiller = build(method, "LatentInversion.learning = @Reptile()")
+    before = values(distiller.synthesizer.generator.trainable_variables)
+    assert np.isfinite(losses_of(distiller)).all()
+    assert not equal(values(distiller.synthesizer.generator.trainable_variables), before)
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(build, tmp_path):
     whole, first = build("ssdkd.gin"), build("ssdkd.gin")
     whole.fit(verbose=0)
@@ -119,6 +141,23 @@ def test_the_students_batch_norm_rests_during_synthesis(build):
 
     distiller.fit(epochs=1, callbacks=[Watch()], verbose=0)
     assert moved == {True: {True}, False: {False}}
+
+
+def test_each_network_passes_once_an_update_and_nothing_is_compiled_twice(build, monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("counted while TensorFlow traces")
+    distiller, passes, original = build("ssdkd.gin"), collections.Counter(), keras.layers.Layer.__call__
+    names = {id(distiller.teacher.model): "teacher", id(distiller.student): "student"}
+
+    def counted(self, *args, **kwargs):
+        if id(self) in names:
+            passes[distiller.updates, names[id(self)]] += 1
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.layers.Layer, "__call__", counted)
+    distiller.fit(verbose=0)
+    both = [(kind, name) for kind in (Updates(1, 0), Updates(0, 1)) for name in ("teacher", "student")]
+    assert passes == dict.fromkeys([*both, (Updates(0, 0, closes_round=True), "teacher")], 1)
 
 
 def test_phi_may_weigh_the_students_loss_too(build):

@@ -1,0 +1,41 @@
+"""Every method, stopped after an epoch and loaded elsewhere, goes on to the same bits, on either backend.
+
+Slow but for two: KERAS_BACKEND=jax pytest -m "slow or not slow" tests/methods/test_resume.py
+"""
+
+import gin
+import keras
+import pytest
+
+from dfkd_keras.experiment import configure
+from tests.conftest import equal, values
+from tests.experiment.test_configuration import METHODS
+
+IN_BRIEF = ("zskd.gin", "dafl.gin")  # pixels and their soft labels; a generator
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    gin.clear_config()
+    keras.utils.clear_session()
+
+
+def built(method):
+    configure([method, "smoke.gin"], ["TeacherRecipe.trained = False"])
+    return gin.get_configurable("Experiment")().build()
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(method, marks=[] if method in IN_BRIEF else [pytest.mark.slow]) for method in METHODS]
+)
+def test_a_training_in_two_parts_is_that_in_one(tmp_path, method):
+    whole, first, second = built(method), built(method), built(method)
+    epochs = whole.schedule.epochs // 2
+    whole.fit(verbose=0)
+    first.fit(epochs=epochs, verbose=0)
+    first.save_weights(tmp_path / "state.weights.h5")
+    keras.utils.set_random_seed(123)  # as another process might have it
+    second.load_weights(tmp_path / "state.weights.h5")
+    second.fit(initial_epoch=epochs, verbose=0)
+    assert equal(values(second.variables), values(whole.variables))
