@@ -44,10 +44,15 @@ def agreement(classes: np.ndarray, others: np.ndarray, labels: np.ndarray | None
         others: likewise.
         labels: masks `[N, H, W]` whose pixels labelled `IGNORED` are left out; labels `[N]` leave nothing out.
     """
-    if labels is not None and labels.ndim > 1:
-        known = labels != IGNORED
-        classes, others = classes[known], others[known]
+    if labels is not None:
+        counted = counts(labels)
+        classes, others = classes[counted], others[counted]
     return float(np.mean(classes == others))
+
+
+def counts(labels: np.ndarray) -> np.ndarray:
+    """Returns which labels `[N]`, or `[N, H, W]` of pixels, count: all but pixels labelled `IGNORED`."""
+    return labels != IGNORED if labels.ndim > 1 else np.ones(labels.shape, bool)
 
 
 def scores(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:
@@ -65,7 +70,7 @@ def scores(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[str,
     """
     if labels.ndim == 1:
         return {"accuracy": agreement(predicted, labels)}
-    known = labels != IGNORED
+    known = counts(labels)
     pairs = labels[known].astype(np.int64) * classes + predicted[known]
     confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
     both, either = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)

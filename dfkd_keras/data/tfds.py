@@ -102,8 +102,8 @@ def tfds_segmentation(
         images, masks = _read(builder, train_split if split == "train" else test_split, read, download)
         return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
 
-    folder = data_dir or os.environ.get("TFDS_DATA_DIR")
-    source = f"{folder} {train_split} {test_split} {image_feature} {mask_feature} {ignore_label} {first_label}"
+    splits_and_features = f"{train_split} {test_split} {image_feature} {mask_feature}"
+    source = f"{_folder(data_dir)} {splits_and_features} {ignore_label} {first_label}"
     return ImageDataset(name, (*size, 3), tuple(class_names), load, source, masks=True)
 
 
@@ -124,13 +124,16 @@ def _check_features(name: str, features: Mapping, image_feature: str, mask_featu
         )
 
 
+def _folder(data_dir: str | None) -> str | None:
+    return data_dir or os.environ.get("TFDS_DATA_DIR")
+
+
 def _builder(name: str, data_dir: str | None) -> Any:
     tfds = require_with_tensorflow("tensorflow_datasets", WITHOUT_TENSORFLOW)
 
     tfds.disable_progress_bar()
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     try:
-        return tfds.builder(name, data_dir=data_dir, try_gcs=False)
+        return tfds.builder(name, data_dir=_folder(data_dir), try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
         raise ValueError(
             f"data set {name!r} is unknown to TensorFlow Datasets: check its name or, if it is one of your own, set "

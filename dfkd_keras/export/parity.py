@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
-from dfkd_keras.metrics import IGNORED, agreement
+from dfkd_keras.metrics import agreement, counts
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 BATCH_SIZE = 32
@@ -68,7 +68,7 @@ def compare(
     difference = float(np.nan_to_num(np.abs(exported - expected), nan=np.inf).max())
     classes, student_classes = exported.argmax(axis=-1), expected.argmax(axis=-1)
     truth = student_classes if labels is None else labels
-    known = truth != IGNORED if truth.ndim > 1 else np.ones(truth.shape, bool)
+    known = counts(truth)
     lost = int(np.sum(student_classes[known] == truth[known])) - int(np.sum(classes[known] == truth[known]))
     return ParityReport(
         format=name,
