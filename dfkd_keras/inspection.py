@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.batch_statistics import BatchStatistics
 from dfkd_keras.features import probe_shape, stages, stages_to_match
 from dfkd_keras.synthesis.targets import DirichletTargets
 from dfkd_keras.taps import flat_layers
-from dfkd_keras.teacher import PENULTIMATE, BatchStatistics, Teacher, batch_norms, check_outputs, input_image_shape
+from dfkd_keras.teacher import PENULTIMATE, Teacher, batch_norms, check_outputs, input_image_shape
 
 # What a unit image is multiplied by and then has added, for the ranges in use.
 RANGES = {

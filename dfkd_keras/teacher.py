@@ -3,26 +3,18 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Collection
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.batch_statistics import BatchStatistics, means_recorder, statistics_recorder
 from dfkd_keras.features import PENULTIMATE, logits_layer, probe_shape, tap_features
 from dfkd_keras.images import Normalisation, Space
 from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.serialization import Component
 from dfkd_keras.taps import Taps, flat_layers
-
-
-class BatchStatistics(NamedTuple):
-    """What one BatchNorm layer saw in this batch, and what it remembers of the training data; each `[C]`."""
-
-    mean: Any
-    variance: Any
-    moving_mean: Any
-    moving_variance: Any
 
 
 @dataclasses.dataclass
@@ -111,7 +103,7 @@ class Teacher(Component):
         """
         wanted = {*features, *(self.features if "features" in needs else ())} - self._tapped
         tap_features(self._taps, self.model, sorted(wanted), self.image_shape)
-        recorders = {"batch_statistics": _statistics_recorder, "sample_means": _means_recorder}
+        recorders = {"batch_statistics": statistics_recorder, "sample_means": means_recorder}
         for need in sorted({*recorders} & {*needs} - self._met):
             self._tap_batch_norms(recorders[need])
         self._tapped.update(wanted)
@@ -215,23 +207,3 @@ def check_outputs(
             "set Teacher.outputs='logits'."
         )
     return outputs.shape[1:]
-
-
-def _statistics_recorder(layer: keras.layers.BatchNormalization):
-    def record(kept, inputs, outputs):
-        axes = [axis for axis in range(len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
-        mean, variance = ops.moments(ops.cast(inputs, "float32"), axes)
-        moving = layer.moving_mean, layer.moving_variance
-        statistics = BatchStatistics(mean, variance, *map(ops.convert_to_tensor, moving))
-        kept.setdefault("batch_statistics", []).append(statistics)
-
-    return record
-
-
-def _means_recorder(layer: keras.layers.BatchNormalization):
-    def record(kept, inputs, outputs):
-        positions = [axis for axis in range(1, len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
-        means = ops.mean(ops.cast(inputs, "float32"), axis=positions)
-        kept.setdefault("sample_means", []).append(means)
-
-    return record

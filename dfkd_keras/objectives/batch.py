@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.batch_statistics import BatchStatistics
 from dfkd_keras.distribution import gather, replicas
-from dfkd_keras.teacher import BatchStatistics
 
 OF_THE_WHOLE = ("batch_statistics", "class_counts", "round")  # all else has a row for each image
 

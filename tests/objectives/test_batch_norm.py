@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 import dfkd_keras as dk
-from dfkd_keras.teacher import BatchStatistics, TeacherOutputs
+from dfkd_keras.batch_statistics import BatchStatistics
+from dfkd_keras.teacher import TeacherOutputs
 
 CHANNELS = (3, 5)
 

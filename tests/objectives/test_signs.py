@@ -6,7 +6,7 @@ from keras import ops
 
 import dfkd_keras as dk
 from dfkd_keras import losses, objectives
-from dfkd_keras.teacher import BatchStatistics
+from dfkd_keras.batch_statistics import BatchStatistics
 
 from .test_terms import gradient_of, softmax
 

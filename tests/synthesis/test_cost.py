@@ -24,6 +24,7 @@ def test_the_cost_of_an_update_can_be_measured():
 
 
 @pytest.mark.slow
-def test_an_update_costs_at_most_1_2_times_a_bare_pass():
+def test_an_update_costs_little_more_than_a_bare_pass():
     measured = seconds(256, 8, 5)
-    assert measured["update"] < 1.2 * measured["bare"], measured
+    assert measured["cross_entropy"] < 1.2 * measured["bare"], measured
+    assert measured["deep_inversion"] < 1.8 * measured["bare"], measured  # two passes over what enters each BatchNorm
