@@ -340,6 +340,17 @@ def test_impossible_counts_and_seeds_are_refused(make_distiller, name, value):
         dk.DataFreeDistiller(*parts, **{name: value})
 
 
+def test_several_steps_at_a_time_train_as_one_after_the_other_do(make_distiller):
+    after = []
+    for execution in (1, 2):
+        distiller = make_distiller(dk.TwoStage(1, 1))
+        distiller.compile("adam", synthesis_optimizer="adam", steps_per_execution=execution)
+        history = distiller.fit(steps_per_epoch=4, verbose=0).history
+        after.append([*values(distiller.variables), *history.values()])
+    for one, other in zip(*after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_steps_at_a_time_that_overrun_an_epoch_are_refused(make_distiller):
     distiller = make_distiller(dk.Alternating(1))
     distiller.compile(steps_per_execution=2)

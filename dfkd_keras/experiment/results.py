@@ -36,9 +36,10 @@ def collect(
         started: when this call of the run began, as told by `time.perf_counter`.
 
     Returns:
-        The figures by name. Accuracies are fractions of the test images, or of their pixels; `student_accuracy` is that
-        of the final student, `student_accuracy_best` the best of any evaluation; for segmentation there are
-        `student_mean_iou` and `student_mean_iou_best` likewise, and `metric` says which of the two is the task's;
+        The figures by name. `jit_compile` tells whether XLA compiled the steps, which Keras decides: not on TensorFlow
+        with CPUs alone, where it is slower. Accuracies are fractions of the test images, or of their pixels;
+        `student_accuracy` is that of the final student, `student_accuracy_best` the best of any; for segmentation there
+        are `student_mean_iou` and `student_mean_iou_best` likewise, and `metric` says which of the two is the task's;
         `agreement` is the fraction of test images, or labelled pixels, on which student and teacher agree;
         `synthetic_images` counts the different images synthesised for the student, `images_per_second` those it was
         trained on, repeated ones included; `seconds_total` is from the start of this call and, after a resume, includes
@@ -61,6 +62,7 @@ def collect(
         "task": experiment.task.name,
         "seed": experiment.seed,
         "backend": keras.backend.backend(),
+        "jit_compile": distiller.jit_compile,
         "metric": metric,
         **{f"{network}_{name}": value for network in scores for name, value in scores[network].items()},
         f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores["student"][metric]]),

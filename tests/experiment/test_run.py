@@ -13,9 +13,9 @@ from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.history import read_history
 
 KEYS = [
-    "method", "task", "seed", "backend", "metric", "teacher_accuracy", "student_accuracy", "student_accuracy_best",
-    "agreement", "test_images", "synthetic_images", "memory_images", "synthesis_updates", "student_updates",
-    "seconds_synthesis", "seconds_student",
+    "method", "task", "seed", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
+    "student_accuracy_best", "agreement", "test_images", "synthetic_images", "memory_images", "synthesis_updates",
+    "student_updates", "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "stopped_by", "max_minutes", "learning_rate_factor", "peak_memory_mb",
     "teacher_parameters", "student_parameters", "versions",
 ]  # fmt: skip
@@ -40,6 +40,7 @@ def test_results_have_every_figure(finished):
     assert list(results) == KEYS
     assert json.loads((folder / "run" / "results.json").read_text()) == results
     assert (results["method"], results["task"], results["seed"]) == ("rdskd", "digits_lenet5", 0)
+    assert results["jit_compile"] is False or keras.config.backend() == "jax"
     assert (results["synthesis_updates"], results["student_updates"], results["synthetic_images"]) == (6, 6, 48)
     assert (results["teacher_parameters"], results["student_parameters"]) == (61_706, 15_738)
     assert results["student_accuracy_best"] >= results["student_accuracy"] - 1e-6
