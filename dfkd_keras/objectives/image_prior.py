@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from keras import ops
+
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.diversity import frobenius_norm
 from dfkd_keras.objectives.term import Term
@@ -19,14 +21,10 @@ class TotalVariation(Term):
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        x = batch.images
-        differences = (
-            x[:, 1:] - x[:, :-1],
-            x[:, :, 1:] - x[:, :, :-1],
-            x[:, 1:, 1:] - x[:, :-1, :-1],
-            x[:, 1:, :-1] - x[:, :-1, 1:],
-        )
-        return sum(frobenius_norm(difference) for difference in differences)
+        height, width, channels = batch.images.shape[1:]
+        rows = ops.reshape(batch.images, (-1, height, width * channels))
+        neighbours = (1, 0), (0, channels), (1, channels), (1, -channels)
+        return sum(frobenius_norm(_differences(rows, *neighbour)) for neighbour in neighbours)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,3 +37,13 @@ class ImageNorm(Term):
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
         return frobenius_norm(batch.images)
+
+
+def _differences(rows: Any, down: int, right: int) -> Any:
+    """Subtracts from the values of all rows, `[B, H, N]`, those that lie so far up and to the left of them."""
+    shape = ops.shape(rows)[0], rows.shape[1] - abs(down), rows.shape[2] - abs(right)
+
+    def part(down, right):  # `ops.slice`, because the gradient of indexing is slow on CPUs
+        return ops.slice(rows, (0, max(down, 0), max(right, 0)), shape)
+
+    return part(down, right) - part(-down, -right)

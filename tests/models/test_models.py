@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.models.layers import LocalResponseNormalization, UpsamplingConvolution
+from dfkd_keras.models.layers import LocalResponseNormalization, UpsamplingConvolution, _by_phases, _transposed
 
 
 def trainable(model):
@@ -129,14 +129,17 @@ def test_generator_has_the_official_batch_norms():
     assert not norms[-1].center and not norms[-1].scale
 
 
+@pytest.mark.parametrize("way", [_transposed, _by_phases])
 @pytest.mark.parametrize(("size", "channels", "filters"), [((4, 4), 3, 5), ((3, 5), 1, 2), ((8, 2), 4, 1)])
-def test_upsampling_convolution_equals_upsampling_then_convolution(rng, size, channels, filters):
+def test_upsampling_convolution_equals_upsampling_then_convolution(rng, way, size, channels, filters):
     x = rng.normal(size=(2, *size, channels)).astype("float32")
     layer, convolution = UpsamplingConvolution(filters), layers.Conv2D(filters, 3, padding="same")
     result = layer(x)
     convolution.build((None, 2 * size[0], 2 * size[1], channels))
     convolution.set_weights(layer.get_weights())
-    np.testing.assert_allclose(result, convolution(layers.UpSampling2D()(x)), atol=1e-5)
+    expected = convolution(layers.UpSampling2D()(x))
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    np.testing.assert_allclose(way(ops.convert_to_tensor(x), layer.kernel.value) + layer.bias, expected, atol=1e-5)
     assert layer.compute_output_shape(x.shape) == result.shape
 
 
