@@ -84,9 +84,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Normalises `[B, H, W, C]`."""
-        channels = x.shape[-1]
-        padded = ops.pad(ops.square(ops.cast(x, "float32")), ((0, 0), (0, 0), (0, 0), (self.radius, self.radius)))
-        energy = sum(padded[..., offset : offset + channels] for offset in range(2 * self.radius + 1))
+        channels = np.arange(x.shape[-1])
+        near = np.abs(channels[:, None] - channels) <= self.radius
+        energy = ops.matmul(ops.square(ops.cast(x, "float32")), ops.cast(near, "float32"))
         return x / ops.cast(ops.power(self.bias + self.alpha * energy, self.beta), x.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
