@@ -71,6 +71,12 @@ class OptimizerState(Component):
         for variable in optimizer.variables:
             self._track_variable(variable)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Saves nothing: Keras finds the optimizer, and saves its variables, by itself."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads nothing, likewise."""
+
     def restart(self) -> None:
         """Makes an optimizer whose moments start at 0 forget all updates so far; a constant learning rate stays."""
         for variable in self.optimizer.variables:

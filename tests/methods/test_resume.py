@@ -4,6 +4,7 @@ Slow but for two: KERAS_BACKEND=jax pytest -m "slow or not slow" tests/methods/t
 """
 
 import gin
+import h5py
 import keras
 import pytest
 
@@ -39,3 +40,14 @@ def test_a_training_in_two_parts_is_that_in_one(tmp_path, method):
     second.load_weights(tmp_path / "state.weights.h5")
     second.fit(initial_epoch=epochs, verbose=0)
     assert equal(values(second.variables), values(whole.variables))
+
+
+def test_every_variable_is_saved_once(tmp_path):
+    distiller = built("ssdkd.gin")  # four optimizers
+    distiller.save_weights(tmp_path / "state.weights.h5")
+    shapes = []
+    with h5py.File(tmp_path / "state.weights.h5") as file:
+        file.visititems(lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None)
+    variables = {id(variable): variable.shape for variable in [*distiller.variables, *distiller.optimizer.variables]}
+    saved, held = (sum(shape == (256, 4096) for shape in known) for known in (shapes, variables.values()))
+    assert saved == held > 4, (saved, held)
