@@ -29,7 +29,10 @@ class SoftTargets(Configured):
     The factor T^2 keeps the gradient's size independent of the temperature.
 
     Args:
-        temperature: T > 0, by which both logits are divided; RDSKD uses 10, DAFL 1.
+        temperature: T > 0, by which both logits are divided; 1 by default, RDSKD uses 10, the Fast family 20.
+
+    Raises:
+        ValueError: for another temperature.
 
     Example:
         >>> SoftTargets(temperature=4.0)(teacher_logits, student_logits)  # [B]
@@ -70,7 +73,10 @@ class JensenShannon(Configured):
     textbook has it second. They also clip the mean of J over the batch to 1, which contrary certain predictions exceed.
 
     Args:
-        temperature: T > 0, by which both logits are divided; 3 in the authors' code.
+        temperature: T > 0, by which both logits are divided; 3 by default, as in the authors' code.
+
+    Raises:
+        ValueError: for another temperature.
     """
 
     temperature: float = 3.0
@@ -96,12 +102,15 @@ class AttentionTransfer(Configured):
     over positions.
 
     Args:
-        loss: on the logits.
-        weight: at least 0; 250 in ZSKT. The number of classes K is there because the authors divide the divergence by
-            it.
+        loss: on the logits; `SoftTargets(1.0)` by default.
+        weight: at least 0; 250 by default, as in ZSKT. The number of classes K is there because the authors divide the
+            divergence by it.
         teacher_features: names of features of the teacher, see `Teacher.features`; by default the stages at the
             resolutions that both networks have.
         student_features: of the student, as many and of the same resolutions.
+
+    Raises:
+        ValueError: for a negative weight; for features that there are not, or do not match, when a distiller is built.
 
     Example:
         >>> AttentionTransfer(SoftTargets(1.0), weight=250.0)

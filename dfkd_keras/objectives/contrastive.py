@@ -24,9 +24,13 @@ class ContrastiveDiversity(Component, Term):
 
     Args:
         optimizer: of h, not restarted between rounds.
-        temperature: T.
-        bank_images: how many images of earlier rounds are compared with; 8 F bytes each for F channels.
-        width: the length of h(f).
+        temperature: T > 0; 0.1 by default, as in the authors' code.
+        bank_images: how many images of earlier rounds are compared with; 4096 by default, 8 F bytes each for F
+            channels.
+        width: the length of h(f); 256 by default.
+
+    Raises:
+        ValueError: if one of these is not positive.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"sample_means", "second_view"})

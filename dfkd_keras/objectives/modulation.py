@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from keras import ops
 
-from dfkd_keras.checks import check_numbers
+from dfkd_keras.checks import check_counts, check_numbers
 from dfkd_keras.losses import per_sample
 from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
@@ -113,11 +113,17 @@ class AfterRounds(Term):
 
     Args:
         term: any.
-        rounds: how many rounds it waits.
+        rounds: how many rounds it waits, at least 0.
+
+    Raises:
+        ValueError: for fewer.
     """
 
     term: Term
     rounds: int
+
+    def __post_init__(self):
+        check_counts("AfterRounds", minimum=0, rounds=self.rounds)
 
     @property
     def name(self) -> str:

@@ -83,3 +83,9 @@ def test_wrappers_keep_the_name_and_the_needs():
     assert term.name == "adversarial_discrepancy"
     assert term.needs == {"student", "class_counts", "rounds"}
     assert dk.Modulated(dk.TargetCrossEntropy(), dk.Modulation(diversity=False)).needs == {"labels"}
+
+
+@pytest.mark.parametrize("rounds", [-1, 2.5])
+def test_a_wait_of_impossible_length_is_refused(rounds):
+    with pytest.raises(ValueError, match=f"AfterRounds.rounds={rounds} must be a whole number of at least 0"):
+        dk.AfterRounds(dk.ClassEntropy(), rounds)
