@@ -15,6 +15,7 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.files import written_aside
 from dfkd_keras.metrics import METRICS
 
+LINES = ("-", "--", ":")  # of the first ten methods, of the next ten, ...
 COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
     "method",
     "task",
@@ -168,18 +169,23 @@ def _mean(runs: Sequence[Run], name: str) -> float:
 
 
 def _plot(path: Path, runs: Sequence[Run]) -> None:
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    colours: dict[str, str] = {}
+    looks: dict[str, dict[str, str]] = {}
     for run in runs:
         method = run.results["method"]
-        label = None if method in colours else method
-        colour = colours.setdefault(method, f"C{len(colours)}")
+        label = None if method in looks else method
+        look = looks.setdefault(method, _look(len(looks)))
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
-        axes.plot([second / 60 for second in seconds], accuracies, color=colour, label=label)
+        axes.plot([second / 60 for second in seconds], accuracies, label=label, **look)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
     axes.set(xlabel="training time in minutes", ylabel=f"{metric} on real test images")
     axes.grid(alpha=0.3)
-    if colours:
-        axes.legend()
+    if looks:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, format="png", dpi=120)
+
+
+def _look(place: int) -> dict[str, str]:
+    """Returns colour and style of the lines of the method in this place."""
+    return {"color": f"C{place % 10}", "linestyle": LINES[place // 10 % len(LINES)]}

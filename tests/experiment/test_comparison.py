@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dfkd_keras.experiment.comparison import Run, summarise, write_comparison
+from dfkd_keras.experiment.comparison import Run, _look, summarise, write_comparison
 
 
 def run(method, accuracies, seconds=10.0, **results):
@@ -113,3 +113,7 @@ def test_settings_of_one_method_from_several_files_are_told_apart(tmp_path):
         (tmp_path / name / "results.json").write_text(json.dumps({"method": "dafl"}))
     read = [Run.read(tmp_path / name).results["method"] for name in ("dafl-seed0", "papers-dafl_mnist-seed10")]
     assert read == ["dafl", "papers-dafl_mnist"]
+
+
+def test_no_two_of_thirty_methods_look_alike():
+    assert len({tuple(_look(place).values()) for place in range(30)}) == 30
