@@ -24,7 +24,13 @@ def test_the_cost_of_an_update_can_be_measured():
 
 
 @pytest.mark.slow
-def test_an_update_costs_little_more_than_a_bare_pass():
+def test_an_update_on_a_cross_entropy_costs_at_most_1_2_times_a_bare_pass():
     measured = seconds(256, 8, 5)
     assert measured["cross_entropy"] < 1.2 * measured["bare"], measured
-    assert measured["deep_inversion"] < 1.8 * measured["bare"], measured  # two passes over what enters each BatchNorm
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(reason="1.43: the statistics of 19 BatchNorm layers, see docs/performance.md", strict=True)
+def test_an_update_costs_at_most_1_2_times_a_bare_pass():
+    measured = seconds(256, 8, 5)
+    assert measured["deep_inversion"] < 1.2 * measured["bare"], measured
