@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +11,22 @@ def test_normalised_is_unit_minus_mean_over_std(rng):
     unit = rng.uniform(size=(2, 4, 4, 3)).astype("float32")
     expected = (unit - [0.4, 0.5, 0.6]) / [0.1, 0.2, 0.4]
     np.testing.assert_allclose(NORMALISATION.convert(unit, "unit", "normalised"), expected, atol=1e-5)
+
+
+def test_stored_bytes_are_normalised_as_their_unit_images_are(rng):
+    stored = rng.integers(256, size=(2, 4, 4, 3), dtype=np.uint8)
+    expected = NORMALISATION.convert(stored / np.float32(255.0), "unit", "normalised")
+    np.testing.assert_allclose(NORMALISATION.from_bytes(stored), expected, atol=1e-5)
+
+
+def test_one_statistic_serves_all_channels_and_every_width(rng):
+    unit = rng.uniform(size=(2, 4, 6, 3)).astype("float32")
+    np.testing.assert_allclose(
+        dk.Normalisation((0.4,), (0.1,)).convert(unit, "unit", "normalised"), (unit - 0.4) / 0.1, rtol=1e-4
+    )
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, NORMALISATION.convert(inputs, "unit", "normalised"))
+    np.testing.assert_allclose(model(unit), NORMALISATION.convert(unit, "unit", "normalised"), atol=1e-5)
 
 
 def test_conversion_there_and_back_is_the_identity(rng):

@@ -132,8 +132,7 @@ class ReplayBuffer(Component):
         arguments = self.priorities.value, self.size.value, self.drawn.value, gather(draws.selection)
         indices, importance = self.sampling.sample(*arguments)
         self.drawn.assign(self.drawn.value + 1)
-        images = ops.cast(take_rows(self.images, share(indices)), "float32") / 255.0
-        images = self.normalisation.convert(images, "unit", "normalised")
+        images = self.normalisation.from_bytes(take_rows(self.images, share(indices)))
         return ReplayBatch(images, self.sampling.normalised(importance), importance, indices)
 
     def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:

@@ -77,8 +77,7 @@ class PrioritySampling(Configured):
 
     def probabilities(self, priorities: Any, size: Any) -> Any:
         """Returns the probability of every place `[C]` for the priorities `[C]`; that of empty ones is 0."""
-        filled = ops.less(ops.arange(priorities.shape[0]), size)
-        powers = ops.where(filled, ops.power(priorities + self.epsilon, self.alpha), 0.0)
+        powers = self._powers(priorities, size)
         return powers / ops.sum(powers)
 
     def sample(self, priorities: Any, size: Any, drawn: Any, selection: Any) -> tuple[Any, Any]:
@@ -93,12 +92,16 @@ class PrioritySampling(Configured):
         Returns:
             The indices of the images and their weights w_i, `[B]` each.
         """
-        probabilities = self.probabilities(priorities, size)
-        cumulative = ops.cumsum(probabilities)
+        powers = self._powers(priorities, size)
+        cumulative = ops.cumsum(powers)
         # Sums round: scaled to the last of them, no draw lies beyond it, nor on a place without probability.
         indices = ops.searchsorted(cumulative, selection * cumulative[-1], side="right")
         indices = ops.cast(ops.minimum(indices, size - 1), "int32")
-        return indices, self.weights(ops.take(probabilities, indices), size, drawn)
+        return indices, self.weights(ops.take(powers, indices) / ops.sum(powers), size, drawn)
+
+    def _powers(self, priorities: Any, size: Any) -> Any:
+        filled = ops.less(ops.arange(priorities.shape[0]), size)
+        return ops.where(filled, ops.power(priorities + self.epsilon, self.alpha), 0.0)
 
     def normalised(self, weights: Any) -> Any:
         """Returns the weights `[B]` as the student's loss takes them."""

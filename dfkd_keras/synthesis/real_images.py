@@ -56,5 +56,4 @@ class RealImages(Synthesizer):
         uniform = 0.5 * (1.0 + ops.erf(latents[:, 0] / 2**0.5))
         count = self.images.shape[0]
         chosen = ops.clip(ops.cast(uniform * count, "int32"), 0, count - 1)
-        images = ops.cast(ops.take(self.images, chosen, axis=0), "float32") / 255.0
-        return teacher.normalisation.convert(images, "unit", "normalised")
+        return teacher.normalisation.from_bytes(ops.take(self.images, chosen, axis=0))
