@@ -142,6 +142,11 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             f"compile(steps_per_execution={execution}) does not divide the {steps_per_epoch} steps of an epoch, which "
             "would be overrun: give a divisor."
         )
+    if initial_step % execution:
+        raise ValueError(
+            f"fit(initial_step={initial_step}) lies within a call of compile(steps_per_execution={execution}): go on "
+            "with 1, or at a multiple."
+        )
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
         raise ValueError(
             f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out, and it is the schedule's "

@@ -358,6 +358,13 @@ def test_steps_at_a_time_that_overrun_an_epoch_are_refused(make_distiller):
         distiller.fit(steps_per_epoch=3, verbose=0)
 
 
+def test_a_training_does_not_go_on_within_a_call_of_several_steps(make_distiller):
+    distiller = make_distiller(dk.Alternating(1))
+    distiller.compile(steps_per_execution=2)
+    with pytest.raises(ValueError, match=r"initial_step=3\) lies within a call of compile\(steps_per_execution=2"):
+        distiller.fit(steps_per_epoch=4, initial_step=3, verbose=0)
+
+
 def test_dropout_goes_on_where_it_was(make_distiller, tmp_path):
     student = keras.Sequential(
         [layers.Input(SHAPE), layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)], name="dropping"

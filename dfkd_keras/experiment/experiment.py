@@ -49,6 +49,8 @@ class Experiment:
         evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
+        steps_per_execution: training steps per call of the compiled function; more than 1 pays where steps are as
+            short as a call is, for methods that do not switch the kind of step within an epoch.
         early_stopping: ends a training that has stopped to pay; off by default.
         precision: "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16": what the networks compute in; by
             default Keras' global policy. Weights, losses and statistics are float32 in any case; a teacher from a file
@@ -64,6 +66,7 @@ class Experiment:
     evaluate_every_epochs: int = 1
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
+    steps_per_execution: int = 1
     early_stopping: AgreementPlateau | None = None
     precision: str | None = None
 
@@ -78,6 +81,7 @@ class Experiment:
             evaluate_every_epochs=self.evaluate_every_epochs,
             images_every_epochs=self.images_every_epochs,
             checkpoint_every_epochs=self.checkpoint_every_epochs,
+            steps_per_execution=self.steps_per_execution,
         )
         check_seed("Experiment", self.seed)
         if self.precision not in (None, *PRECISIONS):
@@ -99,7 +103,8 @@ class Experiment:
         with computing_in(self.precision):
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
-            distiller.compile(self.optimizer(), synthesis_optimizer=self.synthesis_optimizer())
+            optimizers = self.optimizer(), self.synthesis_optimizer()
+            distiller.compile(*optimizers, steps_per_execution=self.steps_per_execution)
         if self.early_stopping:
             self.early_stopping.check(distiller)
         return distiller

@@ -27,7 +27,7 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.means, self.distiller = means, means.distiller
         self.initial_steps, self.max_seconds = initial_steps, max_seconds
-        self.shown, self.epoch, self.started = {}, 0, 0.0
+        self.shown, self.epoch, self.first, self.started = {}, 0, 0, 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar; without a terminal it is renewed every half minute only."""
@@ -47,16 +47,17 @@ class ProgressBar(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Starts the step's clock."""
-        self.started = time.perf_counter()
+        """Starts the clock of the steps of a call, of which this is the first."""
+        self.first, self.started = batch, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Moves the bar by a step, unless it is one that an earlier part of the run made."""
+        """Moves the bar by the steps, unless an earlier part of the run made them."""
         if self.epoch * self.params["steps"] + batch < self.initial_steps:
             return
-        self.left.count(self.distiller.updates, time.perf_counter() - self.started)
+        steps = batch - self.first + 1
+        self.left.count(self.distiller.updates, time.perf_counter() - self.started, steps)
         self._show(self.means.latest)
-        self.bar.update()
+        self.bar.update(steps)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Shows the accuracy on real images, where it was measured."""
@@ -77,7 +78,7 @@ class ProgressBar(keras.callbacks.Callback):
 class TimeLeft:
     """Foretells how long the steps to come will take, from how long those of their kind took.
 
-    A kind that has not come up yet is taken to need as long as the average step so far. The first step of a kind,
+    A kind that has not come up yet is taken to need as long as the average step so far. The first call of a kind,
     which compiles it, does not count if there are others.
 
     Args:
@@ -91,15 +92,15 @@ class TimeLeft:
         self.to_come = Counter(schedule.updates(*divmod(step, steps_per_epoch)) for step in range(first, last))
         self.seconds_of, self.seen, self.spent = {}, Counter(), 0.0
 
-    def count(self, kind: Updates, seconds: float) -> None:
-        """Takes note of a step."""
+    def count(self, kind: Updates, seconds: float, steps: int = 1) -> None:
+        """Takes note of a call, of one step or more."""
         self.spent += seconds
-        self.to_come[kind] -= 1
+        self.to_come[kind] -= steps
         self.seen[kind] += 1
         if self.seen[kind] <= 2:
-            self.seconds_of[kind] = seconds
+            self.seconds_of[kind] = seconds / steps
         else:
-            self.seconds_of[kind] += (seconds - self.seconds_of[kind]) / (self.seen[kind] - 1)
+            self.seconds_of[kind] += (seconds / steps - self.seconds_of[kind]) / (self.seen[kind] - 1)
 
     def seconds(self) -> float:
         """Returns the seconds left, of training alone."""

@@ -34,3 +34,11 @@ def test_every_step_of_a_schedule_of_rounds_is_foreseen():
     for step in range(2 * steps):
         left.count(rounds.updates(*divmod(step, steps)), 1.0)
     assert left.seconds() == 0.0
+
+
+def test_several_steps_of_a_call_are_as_many_less_to_come():
+    left = TimeLeft(TwoStage(1, 1, steps_per_epoch=4), first=0, last=8, steps_per_epoch=4)
+    left.count(SYNTHESIS, 9.0, steps=2)
+    left.count(SYNTHESIS, 2.0, steps=2)
+    assert left.spent == 11.0
+    assert left.seconds() == pytest.approx(4 * 1.0)

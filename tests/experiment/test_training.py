@@ -76,6 +76,19 @@ def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, tmp_
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")
 
 
+def test_a_run_of_several_steps_a_call_goes_on_from_the_middle_of_an_epoch(run, tmp_path, monkeypatch, capfd):
+    params = "steps_per_epoch = 4", "Experiment.steps_per_execution = 2"
+    run("whole", *params)
+    assert "16/16" in capfd.readouterr().err
+    with monkeypatch.context() as patch:
+        at_step(patch, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Preempted, match="after step 10: the same command goes on"):
+            run("run", *params)
+    run("run", *params)
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+    assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
+
+
 def test_a_run_preempted_during_an_evaluation_saves_at_once_and_evaluates_again(run, tmp_path, monkeypatch):
     original, evaluated = Checkpoints.on_test_batch_end, []
 
