@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -55,6 +56,13 @@ def replace(source: Path, target: Path) -> None:
         raise
     synchronise(target.parent)
     remove(old)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raises OSError if a file of so many bytes cannot be written to a folder, where the system tells beforehand."""
+    if hasattr(os, "posix_fallocate"):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def synchronise(*paths: Path) -> None:

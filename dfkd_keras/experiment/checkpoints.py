@@ -3,14 +3,17 @@
 import hashlib
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from dfkd_keras.checks import one_line
-from dfkd_keras.files import remove, written_aside
+from dfkd_keras.files import check_room, remove, written_aside
 
+HEADER = 2048  # bytes that HDF5 takes for a variable beside its values
 logger = logging.getLogger(__name__)
 
 
@@ -56,6 +59,7 @@ class CheckpointFolder:
         weights, record = self._weights(steps), self._record(steps)
         try:
             with written_aside(weights) as aside:
+                check_room(aside.parent, bytes_of(model))  # without which HDF5 would say more than is raised, or crash
                 model.save_weights(aside)
                 known = {"steps": steps, "sha256": checksum(aside), "notes": notes or {}}
                 remove(record)  # of an earlier checkpoint with as many steps
@@ -64,7 +68,7 @@ class CheckpointFolder:
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot write on
             raise OSError(
                 f"checkpoint {str(weights)!r} cannot be written ({one_line(error)}): make room or grant "
-                "access; the one before is kept, and the same command goes on from it."
+                "access; earlier ones are kept, and the same command goes on from there."
             ) from error
         self._forget(self._records()[: -self.kept])
         return weights
@@ -125,6 +129,12 @@ class CheckpointFolder:
 
     def _record(self, steps: int) -> Path:
         return self.path / f"step-{steps:09d}.json"
+
+
+def bytes_of(model: keras.Model) -> int:
+    """Returns how many bytes a model's state takes in a file, or somewhat more."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize + HEADER for variable in variables)
 
 
 def checksum(path: Path) -> str:

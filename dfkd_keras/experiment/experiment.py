@@ -133,13 +133,15 @@ class Experiment:
         Raises:
             ValueError: if the configuration does not fit together, the folder holds another one's run, or another
                 process is in it.
+            OSError: if the folder cannot be written, or the disk is full; the same command goes on from the last
+                checkpoint.
             FloatingPointError: if a loss is not finite, and not at half the learning rates either.
             Preempted: if the process was asked to stop, by SIGTERM; all state is saved.
         """
         if max_minutes is not None and not max_minutes > 0.0:
             raise ValueError(f"max_minutes={max_minutes} must be above 0.")
         run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
-        with Preemption() as preemption, run.locked():
+        with Preemption() as preemption, run.locked(), run.told_if_full():
             run.check(configuration, resume)
             finished = run.finished(max_minutes) if resume else None
             if not any_worker(finished is None):

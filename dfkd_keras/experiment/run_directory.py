@@ -10,10 +10,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.checkpoints import CheckpointFolder
-from dfkd_keras.files import is_leftover, remove, written_aside
+from dfkd_keras.files import check_room, is_leftover, remove, written_aside
 
 LOCK = ".lock"
 HEADER = "# configuration "
+ROOM = 65_536  # bytes, without which a folder counts as full
 
 
 class RunDirectory:
@@ -65,6 +66,24 @@ class RunDirectory:
                 remove(self.path / LOCK)
                 if not existed and not any(self.path.iterdir()):
                     self.path.rmdir()
+
+    @contextlib.contextmanager
+    def told_if_full(self) -> Iterator[None]:
+        """Tells of a full disk as such, in whatever way the libraries that write to the folder do.
+
+        Raises:
+            OSError: if something failed, and there is no room in the folder.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is None:  # ours, which tells what could not be written
+                raise
+            try:
+                check_room(self.path, ROOM)
+            except OSError as full:
+                raise self._not_writable(full) from error
+            raise
 
     def check(self, configuration: str, resume: bool) -> None:
         """Checks, and changes nothing, whether the folder may become or is this configuration's.
@@ -124,7 +143,10 @@ class RunDirectory:
             aside.write_text(text)
 
     def _not_writable(self, error: OSError) -> OSError:
-        return OSError(f"run_dir {str(self.path)!r} cannot be written ({error.strerror}): choose another --run_dir.")
+        return OSError(
+            f"run_dir {str(self.path)!r} cannot be written ({error.strerror}): make room or grant access, or choose "
+            "another --run_dir."
+        )
 
     def _clear(self) -> None:
         # What makes the folder a finished run goes first, what makes it a run at all last: a kill in between does

@@ -1,16 +1,21 @@
+import errno
 import logging
+import os
 
 import keras
 import pytest
 
-from dfkd_keras.experiment.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.checkpoints import CheckpointFolder, bytes_of
 from dfkd_keras.experiment.training import last_of_all_workers
 from tests.conftest import equal, values
 
 
 @pytest.fixture
 def model():
-    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("adam")
+    model.optimizer.build(model.trainable_variables)
+    return model
 
 
 @pytest.fixture
@@ -33,6 +38,22 @@ def test_the_newest_comes_back_with_its_notes(folder, model):
     model.trainable_variables[1].assign([0.0] * 3)
     model.load_weights(newest.weights)
     assert equal(values(model.variables), saved)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(folder, model, monkeypatch):
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    monkeypatch.setattr(model, "save_weights", lambda path: pytest.fail("HDF5 was let write"))
+    with pytest.raises(OSError, match=r"step-000000200.*No space left on device.*earlier ones are kept"):
+        folder.save(model, 200)
+    assert folder.newest().steps == 100
+
+
+def test_room_is_made_sure_of_for_all_that_is_saved(folder, model):
+    saved = folder.save(model, 200)
+    assert saved.stat().st_size <= bytes_of(model) < saved.stat().st_size + 100_000
 
 
 def test_a_certain_one_can_be_had(folder):
@@ -112,7 +133,7 @@ def test_a_full_disk_leaves_the_earlier_ones_whole(folder, model, monkeypatch, e
         raise error
 
     monkeypatch.setattr(model, "save_weights", fails)
-    with pytest.raises(OSError, match=r"step-000000200.weights.h5' cannot be written .*the one before is kept"):
+    with pytest.raises(OSError, match=r"step-000000200.weights.h5' cannot be written .*earlier ones are kept"):
         folder.save(model, 200)
     assert folder.newest().steps == 100
     assert len(list(folder.path.iterdir())) == 4

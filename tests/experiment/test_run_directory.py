@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from dfkd_keras.experiment.history import History, read_history
@@ -116,3 +119,23 @@ def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
 def test_a_folder_that_cannot_be_written_is_told():
     with pytest.raises(OSError, match=r"run_dir '/proc/no_such' cannot be written .*choose another --run_dir"):
         RunDirectory("/proc/no_such").claim("a = 1", "a = 1", resume=True)
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("half written"), OSError(errno.ENOSPC, "No space left on device")])
+def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, monkeypatch, failure):
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    with pytest.raises(OSError, match=r"cannot be written \(No space left on device\): make room"):  # noqa: SIM117
+        with RunDirectory(tmp_path).told_if_full():
+            raise failure
+
+
+def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, monkeypatch):
+    with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).told_if_full():
+        raise RuntimeError("another kind")
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    with pytest.raises(OSError, match="checkpoint 'a'"), RunDirectory(tmp_path).told_if_full():
+        raise OSError("checkpoint 'a' cannot be written")
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
