@@ -103,6 +103,7 @@ class LatentInversion(GeneratorSynthesizer):
         self.labels = self.state("labels", (batch_size,), INTEGER)
         self.best.prepare((batch_size, *teacher.image_shape))
         self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
+        self.learning.prepare(self.generator.trainable_variables)
         if self.reset_at_round is not None:
             self._first_layers()
 

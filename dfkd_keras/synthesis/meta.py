@@ -30,6 +30,9 @@ class LearningOverRounds(Component):
         """All optimizers of the generator, the synthesizer's first."""
         return [self.optimizer]
 
+    def prepare(self, variables: list[keras.Variable]) -> None:
+        """Makes what is remembered of the generator."""
+
     def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Sets the optimizer and what it updates."""
         self.optimizer_state.take(optimizer, variables)
@@ -114,9 +117,8 @@ class MetaLearning(LearningOverRounds):
         """All optimizers of the generator, the synthesizer's first."""
         return [self.optimizer, self.inner_optimizer]
 
-    def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
-        """Sets the optimizer and what it updates."""
-        super().compile(optimizer, variables)
+    def prepare(self, variables: list[keras.Variable]) -> None:
+        """Makes room for where a round starts, and the inner optimizer's state."""
         self.inner_state.take(self.inner_optimizer, variables)
         self.drop_variables()
         self.start = self._copies(variables, "start")
@@ -150,9 +152,9 @@ class MetaLearning(LearningOverRounds):
 class FirstOrderMAML(MetaLearning):
     """FOMAML (Finn et al., ICML 2017), Fast's default: the round's step follows the sum of all its gradients."""
 
-    def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
-        """Sets the optimizer and what it updates."""
-        super().compile(optimizer, variables)
+    def prepare(self, variables: list[keras.Variable]) -> None:
+        """Makes room for the sum of a round's gradients too."""
+        super().prepare(variables)
         self.sums = self._copies(variables, "sum")
 
     def open_round(self, variables: list[keras.Variable]) -> None:

@@ -178,6 +178,15 @@ def test_a_whole_distiller_is_saved_and_goes_on_to_the_same_bits(build, tmp_path
     assert equal(values(resumed.variables), values(whole.variables))
 
 
+def test_a_whole_distiller_is_loaded_without_its_optimizers_too(build, tmp_path):
+    whole = build("ssdkd.gin")
+    whole.fit(epochs=1, verbose=0)
+    whole.save(tmp_path / "distiller.keras")
+    loaded = keras.saving.load_model(tmp_path / "distiller.keras", compile=False)
+    assert equal(values(loaded.student.variables), values(whole.student.variables))
+    assert equal(values(loaded.synthesizer.generator.variables), values(whole.synthesizer.generator.variables))
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16"])
 def test_it_trains_in_mixed_precision(build, dtype):
     keras.config.set_dtype_policy(dtype)
