@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import check_scope, share_count
+from dfkd_keras.distribution import check_scope, replicas, share_count
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.schedule import Schedule
@@ -141,6 +141,11 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
         raise ValueError(
             f"compile(steps_per_execution={execution}) does not divide the {steps_per_epoch} steps of an epoch, which "
             "would be overrun: give a divisor."
+        )
+    if execution > 1 and replicas() > 1:
+        raise ValueError(
+            f"compile(steps_per_execution={execution}) does not work on several devices with TensorFlow, whose "
+            "strategies cannot update weights in a loop: use 1."
         )
     if initial_step % execution:
         raise ValueError(

@@ -232,13 +232,14 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def switch_to(self, updates: Updates) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
-        self.updates, self.train_function = updates, self._train_functions.get(updates)
+        self.updates, kind = updates, (updates, self.steps_per_execution)
+        self.train_function = self._train_functions.get(kind)
         if self.train_function is not None:
             return
         # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
         self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()
-        self.train_function = self._train_functions[updates] = gradient.unlogged(self.train_function)
+        self.train_function = self._train_functions[kind] = gradient.unlogged(self.train_function)
 
     def synthesize(self, latents: Any) -> Any:
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""

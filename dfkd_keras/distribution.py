@@ -187,7 +187,14 @@ else:
         """Returns the values, which are those of the whole batch."""
         return values
 
-    share = sum_of_shares = gather
+    def share(values: Any) -> Any:
+        """Returns the values `[B, ...]` of the whole batch, of which each device holds its part."""
+        parallel = keras.distribution.distribution()
+        if values is None or parallel is None:
+            return values
+        return keras.distribution.distribute_tensor(values, parallel.get_data_layout(values.shape))
+
+    sum_of_shares = gather
 
     def least(number: int) -> int:
         """Returns the number, since there are no other workers."""

@@ -1,6 +1,7 @@
 """Writing files and folders whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What reading arrays raises if a file is damaged, or holds others.
 NO_SUCH_ARRAYS = (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile)
 
@@ -59,10 +61,15 @@ def replace(source: Path, target: Path) -> None:
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raises OSError if a file of so many bytes cannot be written to a folder, where the system tells beforehand."""
-    if hasattr(os, "posix_fallocate"):
+    """Raises OSError if a folder has no room for a file of so many bytes, where the system tells beforehand."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in NO_ROOM:  # rather than a file system that cannot tell
+            raise
 
 
 def synchronise(*paths: Path) -> None:

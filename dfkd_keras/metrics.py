@@ -70,12 +70,26 @@ def scores(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[str,
     """
     if labels.ndim == 1:
         return {"accuracy": agreement(predicted, labels)}
+    ious, accuracy = class_ious(predicted, labels, classes), agreement(predicted, labels, labels)
+    return {"mean_iou": float(np.nanmean(ious)), "accuracy": accuracy}
+
+
+def class_ious(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns for each class `[K]` how many pixels are and are predicted of it, of those that are or are predicted so.
+
+    Args:
+        predicted: classes `[N, H, W]`.
+        labels: likewise; pixels labelled `IGNORED` do not count.
+        classes: K.
+
+    Returns:
+        Fractions; NaN for a class that neither has.
+    """
     known = counts(labels)
     pairs = labels[known].astype(np.int64) * classes + predicted[known]
     confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
     both, either = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
-    mean_iou = np.mean(both[either > 0] / either[either > 0])
-    return {"mean_iou": float(mean_iou), "accuracy": float(both.sum() / max(confusion.sum(), 1))}
+    return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
 class PixelAccuracy(keras.metrics.SparseCategoricalAccuracy):

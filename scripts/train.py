@@ -27,6 +27,8 @@ def train() -> None:
         try:
             results = experiment.run(run_dir, FLAGS.resume, max_minutes=FLAGS.max_minutes)
         except distribution.WORKER_LOST as error:
+            if FLAGS.strategy != "multi_worker":
+                raise
             raise ConnectionError(
                 f"another worker is lost ({type(error).__name__}): start the same command again on every machine, and "
                 "the run goes on from the last checkpoint."

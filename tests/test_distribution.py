@@ -171,7 +171,33 @@ with strategy.scope():
     assert np.array_equal(*strategy.experimental_local_results(generator.state.value))
     assert np.array_equal(*strategy.experimental_local_results(strategy.run(lambda: student(ones, training=True))))
 """
+ROWS = """
+from dfkd_keras.replay.storage import take_rows
+
+@tf.function
+def read():
+    return strategy.run(lambda: take_rows(variable, tf.constant([2, 0])))
+
+with strategy.scope():
+    variable = keras.Variable(np.arange(6, dtype=np.uint8).reshape(3, 2), trainable=False)
+    for rows in strategy.experimental_local_results(read()):
+        np.testing.assert_array_equal(rows, [[4, 5], [0, 1]])
+kinds = [operation.type for operation in read.get_concrete_function().graph.get_operations()]
+assert "ResourceGather" in kinds and "ReadVariableOp" not in kinds, kinds  # which would copy the whole variable
+"""
+SEVERAL_STEPS = """
+with strategy.scope():
+    made = distiller(models.lenet5(), models.lenet5_half())
+    made.compile(steps_per_execution=2)
+    try:
+        made.fit(steps_per_epoch=2, verbose=0)
+    except ValueError as problem:
+        assert "steps_per_execution=2) does not work on several devices" in str(problem), problem
+    else:
+        raise AssertionError("nothing was refused")
+"""
 REPLICAS = {"gather": GATHERED, "noise": DIFFERENT_NOISE, "scope": OUTSIDE, "dropout": DROPOUT, "evaluate": EVALUATED}
+REPLICAS |= {"rows": ROWS, "several steps": SEVERAL_STEPS}
 
 
 @pytest.mark.parametrize("what", REPLICAS)

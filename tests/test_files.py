@@ -1,8 +1,10 @@
+import contextlib
+import errno
 import os
 
 import pytest
 
-from dfkd_keras.files import beside, written_aside
+from dfkd_keras.files import beside, check_room, written_aside
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -39,6 +41,18 @@ def test_a_folder_is_on_the_disk_with_all_that_is_in_it(tmp_path, monkeypatch):
 def test_two_processes_of_one_number_write_to_different_places(tmp_path):
     with beside(tmp_path / "file.txt") as first, beside(tmp_path / "file.txt") as second:
         assert first != second
+
+
+@pytest.mark.parametrize(("reason", "told"), [(errno.ENOSPC, True), (errno.EFBIG, True), (errno.EOPNOTSUPP, False)])
+def test_room_is_missing_only_where_the_system_says_so(tmp_path, monkeypatch, reason, told):
+    def refuse(*_):
+        raise OSError(reason, os.strerror(reason))
+
+    check_room(tmp_path, 1000)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match=os.strerror(reason)) if told else contextlib.nullcontext():
+        check_room(tmp_path, 1000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_writing_leaves_what_was_there(tmp_path):

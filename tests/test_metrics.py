@@ -50,6 +50,11 @@ def test_a_class_that_is_predicted_but_never_there_counts_as_0():
     assert metrics.scores(predicted, labels, 3)["mean_iou"] == pytest.approx((0.75 + 0) / 2)
 
 
+def test_every_class_has_its_iou_and_an_absent_one_none():
+    labels, predicted = np.array([[[0, 0, 1, 255]]], np.uint8), np.array([[[0, 1, 1, 0]]])
+    np.testing.assert_allclose(metrics.class_ious(predicted, labels, 3), [0.5, 0.5, np.nan])
+
+
 def test_the_metrics_of_fit_are_the_same_in_batches(rng):
     logits = rng.normal(size=(6, 8, 6, 5)).astype("float32")
     logits[..., 2] = -9.0

@@ -1,6 +1,7 @@
 """What a data set of classification or segmentation is to this package."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -54,11 +55,12 @@ class ImageDataset:
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes uint8 images `[N, h, w, C]` bilinearly to `size`; returns uint8 `[N, H, W, C]`."""
+    """Resizes uint8 images `[N, h, w, C]` to `[N, H, W, C]`, uint8: bilinearly, over all pixels where they shrink."""
     if images.shape[1:3] == tuple(size):
         return images
+    resized = functools.partial(ops.image.resize, size=size, interpolation="bilinear", antialias=True)
     chunks = [
-        ops.convert_to_numpy(ops.image.resize(chunk.astype("float32"), size, interpolation="bilinear"))
+        ops.convert_to_numpy(resized(chunk.astype("float32")))
         for chunk in np.array_split(images, max(1, math.ceil(len(images) / images_at_a_time(images.shape))))
     ]
     return np.clip(np.rint(np.concatenate(chunks)), 0, 255).astype(np.uint8)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from dfkd_keras.checks import one_line
-from dfkd_keras.files import check_room, remove, written_aside
+from dfkd_keras.files import check_room, remove, synchronise, written_aside
 
 HEADER = 2048  # bytes that HDF5 takes for a variable beside its values
 logger = logging.getLogger(__name__)
@@ -58,13 +58,12 @@ class CheckpointFolder:
         """
         weights, record = self._weights(steps), self._record(steps)
         try:
-            with written_aside(weights) as aside:
+            with written_aside(record) as noted, written_aside(weights) as aside:
                 check_room(aside.parent, bytes_of(model))  # without which HDF5 would say more than is raised, or crash
                 model.save_weights(aside)
-                known = {"steps": steps, "sha256": checksum(aside), "notes": notes or {}}
-                remove(record)  # of an earlier checkpoint with as many steps
-            with written_aside(record) as aside:
-                aside.write_text(json.dumps(known))
+                noted.write_text(json.dumps({"steps": steps, "sha256": checksum(aside), "notes": notes or {}}))
+                synchronise(noted, aside)
+                remove(record)  # of an earlier checkpoint with as many steps; what follows is moving
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot write on
             raise OSError(
                 f"checkpoint {str(weights)!r} cannot be written ({one_line(error)}): make room or grant "
@@ -134,6 +133,8 @@ class CheckpointFolder:
 def bytes_of(model: keras.Model) -> int:
     """Returns how many bytes a model's state takes in a file, or somewhat more."""
     variables = [*model.variables, *model.optimizer.variables]
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        variables += 2 * model.trainable_variables  # whose moments Keras then saves twice
     return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize + HEADER for variable in variables)
 
 

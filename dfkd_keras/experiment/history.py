@@ -15,11 +15,17 @@ class History:
     Args:
         path: of the file.
         columns: the names of the columns; a value that a row lacks stays empty.
+
+    Attributes:
+        rows: of the epochs.
+        cut: the first row that was dropped, of an epoch that was cut short.
+        seconds_before: of training, before this process.
     """
 
     def __init__(self, path: Path, columns: list[str]):
         self.path, self.columns = Path(path), columns
         self.rows: list[Row] = []
+        self.cut: Row | None = None
         self.seconds_before = 0.0
 
     def restart_after(self, epochs: int, seconds: float = 0.0) -> None:
@@ -29,7 +35,8 @@ class History:
             epochs: that are complete.
             seconds: of training that the next one has had already.
         """
-        self.rows = read_history(self.path, epochs)
+        rows = read_history(self.path, epochs + 1)
+        self.rows, self.cut = rows[:epochs], next(iter(rows[epochs:]), None)
         self.seconds_before = self.total("seconds") + seconds
         with written_aside(self.path) as aside, open(aside, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)

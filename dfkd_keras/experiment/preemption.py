@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+STOPPED = "stopped by SIGTERM: the same command goes on where it was."
 GRACE_SECONDS = 8.0  # of the ten or more that schedulers give before they kill
 
 
@@ -53,17 +54,19 @@ class Preemption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within this context the signal is noted and nothing is raised."""
+        """Within this context the signal is noted and nothing is raised, unless nobody did so by its end."""
         self._held = True
         try:
             yield
         finally:
             self._held = False
+        if self.requested.is_set():
+            raise Preempted(STOPPED)
 
     def _on_signal(self, number: int, frame: Any) -> None:
         self.requested.set()
         if not self._held:
-            raise Preempted("stopped by SIGTERM: the same command goes on where it was.")
+            raise Preempted(STOPPED)
 
     def _watch(self) -> None:
         with self._receiver:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from dfkd_keras import metrics
@@ -39,7 +40,8 @@ def collect(
         The figures by name. `jit_compile` tells whether XLA compiled the steps, which Keras decides: not on TensorFlow
         with CPUs alone, where it is slower. Accuracies are fractions of the test images, or of their pixels;
         `student_accuracy` is that of the final student, `student_accuracy_best` the best of any; for segmentation there
-        are `student_mean_iou` and `student_mean_iou_best` likewise, and `metric` says which of the two is the task's;
+        are `student_mean_iou` and `student_mean_iou_best` likewise, `student_iou_of` for each class, null where neither
+        mask has it, and `metric` says which of the two is the task's;
         `agreement` is the fraction of test images, or labelled pixels, on which student and teacher agree;
         `synthetic_images` counts the different images synthesised for the student, `images_per_second` those it was
         trained on, repeated ones included; `seconds_total` is from the start of this call and, after a resume, includes
@@ -65,6 +67,7 @@ def collect(
         "jit_compile": distiller.jit_compile,
         "metric": metric,
         **{f"{network}_{name}": value for network in scores for name, value in scores[network].items()},
+        **(_ious_of_classes(seen, labels, experiment.task.data.class_names) if teacher.segments else {}),
         f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores["student"][metric]]),
         "agreement": metrics.agreement(*seen.values(), labels),
         "test_images": len(labels),
@@ -74,7 +77,7 @@ def collect(
         "student_updates": updates.student,
         "seconds_synthesis": seconds_synthesis,
         "seconds_student": seconds_student,
-        "seconds_total": time.perf_counter() - started + history.seconds_before,
+        "seconds_total": time.perf_counter() - started + trained.seconds_before,
         "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
         "stopped_by": trained.stopped_by,
         "max_minutes": max_minutes,
@@ -83,6 +86,18 @@ def collect(
         "teacher_parameters": teacher.model.count_params(),
         "student_parameters": student.count_params(),
         "versions": versions(),
+    }
+
+
+def _ious_of_classes(
+    seen: dict[str, np.ndarray], masks: np.ndarray, class_names: tuple[str, ...]
+) -> dict[str, dict[str, float | None]]:
+    ious = {network: metrics.class_ious(classes, masks, len(class_names)) for network, classes in seen.items()}
+    return {
+        f"{network}_iou_of": {
+            name: None if np.isnan(iou) else float(iou) for name, iou in zip(class_names, of, strict=True)
+        }
+        for network, of in ious.items()
     }
 
 

@@ -80,7 +80,8 @@ class Checkpoints(keras.callbacks.Callback):
         model = self.model  # which, on JAX, brings its variables up to date for the notes
         notes = {**self._noted(), "evaluation_due": evaluation_due}
         # The means may not have been read since, nor do they tell what the last update made of the weights.
-        if all(np.isfinite(mean).all() for mean in notes["means"]) and not_finite(model) is None:
+        finite = all(np.isfinite(mean).all() for mean in notes["means"]) and not_finite(model) is None
+        if finite and self.steps > self.initial_steps:  # or what there is, is the checkpoint that training went on from
             self.folder.save(model, self.steps, notes)
         raise Preempted(f"stopped by SIGTERM after step {self.steps}: the same command goes on from there.")
 

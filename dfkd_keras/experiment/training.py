@@ -49,6 +49,7 @@ class Trained(NamedTuple):
         steps: that it made in all.
         stopped_by: what ended it before its last epoch, "max_minutes" or "early_stopping"; None if nothing did.
         learning_rate_factor: 1, or 0.5 after a loss that was not finite.
+        seconds_before: of training, by earlier calls.
     """
 
     distiller: DataFreeDistiller
@@ -56,6 +57,7 @@ class Trained(NamedTuple):
     steps: int
     stopped_by: str | None
     learning_rate_factor: float
+    seconds_before: float
 
 
 def train(
@@ -76,14 +78,16 @@ def train(
     """
     checkpoint = last_of_all_workers(run.checkpoints)
     factor = checkpoint.notes["learning_rate_factor"] if checkpoint else 1.0
+    training = Training(experiment, distiller, run, limits, factor)
     try:
-        return Training(experiment, distiller, run, limits, factor).run(test, checkpoint)
+        return training.run(test, checkpoint)
     except FloatingPointError as error:
         if factor < 1.0:
             raise
         logger.warning("%s Trying once more from there, at half the learning rates.", error)
     checkpoint = last_of_all_workers(run.checkpoints)
-    return Training(experiment, experiment.build(), run, limits, RETRY_FACTOR).run(test, checkpoint)
+    trained = Training(experiment, experiment.build(), run, limits, RETRY_FACTOR).run(test, checkpoint)
+    return trained._replace(seconds_before=training.history.seconds_before)
 
 
 def last_of_all_workers(checkpoints: CheckpointFolder) -> Checkpoint | None:
@@ -147,10 +151,13 @@ class Training:
                     callbacks=watchers,
                     verbose=0,
                 )
+        elif initial_step:  # an epoch that a limit cut short ends the history all the same
+            self.history.append(self.history.cut or {"epoch": epochs + 1, **seconds})
         steps = watchers[-1].steps
         cut_short = steps < schedule.epochs * schedule.steps_per_epoch  # not just when it had made all of them
         stopped_by = next((limit.name for limit in limits if limit.stopped and cut_short), None)
-        return Trained(self.distiller, self.history, steps, stopped_by, self.learning_rate_factor)
+        before = self.history.seconds_before
+        return Trained(self.distiller, self.history, steps, stopped_by, self.learning_rate_factor, before)
 
     def _take_up(self, checkpoint: Checkpoint | None, initial_step: int) -> dict[str, float]:
         """Loads a checkpoint; returns the seconds of the epoch of which so many steps are made."""

@@ -103,7 +103,7 @@ def decode(data: Any, image_shape: tuple[int, int, int]) -> Any:
 
     *size, channels = image_shape
     image = tf.io.decode_image(data, channels=channels, expand_animations=False)
-    resized = tf.round(tf.image.resize(image, size, method="bilinear"))
+    resized = tf.round(tf.image.resize(image, size, method="bilinear", antialias=True))
     return tf.ensure_shape(tf.saturate_cast(resized, tf.uint8), image_shape)
 
 

@@ -15,7 +15,10 @@ if keras.config.backend() == "tensorflow":
 
     def take_rows(variable: keras.Variable, indices: Any) -> Any:
         """Returns the rows of a variable `[N, ...]` at indices `[B]`."""
-        return tf.gather(variable.value, indices)
+        own = variable.value
+        if isinstance(own, tf.distribute.DistributedValues):
+            own = own._get()  # the replica's own variable: a strategy's one would be copied whole
+        return tf.gather(own, indices)
 
     def assign_rows(variable: keras.Variable, indices: Any, rows: Any) -> None:
         """Writes rows `[B, ...]` into a variable `[N, ...]` at indices `[B]`; of equal indices, one wins."""

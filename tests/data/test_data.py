@@ -33,6 +33,14 @@ def test_resizing_keeps_range_and_corners():
     assert resize(images, (4, 4)) is images
 
 
+def test_where_images_shrink_no_pixel_is_passed_over():
+    lines = np.zeros((1, 20, 20, 1), np.uint8)
+    lines[:, ::5] = 250  # of which every fifth pixel shows nothing, or all
+    shrunk = resize(lines, (4, 4))[0, 1:3]
+    assert (shrunk > 0).all()
+    assert (shrunk < 125).all()
+
+
 def test_large_images_are_resized_one_at_a_time(monkeypatch):
     resized, chunks = ops.image.resize, []
 

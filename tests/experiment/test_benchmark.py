@@ -13,6 +13,14 @@ def test_a_plan_of_references_does_not_keep_a_few_steps_from_being_measured(make
     assert measured["seconds_per_synthesis_update"] > 0 < measured["seconds_per_student_update"]
 
 
+def test_updates_are_timed_one_by_one_whatever_a_call_makes(make_distiller):
+    distiller = make_distiller(dk.Alternating(1))
+    distiller.compile(steps_per_execution=4)
+    assert len(benchmark.step_seconds(distiller, Updates(1, 0), steps=2)) == 5
+    assert distiller.steps_per_execution == 4
+    distiller.fit(steps_per_epoch=4, verbose=0)
+
+
 def test_updates_that_share_a_batch_are_measured_together(make_distiller, monkeypatch):
     kinds = []
     monkeypatch.setattr(benchmark, "step_seconds", lambda _, kind, steps: kinds.append(kind) or [1.0] * (steps + 3))

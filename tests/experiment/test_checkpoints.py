@@ -51,9 +51,32 @@ def test_a_disk_without_room_is_told_before_anything_is_written(folder, model, m
     assert folder.newest().steps == 100
 
 
-def test_room_is_made_sure_of_for_all_that_is_saved(folder, model):
+@pytest.mark.parametrize("scaled", [False, True])
+def test_room_is_made_sure_of_for_all_that_is_saved(folder, scaled):
+    model, adam = keras.Sequential([keras.Input((300,)), keras.layers.Dense(1000)]), keras.optimizers.Adam()
+    model.compile(keras.optimizers.LossScaleOptimizer(adam) if scaled else adam)
+    model.optimizer.build(model.trainable_variables)
     saved = folder.save(model, 200)
     assert saved.stat().st_size <= bytes_of(model) < saved.stat().st_size + 100_000
+
+
+@pytest.mark.parametrize("fails", ["fsync", "writing"])
+def test_saving_again_after_as_many_steps_keeps_the_checkpoint_until_the_new_one_is_on_the_disk(
+    folder, model, monkeypatch, fails
+):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        if fails == "fsync":
+            patch.setattr(os, "fsync", broken)
+        else:
+            patch.setattr(model, "save_weights", broken)
+        with pytest.raises(OSError, match="earlier ones are kept"):
+            folder.save(model, 100, {"made": "again"})
+    assert folder.newest().notes == {"made": 100}
+    folder.save(model, 100, {"made": "again"})
+    assert folder.newest().notes == {"made": "again"}
 
 
 def test_a_certain_one_can_be_had(folder):

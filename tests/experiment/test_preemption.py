@@ -16,12 +16,14 @@ def test_the_signal_ends_what_runs():
         time.sleep(5)
 
 
-def test_where_it_is_held_it_is_only_noted():
+def test_where_it_is_held_it_is_noted_and_raised_in_the_end():
     with Preemption() as preemption:
-        with preemption.held():
+        noted = False
+        with pytest.raises(Preempted, match="the same command goes on"), preemption.held():
             assert not preemption.requested.is_set()
             os.kill(os.getpid(), signal.SIGTERM)
-            assert preemption.requested.wait(5)
+            noted = preemption.requested.wait(5)
+        assert noted
         with pytest.raises(Preempted):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)

@@ -45,6 +45,9 @@ def test_the_reported_figures_are_the_saved_students(finished):
     scores = metrics.scores(predicted, test.labels, 5)
     assert results["metric"] == "mean_iou"
     assert {name: results[f"student_{name}"] for name in scores} == pytest.approx(scores)
+    assert list(results["student_iou_of"]) == ["ground", "disc", "square", "triangle", "ring"]
+    ious = [iou for iou in results["student_iou_of"].values() if iou is not None]
+    assert np.mean(ious) == pytest.approx(results["student_mean_iou"])
     assert results["student_mean_iou_best"] >= results["student_mean_iou"]
     assert results["synthetic_images"] == {"real_data": 0, "ssdkd": 16}[results["method"]]
     last = read_history(run / "logs" / "metrics.csv")[-1]

@@ -89,6 +89,17 @@ def test_a_run_of_several_steps_a_call_goes_on_from_the_middle_of_an_epoch(run, 
     assert equal(student(tmp_path / "run"), student(tmp_path / "whole"))
 
 
+def test_a_run_preempted_before_it_made_a_step_keeps_the_checkpoint_that_it_went_on_from(run, tmp_path, monkeypatch):
+    saved = []
+    for step in (7, 0):
+        with monkeypatch.context() as patch:
+            at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
+            with pytest.raises(Preempted, match="after step 8"):
+                run()
+        saved.append((tmp_path / "run" / "checkpoints" / "step-000000008.json").stat().st_mtime_ns)
+    assert saved[0] == saved[1]
+
+
 def test_a_run_preempted_during_an_evaluation_saves_at_once_and_evaluates_again(run, tmp_path, monkeypatch):
     original, evaluated = Checkpoints.on_test_batch_end, []
 
@@ -125,8 +136,16 @@ def test_a_limit_of_time_ends_training_and_a_higher_one_goes_on(run, tmp_path):
     results = run(max_minutes=1e-9)
     assert (results["stopped_by"], results["max_minutes"], results["synthesis_updates"]) == ("max_minutes", 1e-9, 1)
     assert run(max_minutes=1e-9) == results
-    (tmp_path / "run" / "results.json").unlink()  # killed before its end
-    assert run(max_minutes=1e-9)["synthesis_updates"] == 1
+    cut = read_history(tmp_path / "run" / "logs" / "metrics.csv")
+    for written in (True, False):
+        (tmp_path / "run" / "results.json").unlink()  # killed before its end
+        if not written:
+            (tmp_path / "run" / "logs" / "metrics.csv").unlink()  # and before that of the epoch
+        again = run(max_minutes=1e-9)
+        assert again["synthesis_updates"] == 1
+        assert again["seconds_synthesis"] == pytest.approx(results["seconds_synthesis"])
+        (row,) = read_history(tmp_path / "run" / "logs" / "metrics.csv")
+        assert row == cut[0] if written else row["epoch"] == 1
     again = run(max_minutes=1000.0)
     assert again["stopped_by"] is None
     assert again["synthesis_updates"] == whole["synthesis_updates"] == 6

@@ -16,6 +16,7 @@ METHODS += ("fast", "fast_meta", "ssdkd")
 TWO_DEVICES = """
 import sys
 import gin
+import jax
 import numpy as np
 from dfkd_keras import distribution
 from dfkd_keras.data import Split
@@ -34,6 +35,9 @@ def trained(strategy):
         losses = distiller.fit(**validation(uneven, distiller.teacher), verbose=0).history
         return distiller.student.variables, losses
 
+with distribution.scope("mirrored"):
+    halves = jax.jit(lambda: distribution.share(jax.numpy.ones((8, 3))))()
+    assert halves.sharding.shard_shape(halves.shape) == (4, 3)
 (one, losses), (two, losses_of_two) = trained("none"), trained("mirrored")
 assert len(two[0].value.sharding.device_set) == 2
 for first, second in zip(one, two):
