@@ -50,7 +50,7 @@ class Experiment:
         images_every_epochs: draws synthetic images every so many epochs of synthesis.
         checkpoint_every_epochs: saves all state every so many epochs.
         steps_per_execution: training steps per call of the compiled function; more than 1 pays where steps are as
-            short as a call is, for methods that do not switch the kind of step within an epoch.
+            short as a call is, for methods that do not switch the kind of step within an epoch, on one device.
         early_stopping: ends a training that has stopped to pay; off by default.
         precision: "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16": what the networks compute in; by
             default Keras' global policy. Weights, losses and statistics are float32 in any case; a teacher from a file
