@@ -125,7 +125,8 @@ def _check_features(name: str, features: Mapping, image_feature: str, mask_featu
 
 
 def _folder(data_dir: str | None) -> str | None:
-    return data_dir or os.environ.get("TFDS_DATA_DIR")
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR")
+    return folder if folder is None or "://" in folder else os.path.realpath(os.path.expanduser(folder))
 
 
 def _builder(name: str, data_dir: str | None) -> Any:

@@ -161,3 +161,9 @@ def test_camvid_loads_by_name(tfds_dir):
     assert sorted(np.unique(test.labels)) == [*range(11), IGNORED]
     with pytest.raises(ValueError, match="a mask holds the label 11"):
         tfds_segmentation("camvid", names, (48, 64), data_dir=tfds_dir).load("test")
+
+
+def test_a_folder_is_the_same_however_it_is_spelt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spellings = "data", "./data", str(tmp_path / "data")
+    assert len({tfds_segmentation("made_up", ("a", "b"), (8, 8), data_dir=name).source for name in spellings}) == 1
