@@ -62,14 +62,17 @@ class History:
 def read_history(path: Path, epochs: int | None = None) -> list[Row]:
     """Returns the rows of a history file, empty values left out; none if there is no file.
 
+    A row that a full disk has left in part, without the end of its line, is left out too.
+
     Args:
         path: of the file.
-        epochs: reads the rows of the first so many epochs alone: a full disk may have left the next one in part.
+        epochs: reads the rows of the first so many epochs alone.
     """
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
-        rows = itertools.islice(csv.DictReader(file), epochs)
+        whole = itertools.takewhile(lambda line: line.endswith("\n"), file)
+        rows = itertools.islice(csv.DictReader(whole), epochs)
         return [{name: _number(value) for name, value in row.items() if value} for row in rows]
 
 
