@@ -236,6 +236,7 @@ class DataFreeDistiller(Configured, keras.Model):
         self.train_function = self._train_functions.get(kind)
         if self.train_function is not None:
             return
+        gradient.restore(self)
         # A function of its own for each kind: JAX takes equal functions, as bound methods are, for one and the same.
         self.train_step = functools.partial(type(self).train_step, self)
         self.make_train_function()

@@ -115,6 +115,9 @@ if BACKEND == "tensorflow":
         """Returns once the device has made the model's last training step."""
         tf.test.experimental.sync_devices()
 
+    def restore(model: keras.Model) -> None:
+        """There is nothing to restore."""
+
     def no_step(iterator: Any) -> dict[str, Any]:
         """Is a compiled training step that does nothing."""
         return {}
@@ -163,6 +166,10 @@ elif BACKEND == "jax":
     def wait(model: keras.Model) -> None:
         """Returns once the device has made the model's last training step."""
         jax.block_until_ready(model._jax_state)
+
+    def restore(model: keras.Model) -> None:
+        """Gives a model in training its variables' values back; to compile, Keras asks which devices hold them."""
+        model.jax_state_sync()
 
     def no_step(state: Any, iterator: Any) -> tuple[dict[str, Any], Any]:
         """Is a compiled training step that does nothing."""

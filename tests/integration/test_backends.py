@@ -48,8 +48,8 @@ assert "tensorflow" not in sys.modules
 """
 
 
-def marked(default):
-    return [pytest.param(method, marks=[] if method == default else [pytest.mark.slow]) for method in METHODS]
+def marked(*defaults):
+    return [pytest.param(method, marks=[] if method in defaults else [pytest.mark.slow]) for method in METHODS]
 
 
 def run(folder, backend, *arguments, **variables):
@@ -65,7 +65,7 @@ def run(folder, backend, *arguments, **variables):
     return process.stdout
 
 
-@pytest.mark.parametrize("method", marked(default="rdskd"))
+@pytest.mark.parametrize("method", marked("rdskd"))
 def test_the_first_losses_are_those_of_the_other_backend(tmp_path, method):
     found = [
         json.loads(run(tmp_path, backend, "-m", "tests.first_step", tmp_path, f"{method}.gin").splitlines()[-1])
@@ -77,6 +77,6 @@ def test_the_first_losses_are_those_of_the_other_backend(tmp_path, method):
         assert second[name] == pytest.approx(value, rel=1e-4, abs=1e-6), (name, first, second)
 
 
-@pytest.mark.parametrize("method", marked(default="dafl"))
+@pytest.mark.parametrize("method", marked("dafl", "ssdkd"))
 def test_two_devices_of_jax_learn_what_one_does(tmp_path, method):
     run(tmp_path, "jax", "-c", TWO_DEVICES, f"{method}.gin", XLA_FLAGS="--xla_force_host_platform_device_count=2")
