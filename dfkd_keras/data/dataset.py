@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -75,13 +75,15 @@ def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return masks[:, rows[:, None], columns]
 
 
-def known_masks(labels: np.ndarray, classes: int, ignore_label: int | None = None, first_label: int = 0) -> np.ndarray:
+def known_masks(
+    labels: np.ndarray, classes: int, ignore_label: int | Sequence[int] | None = None, first_label: int = 0
+) -> np.ndarray:
     """Turns a data set's masks into those of this package.
 
     Args:
         labels: integers `[N, H, W]`.
         classes: how many there are.
-        ignore_label: of pixels of no class.
+        ignore_label: that of pixels of no class, or several.
         first_label: that of the first class.
 
     Returns:
@@ -91,11 +93,11 @@ def known_masks(labels: np.ndarray, classes: int, ignore_label: int | None = Non
         ValueError: for any other label.
     """
     labels = labels.astype(np.int32)
-    void = np.zeros(labels.shape, bool) if ignore_label is None else labels == ignore_label
+    void = np.isin(labels, () if ignore_label is None else ignore_label)
     masks = np.where(void, IGNORED, labels - first_label)
     if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(classes, IGNORED))}):
         raise ValueError(
             f"a mask holds the label {wrong[0] + first_label}, but there are {classes} classes from {first_label} on "
-            f"and ignore_label={ignore_label}: name all classes, or the label of pixels of no class."
+            f"and ignore_label={ignore_label}: name all classes, or the labels of pixels of no class."
         )
     return masks.astype(np.uint8)

@@ -59,7 +59,7 @@ def tfds_segmentation(
     name: str,
     class_names: Sequence[str],
     size: tuple[int, int] = (96, 128),
-    ignore_label: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
     first_label: int = 0,
     image_feature: str = "image",
     mask_feature: str = "segmentation_mask",
@@ -74,7 +74,7 @@ def tfds_segmentation(
         name: of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
         class_names: one per class, in the order of their labels.
         size: height and width that images (bilinearly) and masks (to the nearest label) are resized to, in pixels.
-        ignore_label: of pixels of no class; None if there are none.
+        ignore_label: that of pixels of no class, or several; None if there are none.
         first_label: that of the first class.
         image_feature: the feature that holds the images.
         mask_feature: the feature that holds the masks.

@@ -12,6 +12,7 @@ from dfkd_keras.modules import require_with_tensorflow
 from dfkd_keras.taps import flat_layers
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+KERAS_CV_RATES = (6, 12, 18)
 MOBILENET_V3_SMALL = {
     "stackwise_expansion": [1, 72.0 / 16, 88.0 / 24, 4, 6, 6, 3, 3, 6, 6, 6],
     "stackwise_filters": [16, 24, 24, 40, 40, 40, 48, 48, 96, 96, 96],
@@ -74,6 +75,7 @@ def deeplab_resnet_v2(
     image_shape: tuple[int, int, int] = (128, 128, 3),
     classes: int = 13,
     depth: int = 50,
+    rates: Sequence[int] = KERAS_CV_RATES,
     normalisation: Normalisation | None = None,
     name: str = "deeplab_resnet_v2",
 ) -> keras.Model:
@@ -83,6 +85,8 @@ def deeplab_resnet_v2(
         image_shape: height, width (both divisible by 32) and channels.
         classes: K.
         depth: 18, 34 or 50 layers of the backbone. 39,197,632 parameters at the defaults.
+        rates: of the atrous convolutions, which see maps of 1/32 of the image's size; smaller ones for images that are
+            small, where keras-cv's reach beyond the map.
         normalisation: of the task; it becomes the first layer.
         name: of the model.
 
@@ -104,13 +108,14 @@ def deeplab_resnet_v2(
         input_shape=image_shape,
         block_type="block" if depth == 50 else "basic_block",
     )
-    return _keras_cv_deeplab("deeplab_resnet_v2", backbone, image_shape, classes, normalisation, name)
+    return _keras_cv_deeplab("deeplab_resnet_v2", backbone, image_shape, classes, rates, normalisation, name)
 
 
 def deeplab_mobilenet_v3(
     image_shape: tuple[int, int, int] = (128, 128, 3),
     classes: int = 13,
     alpha: float = 1.0,
+    rates: Sequence[int] = KERAS_CV_RATES,
     normalisation: Normalisation | None = None,
     name: str = "deeplab_mobilenet_v3",
 ) -> keras.Model:
@@ -120,6 +125,8 @@ def deeplab_mobilenet_v3(
         image_shape: height, width (both divisible by 32) and channels.
         classes: K.
         alpha: factor on the channels of the backbone. 2,068,784 parameters at the defaults.
+        rates: of the atrous convolutions, which see maps of 1/32 of the image's size; smaller ones for images that are
+            small, where keras-cv's reach beyond the map.
         normalisation: of the task; it becomes the first layer.
         name: of the model.
 
@@ -134,7 +141,7 @@ def deeplab_mobilenet_v3(
     backbone = models.MobileNetV3Backbone(
         **MOBILENET_V3_SMALL, include_rescaling=False, input_shape=image_shape, alpha=alpha
     )
-    return _keras_cv_deeplab("deeplab_mobilenet_v3", backbone, image_shape, classes, normalisation, name)
+    return _keras_cv_deeplab("deeplab_mobilenet_v3", backbone, image_shape, classes, rates, normalisation, name)
 
 
 def _keras_cv_deeplab(
@@ -142,10 +149,11 @@ def _keras_cv_deeplab(
     backbone: keras.Model,
     image_shape: tuple[int, int, int],
     classes: int,
+    rates: Sequence[int],
     normalisation: Normalisation | None,
     name: str,
 ) -> keras.Model:
-    models = require_with_tensorflow("keras_cv.models", "use small_deeplab.")
+    keras_cv = require_with_tensorflow("keras_cv", "use small_deeplab.")
 
     if image_shape[0] % 32 or image_shape[1] % 32:
         raise ValueError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 32.")
@@ -161,7 +169,11 @@ def _keras_cv_deeplab(
         name="segmentation_head",
     )
     inputs, x = image_input(image_shape, normalisation)
-    model = keras.Model(inputs, models.DeepLabV3Plus(backbone, classes, segmentation_head=head)(x), name=name)
+    pooling = keras_cv.layers.SpatialPyramidPooling(list(rates))
+    segmenter = keras_cv.models.DeepLabV3Plus(
+        backbone, classes, spatial_pyramid_pooling=pooling, segmentation_head=head
+    )
+    model = keras.Model(inputs, segmenter(x), name=name)
     for layer in flat_layers(model):
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9  # keras-cv's, up to 0.999 and back in a copy from a file, lag behind a short training

@@ -1,6 +1,7 @@
 """Terms on the differences between the images of one batch."""
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from keras import ops
@@ -23,7 +24,8 @@ class SoftmaxDistanceDiversity(Term):
     L_ds = 1 / r with r = ||x_2 - x_1||_F / ||p(x_2) - p(x_1)||_F, where x_1 and x_2 are the two halves of the batch in
     normalised space, p the teacher's softmax, and both norms run over all elements of a half batch. RDSKD (Han et
     al., ICASSP 2021; the official code's norms and halves), a variant of the mode-seeking term of MSGAN (Mao et al.,
-    CVPR 2019). Positive; identical images give 1 here, 0/0 in the official code.
+    CVPR 2019). Positive; identical images give 1 here, 0/0 in the official code. Of a segmenter's predictions the
+    square is averaged over the pixels (reconstructed), so that the term is as large as a classifier's.
     """
 
     compares_halves: ClassVar[bool] = True
@@ -32,7 +34,8 @@ class SoftmaxDistanceDiversity(Term):
         """Returns a scalar."""
         first_images, second_images = ops.split(batch.images, 2, axis=0)
         first, second = ops.split(ops.softmax(batch.teacher_logits, axis=-1), 2, axis=0)
-        return frobenius_norm(second - first) / frobenius_norm(second_images - first_images)
+        pixels = math.prod(first.shape[1:-1])
+        return frobenius_norm((second - first) / math.sqrt(pixels)) / frobenius_norm(second_images - first_images)
 
 
 @dataclasses.dataclass(frozen=True)

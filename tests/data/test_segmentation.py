@@ -37,6 +37,11 @@ def test_labels_begin_at_the_first_and_the_ignored_one_is_void():
     np.testing.assert_array_equal(masks, [[[IGNORED, 0, 2]]])
 
 
+def test_several_labels_may_be_void():
+    masks = known_masks(np.array([[[0, 1, 2, 200]]]), 1, ignore_label=(0, 2, 200), first_label=1)
+    np.testing.assert_array_equal(masks, [[[IGNORED, 0, IGNORED, IGNORED]]])
+
+
 @pytest.mark.parametrize("label", [-1, 3, 200])
 def test_a_label_that_is_no_class_is_refused(label):
     with pytest.raises(ValueError, match=f"a mask holds the label {label}, but there are 3 classes"):

@@ -4,6 +4,7 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.taps import flat_layers
 from dfkd_keras.teacher import batch_norms
 
 SHAPE = (64, 96, 3)
@@ -22,6 +23,14 @@ def test_segmenters_give_logits_for_each_pixel_and_survive_saving(build, tmp_pat
     assert teacher.segments and teacher.classes == 7 and teacher.logits_shape == (*SHAPE[:2], 7)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(keras.saving.load_model(tmp_path / "model.keras")(images), logits, atol=1e-6)
+
+
+def test_keras_cvs_atrous_convolutions_have_the_rates_asked_for(tmp_path):
+    model = models.deeplab_mobilenet_v3(SHAPE, classes=7, rates=(1, 2))
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        dilated = {getattr(layer, "dilation_rate", None) for layer in flat_layers(each)}
+        assert (2, 2) in dilated and (6, 6) not in dilated
 
 
 def test_parameter_counts_are_the_documented_ones():

@@ -126,6 +126,12 @@ def test_softmax_distance_diversity_of_identical_images_is_finite_with_a_finite_
     assert np.isfinite(gradient_of(loss, images)).all()
 
 
+def test_softmax_distance_diversity_is_as_large_for_a_segmenter_as_for_a_classifier(logits, images):
+    everywhere = np.broadcast_to(logits[:, None, None], (*logits.shape[:1], 3, 5, K)).astype("float32")
+    of_pixels, of_images = (dk.SoftmaxDistanceDiversity()(batch(each, images)) for each in (everywhere, logits))
+    np.testing.assert_allclose(of_pixels, of_images, rtol=1e-5)
+
+
 @pytest.mark.parametrize("term", [dk.OneHotCrossEntropy(), dk.ClassEntropy()], ids=lambda term: term.name)
 def test_segmentation_logits_give_per_image_means_or_one_scalar(term, rng):
     logits = rng.normal(size=(2, 3, 5, K)).astype("float32")
