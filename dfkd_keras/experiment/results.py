@@ -16,6 +16,7 @@ from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
 from dfkd_keras.experiment.history import History
+from dfkd_keras.schedule import Updates
 
 if TYPE_CHECKING:
     from dfkd_keras.experiment.experiment import Experiment
@@ -48,56 +49,77 @@ def collect(
         the training steps before it; `stopped_by` tells what ended training before its last epoch, and
         `learning_rate_factor` is below 1 if a loss was not finite on the way.
     """
-    distiller, history, labels = trained.distiller, trained.history, test.labels
-    teacher, student, schedule = distiller.teacher, distiller.student, distiller.schedule
-    seen = distiller.seen_by_both(test.unit_images)
-    updates = schedule.made(trained.steps)
-    scores = {name: metrics.scores(classes, labels, teacher.classes) for name, classes in seen.items()}
-    metric, images = next(iter(scores["student"])), updates.student * distiller.batch_size
-    replay, shared = distiller.replay, any(kind.shared_latents for kind in schedule.kinds)
-    synthetic = (trained.steps if shared else updates.student) * distiller.batch_size
-    if replay.keeps_images:
-        synthetic = int(ops.convert_to_numpy(replay.written.value))
-    seconds_synthesis, seconds_student = split_seconds(distiller, history)
+    distiller = trained.distiller
     return {
         "method": experiment.method,
         "task": experiment.task.name,
         "seed": experiment.seed,
         "backend": keras.backend.backend(),
         "jit_compile": distiller.jit_compile,
-        "metric": metric,
-        **{f"{network}_{name}": value for network in scores for name, value in scores[network].items()},
-        **(_ious_of_classes(seen, labels, experiment.task.data.class_names) if teacher.segments else {}),
-        f"student_{metric}_best": max([*history.column(f"val_{metric}"), scores["student"][metric]]),
-        "agreement": metrics.agreement(*seen.values(), labels),
-        "test_images": len(labels),
-        "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
-        "memory_images": replay.stored if replay.keeps_images else 0,
-        "synthesis_updates": updates.synthesis,
-        "student_updates": updates.student,
-        "seconds_synthesis": seconds_synthesis,
-        "seconds_student": seconds_student,
-        "seconds_total": time.perf_counter() - started + trained.seconds_before,
-        "images_per_second": images / max(seconds_synthesis + seconds_student, 1e-9),
+        **_quality(trained, test, experiment.task.data.class_names),
+        **_amounts(trained),
+        **_speed(trained, started),
         "stopped_by": trained.stopped_by,
         "max_minutes": max_minutes,
         "learning_rate_factor": trained.learning_rate_factor,
         "peak_memory_mb": peak_memory_mb(),
-        "teacher_parameters": teacher.model.count_params(),
-        "student_parameters": student.count_params(),
+        "teacher_parameters": distiller.teacher.model.count_params(),
+        "student_parameters": distiller.student.count_params(),
         "versions": versions(),
     }
 
 
-def _ious_of_classes(
-    seen: dict[str, np.ndarray], masks: np.ndarray, class_names: tuple[str, ...]
-) -> dict[str, dict[str, float | None]]:
-    ious = {network: metrics.class_ious(classes, masks, len(class_names)) for network, classes in seen.items()}
+def _quality(trained: "Trained", test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns how good teacher and student are."""
+    labels, classes = test.labels, len(class_names)
+    seen = trained.distiller.seen_by_both(test.unit_images)
+    scores = {network: metrics.scores(predicted, labels, classes) for network, predicted in seen.items()}
+    metric = next(iter(scores["student"]))
+    best = max([*trained.history.column(f"val_{metric}"), scores["student"][metric]])
+    quality = {f"{network}_{name}": value for network in scores for name, value in scores[network].items()}
+    if trained.distiller.teacher.segments:
+        ious = {network: metrics.class_ious(predicted, labels, classes) for network, predicted in seen.items()}
+        quality |= {f"{network}_iou_of": _by_class(of, class_names) for network, of in ious.items()}
     return {
-        f"{network}_iou_of": {
-            name: None if np.isnan(iou) else float(iou) for name, iou in zip(class_names, of, strict=True)
-        }
-        for network, of in ious.items()
+        "metric": metric,
+        **quality,
+        f"student_{metric}_best": best,
+        "agreement": metrics.agreement(*seen.values(), labels),
+        "test_images": len(labels),
+    }
+
+
+def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:
+    named = zip(class_names, values, strict=True)
+    return {name: None if np.isnan(value) else float(value) for name, value in named}
+
+
+def _updates(trained: "Trained") -> Updates:
+    return trained.distiller.schedule.made(trained.steps)
+
+
+def _amounts(trained: "Trained") -> dict[str, int]:
+    """Returns how many images and updates were made."""
+    distiller, updates = trained.distiller, _updates(trained)
+    shared = any(kind.shared_latents for kind in distiller.schedule.kinds)
+    synthetic, kept = (trained.steps if shared else updates.student) * distiller.batch_size, 0
+    if distiller.replay.keeps_images:
+        synthetic, kept = int(ops.convert_to_numpy(distiller.replay.written.value)), distiller.replay.stored
+    return {
+        "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
+        "memory_images": kept,
+        "synthesis_updates": updates.synthesis,
+        "student_updates": updates.student,
+    }
+
+
+def _speed(trained: "Trained", started: float) -> dict[str, float]:
+    synthesis, student = split_seconds(trained.distiller, trained.history)
+    return {
+        "seconds_synthesis": synthesis,
+        "seconds_student": student,
+        "seconds_total": time.perf_counter() - started + trained.seconds_before,
+        "images_per_second": _updates(trained).student * trained.distiller.batch_size / max(synthesis + student, 1e-9),
     }
 
 
