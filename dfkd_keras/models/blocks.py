@@ -57,5 +57,7 @@ def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> An
     padding = "same"
     if stride > 1 and size > 1:  # "same" would pad only below and right
         x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"
+    elif stride > 1:  # pooling of single pixels: oneDNN's own stride writes beyond its memory where channels are few
+        x, stride = layers.AveragePooling2D(1, stride)(x), 1
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
     return layers.Conv2D(filters, size, stride, padding=padding, use_bias=False, kernel_initializer=initializer)(x)

@@ -5,6 +5,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.models.blocks import residual_convolution
 from dfkd_keras.models.layers import LocalResponseNormalization, UpsamplingConvolution, _by_phases, _transposed
 
 
@@ -180,3 +181,22 @@ def test_the_upsampling_generator_has_the_variants_of_dfad_and_zskt():
     assert {norm.epsilon for norm in norms} == {1e-5}
     assert (norms[-1].center, norms[-1].scale) == (True, True)
     assert generator.layers[-2].activation is keras.activations.linear
+
+
+@pytest.mark.parametrize(
+    "build",
+    [models.small_deeplab, lambda: models.wide_resnet(depth=10, width=1), models.resnet],
+    ids=["deeplab", "wrn", "resnet"],
+)
+def test_no_1x1_convolution_has_a_stride_whose_gradient_would_overwrite_memory_on_some_cpus(build):
+    convolutions = [layer for layer in build().layers if isinstance(layer, layers.Conv2D)]
+    assert {layer.strides for layer in convolutions if layer.kernel_size == (1, 1)} == {(1, 1)}
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_pooling_of_single_pixels_is_a_stride(size, rng):
+    images = rng.random((2, size, size, 3), np.float32)
+    inputs = layers.Input(images.shape[1:])
+    model = keras.Model(inputs, residual_convolution(inputs, 4, 1, stride=2))
+    expected = ops.conv(images, model.weights[0].value, strides=2, padding="same")
+    np.testing.assert_allclose(model(images), expected, atol=1e-6)
