@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import errno
 import gc
 import os
 
@@ -78,6 +79,16 @@ def make_distiller(normalisation):
         return distiller
 
     return make
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Nothing that is asked for finds room on the disk."""
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
 
 
 def values(variables):

@@ -40,11 +40,7 @@ def test_the_newest_comes_back_with_its_notes(folder, model):
     assert equal(values(model.variables), saved)
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(folder, model, monkeypatch):
-    def no_space(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", no_space)
+def test_a_disk_without_room_is_told_before_anything_is_written(folder, model, monkeypatch, full_disk):
     monkeypatch.setattr(model, "save_weights", lambda path: pytest.fail("HDF5 was let write"))
     with pytest.raises(OSError, match=r"step-000000200.*No space left on device.*earlier ones are kept"):
         folder.save(model, 200)

@@ -1,5 +1,4 @@
 import errno
-import os
 
 import pytest
 
@@ -122,20 +121,15 @@ def test_a_folder_that_cannot_be_written_is_told():
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("half written"), OSError(errno.ENOSPC, "No space left on device")])
-def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, monkeypatch, failure):
-    monkeypatch.setattr(os, "posix_fallocate", no_space)
+def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, full_disk, failure):
     with pytest.raises(OSError, match=r"cannot be written \(No space left on device\): make room"):  # noqa: SIM117
         with RunDirectory(tmp_path).told_if_full():
             raise failure
 
 
-def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, monkeypatch):
+def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, request):
     with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).told_if_full():
         raise RuntimeError("another kind")
-    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    request.getfixturevalue("full_disk")
     with pytest.raises(OSError, match="checkpoint 'a'"), RunDirectory(tmp_path).told_if_full():
         raise OSError("checkpoint 'a' cannot be written")
-
-
-def no_space(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
