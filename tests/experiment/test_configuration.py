@@ -149,6 +149,15 @@ def test_segmentation_has_rounds_that_come_back_and_statistics_of_no_scale(task)
     assert gin.get_configurable("BatchNormStatistics")().relative
 
 
+@pytest.mark.parametrize("method", ["fast.gin", "fast_meta.gin", "ssdkd.gin"])
+def test_rounds_ask_for_all_classes_where_none_can_be_drawn(method):
+    weights = []
+    for task in ("tasks/camvid_deeplab.gin", "tasks/cifar10_resnet20_resnet8.gin"):
+        experiment(method, task)
+        weights.append(gin.get_configurable("WeightedSum")().weight_of.get("class_entropy"))
+    assert weights == [0.5, None]
+
+
 @pytest.mark.parametrize("task", SEGMENTATION)
 @pytest.mark.parametrize("method", COMPARED)
 def test_methods_are_compared_on_segmentation_with_a_cosine_and_at_one_temperature(method, task):
