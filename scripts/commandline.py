@@ -3,6 +3,7 @@
 import logging as python_logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -79,5 +80,7 @@ def main(job: Callable[[], None]) -> None:
                 raise
             print(f"error: {one_line(error)}", file=sys.stderr)
             sys.exit(1)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is saved: the exit code tells what came of it
 
     app.run(guarded)

@@ -60,7 +60,7 @@ def wait(process, folder, chance, seconds):
 
 def records(folder):
     """The checkpoints that are complete."""
-    return sorted((folder / "run" / "checkpoints").glob("*.json"))
+    return sorted((folder / "run" / "checkpoints").glob("step-*.json"))
 
 
 def start(method, folder, **popen):
@@ -106,10 +106,10 @@ def disk_full(method, folder, chance, seconds):
 
 def truncated_checkpoint(method, folder, chance, seconds):
     sigkill(method, folder, chance, seconds)
-    saved = sorted((folder / "run" / "checkpoints").glob("*.weights.h5"))
+    saved = records(folder)
     if len(saved) > 1:
-        content = saved[-1].read_bytes()
-        saved[-1].write_bytes(content[: chance.randrange(len(content))])
+        weights = saved[-1].with_suffix(".weights.h5")
+        weights.write_bytes(weights.read_bytes()[: chance.randrange(weights.stat().st_size)])
 
 
 def two_processes(method, folder, chance, seconds):

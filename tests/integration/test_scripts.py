@@ -1,13 +1,15 @@
 """The other scripts, as a user calls them."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
 from dfkd_keras.data import array_dataset
-from tests.commandline import error_line, script, smoke
+from tests.commandline import ROOT, environment, error_line, script, smoke
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,13 @@ def test_benchmark_of_real_images_has_no_synthesis(trained):
     assert process.returncode == 0, process.stderr
     told = json.loads(process.stdout.splitlines()[-1])
     assert told["seconds_per_synthesis_update"] == 0.0 < told["seconds_per_student_update"]
+
+
+def test_a_signal_to_a_script_that_has_done_its_work_changes_nothing(tmp_path):
+    late = "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM)); main(lambda: print('done'))"
+    code = f"import atexit, os, signal, sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); "
+    code += f"from commandline import main; {late}"
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stdout) == (0, "done\n"), process.stderr
