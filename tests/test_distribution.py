@@ -26,10 +26,6 @@ MORE = (
     "fast",
     "fast_meta",
 )
-# Of methods with many student updates a step, or a term that magnifies what 8 bits round, fewer steps: after 50 to 100
-# updates the students differ by 1e-8 to 1e-7, after 250 and more by what became of that.
-FIFTY_UPDATES = {method: ["steps_per_epoch = 5"] for method in ("dfad", "zskt")}
-FIFTY_UPDATES["cmi"] = ["inversion_epochs = 1", "inversion_student_updates = 25"]
 TWO_DEVICES = """
 import keras
 import numpy as np
@@ -150,7 +146,7 @@ def compared(folder, *arguments):
 
 @pytest.mark.parametrize("method", [*METHODS, *(pytest.param(method, marks=pytest.mark.slow) for method in MORE)])
 def test_two_replicas_with_half_a_batch_learn_what_one_does(tmp_path, method):
-    assert compared(tmp_path, f"{method}.gin", *FIFTY_UPDATES.get(method, ())) < 1e-3
+    assert compared(tmp_path, f"{method}.gin") < 1e-3
 
 
 def test_two_replicas_share_a_memory_with_priorities(tmp_path):
