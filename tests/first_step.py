@@ -15,12 +15,14 @@ import numpy as np
 
 from dfkd_keras.experiment import configure
 from dfkd_keras.synthesis.targets import Targets, class_similarity
+from tests.steady import steady
 
 SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]
 REPLACED = {
     "zskd.gin": ["PixelInversion.targets = @SimilarClasses()"],
     "cmi.gin": ["LatentInversion.learning = @ContinuedLearning()"],
 }
+MAGNIFIED = 10.0  # the last layers: the divergence of untrained networks would be nothing but rounding
 
 
 class SimilarClasses(Targets):
@@ -48,8 +50,10 @@ class FirstLosses(keras.callbacks.Callback):
 
 def first_losses(method, folder):
     gin.clear_config()
-    configure([method, "smoke.gin"], [*SMALL, *REPLACED.get(method, [])])
+    configure([method, "smoke.gin"], [*SMALL, *steady(method), *REPLACED.get(method, [])])
     distiller, file, losses = gin.get_configurable("Experiment")().build(), folder / f"{method}.npz", FirstLosses()
+    for model in (distiller.teacher.model, distiller.student):
+        model.get_layer("logits").kernel.assign(MAGNIFIED * model.get_layer("logits").kernel)
     floats = [variable for variable in distiller.variables if "float" in variable.dtype]
     if not file.exists():
         np.savez(file, *[np.array(variable) for variable in floats])

@@ -11,21 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from dfkd_keras.experiment import configure
+from tests.steady import steady
 
 STEPS = ["steps_per_epoch = 25", "synthesis_epochs = 1", "student_epochs = 1", "alternating_epochs = 2"]
 STEPS += ["adversarial_epochs = 2", "epochs = 2", "rounds_per_epoch = 3", "student_updates_per_round = 5"]
 STEPS += ["inversion_epochs = 2", "inversion_rounds_per_epoch = 3", "inversion_student_updates = 5"]
-# A gradient of 0, such as that of a bias before BatchNorm, is one of rounding errors, which Adam would magnify.
-STEPS += [f"{role}/Adam.epsilon = 1e-3" for role in ("synthesis", "latents", "inner", "contrast")]
-# So it would the smallest gradients of a student, more or less by the machine.
-STEPS += ["student/Adam.epsilon = 1e-4"]
 STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batch_size = 8", "memory_images = 16"]
 
 
 def trained(method, bindings, strategy):
     """Returns a trained distiller, its losses, and how much its student has moved."""
     gin.clear_config()
-    configure([method, "smoke.gin"], [*STEPS, *bindings])
+    configure([method, "smoke.gin"], [*STEPS, *steady(method), *bindings])
     with strategy.scope():
         distiller = gin.get_configurable("Experiment")().build()
         start = [variable.numpy() for variable in distiller.student.variables]

@@ -22,12 +22,11 @@ from dfkd_keras import distribution
 from dfkd_keras.data import Split
 from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.validation import validation
+from tests.steady import steady
 
 def trained(strategy):
     gin.clear_config()
-    # Adam makes a step of a gradient that is nothing but rounding, unless it is told what is nothing.
-    steady = ["student/Adam.epsilon = 1e-4", "synthesis/Adam.epsilon = 1e-4"]
-    configure([sys.argv[1], "smoke.gin"], ["TeacherRecipe.trained = False", *steady])
+    configure([sys.argv[1], "smoke.gin"], ["TeacherRecipe.trained = False", *steady(sys.argv[1])])
     with distribution.scope(strategy):
         experiment = gin.get_configurable("Experiment")()
         distiller = experiment.build()
