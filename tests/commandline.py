@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.prepared import ROOT, Prepared
+
+PREPARED = Prepared()
 
 
 def command(name, *arguments):
@@ -17,7 +18,12 @@ def environment(**variables):
 
 
 def script(name, *arguments, cwd, timeout=300, **variables):
-    """Runs a script to its end and returns the finished process, its output as text."""
+    """Runs a script to its end and returns the finished process, its output as text.
+
+    With environment variables of its own, it is a process of its own.
+    """
+    if not variables:
+        return PREPARED.run(command(name, *arguments), cwd, environment(), timeout)
     return subprocess.run(
         command(name, *arguments),
         cwd=cwd,

@@ -20,7 +20,7 @@ def teachers(tmp_path_factory):
     return tmp_path_factory.mktemp("teachers")
 
 
-@pytest.fixture(scope="module", params=["baselines/real_data.gin", "ssdkd.gin"])
+@pytest.fixture(scope="module", params=[pytest.param("baselines/real_data.gin", marks=pytest.mark.slow), "ssdkd.gin"])
 def finished(request, teachers, tmp_path_factory):
     folder, cache = tmp_path_factory.mktemp("segmentation"), f'TeacherRecipe.cache_dir = "{teachers}"'
     collect = results.collect

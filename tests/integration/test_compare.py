@@ -17,18 +17,18 @@ def compare(*arguments, cwd):
 
 
 def test_runs_are_added_to_those_that_are_complete_and_a_failed_one_is_named(tmp_path):
-    first = compare("--gin_file=ssdkd.gin", "--seeds=0", cwd=tmp_path)
+    first = compare("--gin_file=rdskd.gin", "--seeds=0", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     written = {path: path.stat().st_mtime for path in (tmp_path / "out").glob("*/results.json")}
     assert len(written) == 1
-    files = "--gin_file=nowhere.gin", "--gin_file=ssdkd.gin"
+    files = "--gin_file=nowhere.gin", "--gin_file=rdskd.gin"
     second = compare(*files, "--reference=nowhere", "--seeds=0,1", cwd=tmp_path)
     assert "these runs failed, see their logs in out: nowhere-seed0, nowhere-seed1" in error_line(second)
     assert "does not exist" in (tmp_path / "out" / "nowhere-seed0.log").read_text()
     assert all(path.stat().st_mtime == time for path, time in written.items())
     table = (tmp_path / "out" / "comparison.md").read_text()
     assert table in second.stdout
-    assert "| ssdkd | 2 |" in table
+    assert "| rdskd | 2 |" in table
 
 
 def test_being_asked_to_stop_stops_the_run_too_and_is_no_failure(tmp_path):

@@ -138,6 +138,7 @@ def test_each_stage_moves_its_own_side_on_jax(tmp_path):
     assert process.returncode == 0, process.stderr
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_middle_of_an_epoch_saves_on_jax_too(tmp_path):
     process = run(PREEMPTED, tmp_path, str(ROOT / "scripts"), "rdskd.gin")
     assert process.returncode == 0, process.stderr

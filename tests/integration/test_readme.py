@@ -1,4 +1,7 @@
-"""Every block of the README and of docs/ that is not marked as long runs, in order, in a copy of the checkout."""
+"""Every block of the README that is not marked as long runs, in order, in a copy of the checkout.
+
+So do those of docs/, after those of the README: `pytest -m "slow or not slow" tests/integration/test_readme.py`.
+"""
 
 import os
 import re
@@ -13,11 +16,16 @@ from tests.commandline import ROOT, environment
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
-    block
+    (page.name, *block)
     for page in PAGES
     for block in re.findall(r"^```(\w+)( long)?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 ]
-SHORT = [(language, code) for language, long, code in BLOCKS if not long and language in ("bash", "python")]
+SHORT = [(page, language, code) for page, language, long, code in BLOCKS if not long and language in ("bash", "python")]
+
+
+def marked(number, page, language, code):
+    slow = [pytest.mark.slow] * (page != "README.md")
+    return pytest.param(language, code, marks=slow, id=f"{number}-{page}-{language}")
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +38,11 @@ def checkout(tmp_path_factory):
 
 
 def test_the_readme_shows_shell_and_python():
-    assert {language for language, _ in SHORT} == {"bash", "python"}
-    assert sum(long != "" for _, long, _ in BLOCKS) >= 2
+    assert {language for _, language, _ in SHORT} == {"bash", "python"}
+    assert sum(long != "" for _, _, long, _ in BLOCKS) >= 2
 
 
-@pytest.mark.parametrize(("language", "code"), SHORT, ids=[f"{i}-{language}" for i, (language, _) in enumerate(SHORT)])
+@pytest.mark.parametrize(("language", "code"), [marked(number, *block) for number, block in enumerate(SHORT)])
 def test_a_block_runs(checkout, language, code):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]

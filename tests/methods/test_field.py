@@ -95,15 +95,19 @@ PARAMETERS = [
 COMPILE_LONG = ("zskt.gin", "cmi.gin", "adaptive_deepinversion.gin", "dfq.gin")
 
 
+def marked(method, *others):
+    return pytest.param(method, *others, marks=[pytest.mark.slow] * (method in COMPILE_LONG))
+
+
 @pytest.mark.parametrize(
     ("method", "binding"),
-    [pytest.param(*case, marks=[pytest.mark.slow] * (case[0] in COMPILE_LONG)) for case in PARAMETERS],
+    [marked(*case) for case in PARAMETERS],
 )
 def test_every_parameter_takes_effect(usual, method, binding):
     assert not equal(trained(method, *binding.split("\n")), usual(method))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", map(marked, METHODS))
 def test_the_same_configuration_gives_the_same_student(usual, method):
     assert equal(trained(method), usual(method))
 
@@ -132,7 +136,7 @@ def test_a_gpu_can_hold_all_state(method):
 
 @pytest.mark.parametrize(
     "method",
-    ["dfad.gin", "dfq.gin", "adaptive_deepinversion.gin", "cmi.gin", pytest.param("zskt.gin", marks=pytest.mark.slow)],
+    ["dfad.gin", *(marked(method) for method in ("dfq.gin", "adaptive_deepinversion.gin", "cmi.gin", "zskt.gin"))],
 )
 def test_synthesis_leaves_the_students_batch_norm_alone(method):
     """Only the student's own updates may move its statistics; a round without them must not."""

@@ -77,7 +77,7 @@ print(json.dumps({"megabytes": megabytes, "share": drawing / seconds(train)}))
 """
 
 
-@pytest.mark.parametrize(("capacity", "megabytes"), [(5_000, 32), (50_000, 200)])
+@pytest.mark.parametrize(("capacity", "megabytes"), [(5_000, 32), pytest.param(50_000, 200, marks=pytest.mark.slow)])
 def test_a_memory_takes_little_more_than_its_bytes_and_next_to_no_time(capacity, megabytes):
     pytest.importorskip("tensorflow")
     command = [sys.executable, "-c", MEASURE, str(capacity)]

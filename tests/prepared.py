@@ -1,0 +1,71 @@
+"""Runs scripts in forks of a process that has imported what they import, which takes longer than most of them.
+
+`python -m tests.prepared` reads calls from its input, a line of JSON each, and answers with exit codes.
+"""
+
+import atexit
+import json
+import os
+import runpy
+import select
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+class Prepared:
+    """The process, started by the first call."""
+
+    def __init__(self):
+        self.process = None
+
+    def run(self, command, cwd, env, timeout):
+        """Runs a script to its end, as `subprocess.run` does with the command and captured text."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            code = self._ask(
+                {"arguments": command[1:], "cwd": str(cwd), "out": str(out), "err": str(err)}, env, timeout
+            )
+            return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
+
+    def _ask(self, call, env, timeout):
+        if self.process is None:
+            arguments = [sys.executable, "-m", "tests.prepared"]
+            self.process = subprocess.Popen(
+                arguments, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            atexit.register(self.process.kill)
+        self.process.stdin.write(json.dumps(call) + "\n")
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], timeout)[0]:
+            self.process.kill()
+            raise subprocess.TimeoutExpired(call["arguments"], timeout)
+        return int(self.process.stdout.readline())
+
+
+def become(call):
+    """Makes this process, a fork, the script."""
+    os.chdir(call["cwd"])
+    for stream, path, mode in ((0, os.devnull, "r"), (1, call["out"], "w"), (2, call["err"], "w")):
+        with open(path, mode) as file:
+            os.dup2(file.fileno(), stream)
+    sys.argv = call["arguments"]
+    sys.path.append(call["cwd"])  # as `commandline` has done with another folder
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def main():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import commandline  # noqa: F401
+
+    for line in sys.stdin:
+        if not (fork := os.fork()):
+            return become(json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
