@@ -72,6 +72,12 @@ def check_room(folder: Path, size: int) -> None:
             raise
 
 
+def no_room(error: Exception) -> OSError | None:
+    """Returns the system's error for want of room if an error, of whatever library, tells of it in its text."""
+    errors = (OSError(number, os.strerror(number)) for number in NO_ROOM)
+    return next((full for full in errors if full.strerror in str(error)), None)
+
+
 def synchronise(*paths: Path) -> None:
     """Waits until what was written to files, or into folders, is on the disk."""
     for path in paths:

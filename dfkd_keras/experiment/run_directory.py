@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.checkpoints import CheckpointFolder
-from dfkd_keras.files import check_room, is_leftover, remove, written_aside
+from dfkd_keras.files import check_room, is_leftover, no_room, remove, written_aside
 
 LOCK = ".lock"
 HEADER = "# configuration "
@@ -79,6 +79,8 @@ class RunDirectory:
         except Exception as error:
             if isinstance(error, OSError) and error.errno is None:  # ours, which tells what could not be written
                 raise
+            if full := no_room(error):  # there may be some left, for smaller files
+                raise self._not_writable(full) from error
             try:
                 check_room(self.path, ROOM)
             except OSError as full:

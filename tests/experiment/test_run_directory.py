@@ -127,6 +127,16 @@ def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, full_disk, fail
             raise failure
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.EFBIG, "File too large"), RuntimeError("write failed (errno = 28, 'No space left on device')")],
+)
+def test_a_disk_that_is_full_for_large_files_alone_is_told_too(tmp_path, failure):
+    with pytest.raises(OSError, match=r"cannot be written \((File too large|No space left on device)\): make room"):  # noqa: SIM117
+        with RunDirectory(tmp_path).told_if_full():
+            raise failure
+
+
 def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, request):
     with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).told_if_full():
         raise RuntimeError("another kind")
