@@ -8,6 +8,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,33 +18,45 @@ ROOT = Path(__file__).parent.parent
 
 
 class Prepared:
-    """The process, started by the first call."""
+    """The process, started by the first call, and again after one that came to no end or in another environment."""
 
     def __init__(self):
-        self.process = None
+        self.process, self.env = None, None
+        atexit.register(self.stop)
 
     def run(self, command, cwd, env, timeout):
         """Runs a script to its end, as `subprocess.run` does with the command and captured text."""
+        if env != self.env:
+            self.stop()
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            code = self._ask(
-                {"arguments": command[1:], "cwd": str(cwd), "out": str(out), "err": str(err)}, env, timeout
-            )
+            call = {"arguments": command[1:], "cwd": str(cwd), "out": str(out), "err": str(err)}
+            code = self._answer(call, env, timeout)
+            if code is None:
+                self.stop()
+                raise subprocess.TimeoutExpired(command, timeout, out.read_text(), err.read_text())
             return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
 
-    def _ask(self, call, env, timeout):
+    def stop(self):
+        """Ends the process and, since it leads a group, the script that it runs."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+            self.process = None
+
+    def _answer(self, call, env, timeout):
         if self.process is None:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             arguments = [sys.executable, "-m", "tests.prepared"]
-            self.process = subprocess.Popen(
-                arguments, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.process, self.env = (
+                subprocess.Popen(arguments, cwd=ROOT, env=env, start_new_session=True, **pipes),
+                env,
             )
-            atexit.register(self.process.kill)
         self.process.stdin.write(json.dumps(call) + "\n")
         self.process.stdin.flush()
-        if not select.select([self.process.stdout], [], [], timeout)[0]:
-            self.process.kill()
-            raise subprocess.TimeoutExpired(call["arguments"], timeout)
-        return int(self.process.stdout.readline())
+        in_time = select.select([self.process.stdout], [], [], timeout)[0]
+        answer = self.process.stdout.readline() if in_time else ""
+        return int(answer) if answer else None
 
 
 def become(call):

@@ -77,8 +77,8 @@ class RunDirectory:
         try:
             yield
         except Exception as error:
-            if isinstance(error, OSError) and error.errno is None:  # ours, which tells what could not be written
-                raise
+            if isinstance(error, OSError) and (error.errno is None or self._is_elsewhere(error.filename)):
+                raise  # ours, which tells what could not be written; or that of a file of another folder
             if full := no_room(error):  # there may be some left, for smaller files
                 raise self._not_writable(full) from error
             try:
@@ -143,6 +143,9 @@ class RunDirectory:
         """Writes a text file."""
         with written_aside(path) as aside:
             aside.write_text(text)
+
+    def _is_elsewhere(self, file: str | None) -> bool:
+        return file is not None and not Path(file).resolve().is_relative_to(self.path.resolve())
 
     def _not_writable(self, error: OSError) -> OSError:
         return OSError(

@@ -145,8 +145,15 @@ def test_weights_without_a_record_do_not_count_and_are_cleared_away(folder, mode
     assert len(list(folder.path.iterdir())) == 4
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("Unable to flush file's data")])
-def test_a_full_disk_leaves_the_earlier_ones_whole(folder, model, monkeypatch, error):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        PermissionError(13, "Permission denied"),
+        RuntimeError("Unable to flush file's data"),
+    ],
+)
+def test_a_full_disk_or_a_missing_permission_leaves_the_earlier_ones_whole(folder, model, monkeypatch, error):
     def fails(path):
         path.write_bytes(b"half of it")
         raise error

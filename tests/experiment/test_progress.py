@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 
 from dfkd_keras import Rounds, TwoStage
-from dfkd_keras.experiment.progress import TimeLeft
+from dfkd_keras.experiment.progress import ProgressBar, TimeLeft
 from dfkd_keras.schedule import Updates
 
 SYNTHESIS, STUDENT = Updates(1, 0), Updates(0, 1)
@@ -42,3 +44,17 @@ def test_several_steps_of_a_call_are_as_many_less_to_come():
     left.count(SYNTHESIS, 2.0, steps=2)
     assert left.spent == 11.0
     assert left.seconds() == pytest.approx(4 * 1.0)
+
+
+@pytest.mark.parametrize(
+    ("max_seconds", "shown"), [(None, "01:30"), (100.0, "01:10"), (1000.0, "01:30"), (20.0, "00:00")]
+)
+def test_no_more_time_is_shown_than_a_limit_leaves(max_seconds, shown):
+    distiller = SimpleNamespace(schedule=TwoStage(1, 1, steps_per_epoch=4))
+    progress = ProgressBar(SimpleNamespace(distiller=distiller, latest={}), 0, max_seconds)
+    progress.set_params({"steps": 4, "epochs": 2})
+    progress.on_train_begin()
+    progress.left = SimpleNamespace(spent=30.0, seconds=lambda: 90.0)
+    progress._show({})
+    progress.on_train_end()
+    assert f"left={shown}" in progress.bar.postfix

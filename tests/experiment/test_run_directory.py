@@ -140,6 +140,9 @@ def test_a_disk_that_is_full_for_large_files_alone_is_told_too(tmp_path, failure
 def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, request):
     with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).told_if_full():
         raise RuntimeError("another kind")
+    elsewhere = OSError(errno.ENOSPC, "No space left on device", "/teachers/a.keras")
+    with pytest.raises(OSError, match="/teachers/a"), RunDirectory(tmp_path).told_if_full():
+        raise elsewhere
     request.getfixturevalue("full_disk")
     with pytest.raises(OSError, match="checkpoint 'a'"), RunDirectory(tmp_path).told_if_full():
         raise OSError("checkpoint 'a' cannot be written")

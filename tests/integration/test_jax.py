@@ -133,6 +133,16 @@ def test_what_needs_tensorflow_says_what_to_do_without(tmp_path, call, remedy):
     assert "cannot be imported" in process.stderr and remedy in process.stderr, process.stderr
 
 
+@pytest.mark.slow
+def test_every_method_goes_on_to_the_same_bits_on_jax(tmp_path):
+    arguments = "-n", "0", "-p", "no:cacheprovider", "-m", "slow or not slow", "tests/methods/test_resume.py"
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment(KERAS_BACKEND="jax"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+
+
 def test_each_stage_moves_its_own_side_on_jax(tmp_path):
     process = run(BOTH_SIDES, tmp_path)
     assert process.returncode == 0, process.stderr

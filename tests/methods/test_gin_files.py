@@ -55,6 +55,8 @@ def marked(values, name):
 
 CONFIGURATIONS = [marked([name], name) for name in METHODS + PAPERS + ABLATIONS]
 CONFIGURATIONS += [marked([method_for(task), task], task) for task in TASKS]
+SEGMENTERS = ("fast_meta.gin", "dafl.gin", "dfad.gin", "rdskd.gin")  # and SSD-KD
+CONFIGURATIONS += [marked([method, task], task) for method in SEGMENTERS for task in TASKS if "deeplab" in task]
 
 
 def data_of(files):

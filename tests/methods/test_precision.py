@@ -46,6 +46,14 @@ def test_a_method_trains_in_half_precision(method, precision):
     assert any(not np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+def test_what_a_teacher_of_half_precision_tells_is_float32():
+    teacher = built("fast.gin", "mixed_bfloat16").teacher
+    outputs = teacher(np.random.default_rng(0).standard_normal((4, *teacher.image_shape), np.float32))
+    told = [outputs.logits, *keras.tree.flatten(outputs.batch_statistics)]
+    assert len(told) > 4
+    assert {keras.backend.standardize_dtype(value.dtype) for value in told} == {"float32"}
+
+
 def test_a_teacher_trained_beforehand_is_the_one_of_the_experiment():
     """Its precision is a part of what it is cached under."""
     configure(["dafl.gin", "smoke.gin"], ["TeacherRecipe.trained = False", "Experiment.precision = 'mixed_bfloat16'"])
