@@ -150,12 +150,7 @@ def test_two_replicas_with_half_a_batch_learn_what_one_does(tmp_path, method):
 
 
 def test_two_replicas_share_a_memory_with_priorities(tmp_path):
-    assert compared(tmp_path, "ssdkd.gin", "PrioritySampling.alpha = 0.0") < 1e-3
-
-
-@pytest.mark.slow
-def test_priorities_may_turn_a_rounding_error_into_the_draw_of_another_image(tmp_path):
-    assert compared(tmp_path, "ssdkd.gin") < 5e-3
+    assert compared(tmp_path, "ssdkd.gin") < 1e-3
 
 
 DROPOUT = """
