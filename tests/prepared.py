@@ -46,12 +46,10 @@ class Prepared:
 
     def _answer(self, call, env, timeout):
         if self.process is None:
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             arguments = [sys.executable, "-m", "tests.prepared"]
-            self.process, self.env = (
-                subprocess.Popen(arguments, cwd=ROOT, env=env, start_new_session=True, **pipes),
-                env,
-            )
+            pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+            self.process = subprocess.Popen(arguments, cwd=ROOT, env=env, start_new_session=True, text=True, **pipes)
+            self.env = env
         self.process.stdin.write(json.dumps(call) + "\n")
         self.process.stdin.flush()
         in_time = select.select([self.process.stdout], [], [], timeout)[0]
