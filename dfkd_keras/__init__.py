@@ -1,60 +1,22 @@
 """Data-free knowledge distillation for Keras 3."""
 
-from dfkd_keras.augmentation import RandomCropFlip
+from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.images import Normalisation
-from dfkd_keras.inspection import inspect_teacher
-from dfkd_keras.losses import SoftTargets
-from dfkd_keras.objectives import (
-    AdversarialDiscrepancy,
-    AfterRounds,
-    BatchNormStatistics,
-    ClassEntropy,
-    ExponentialPenalty,
-    Modulated,
-    Modulation,
-    OneHotCrossEntropy,
-    SoftmaxDistanceDiversity,
-    SyntheticBatch,
-    TargetCrossEntropy,
-    Term,
-    WeightedSum,
-)
-from dfkd_keras.replay import FreshSamples, PrioritySampling, ReplayBuffer, UniformSampling
-from dfkd_keras.rounds import Rounds
-from dfkd_keras.schedule import Alternating, TwoStage
-from dfkd_keras.synthesis import FirstOrderMAML, GeneratorSynthesizer, LatentInversion, Reptile
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.images import Normalization
+from dfkd_keras.teacher import Teacher, inspect_teacher
 
 __all__ = [
-    "AdversarialDiscrepancy",
-    "AfterRounds",
-    "Alternating",
-    "BatchNormStatistics",
-    "ClassEntropy",
     "DataFreeDistiller",
-    "ExponentialPenalty",
-    "FirstOrderMAML",
-    "FreshSamples",
-    "GeneratorSynthesizer",
-    "LatentInversion",
-    "Modulated",
-    "Modulation",
-    "Normalisation",
-    "OneHotCrossEntropy",
-    "PrioritySampling",
-    "RandomCropFlip",
-    "ReplayBuffer",
-    "Reptile",
-    "Rounds",
-    "SoftTargets",
-    "SoftmaxDistanceDiversity",
-    "SyntheticBatch",
-    "TargetCrossEntropy",
+    "Normalization",
     "Teacher",
-    "Term",
-    "TwoStage",
-    "UniformSampling",
-    "WeightedSum",
+    "augmentation",
+    "data",
     "inspect_teacher",
+    "losses",
+    "models",
+    "objectives",
+    "optimizers",
+    "replay",
+    "schedules",
+    "synthesis",
 ]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dfkd_keras.checks import check_counts
-from dfkd_keras.distribution import gather
-from dfkd_keras.serialization import Configured
+from dfkd_keras.backend.distribution import gather
+from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.serialization import Configured
+
+__all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomResizedCropFlip", "RollFlip"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,8 +160,8 @@ def _selection(sources: Any, size: int, dtype: str) -> Any:
 
 def _positions(share: Any, offset: Any, size: int) -> Any:
     """Returns `[B, size]`: where in the image the pixels of a part, `share` `[B, 1]` of its length, lie."""
-    centres = (ops.arange(size, dtype="float32") + 0.5)[None] * share + offset * (1.0 - share) * size
-    return ops.clip(centres - 0.5, 0.0, size - 1.0)
+    centers = (ops.arange(size, dtype="float32") + 0.5)[None] * share + offset * (1.0 - share) * size
+    return ops.clip(centers - 0.5, 0.0, size - 1.0)
 
 
 def _interpolation(positions: Any, size: int) -> Any:

@@ -4,13 +4,13 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import check_scope, replicas, share_count
+from dfkd_keras.backend.distribution import check_scope, replicas, shard_count
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
-from dfkd_keras.schedule import Schedule
+from dfkd_keras.schedules.schedule import Schedule
 from dfkd_keras.synthesis.synthesizer import Synthesizer
-from dfkd_keras.teacher import Teacher, check_outputs
+from dfkd_keras.teacher.teacher import Teacher, check_outputs
+from dfkd_keras.utils.checks import same_shape
 
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:
@@ -29,30 +29,30 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
             f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
         )
-    if teacher.segments and None in teacher.image_shape and None not in shape:
+    if teacher.is_segmenter and None in teacher.image_shape and None not in shape:
         raise ValueError(
             f"teacher {teacher.model.name!r} segments images of any size, and student {student.name!r} those of "
             f"{shape}: say Teacher.image_shape = {shape}."
         )
     known = [own or other for own, other in zip(teacher.image_shape, shape, strict=True)]
     *positions, classes = outputs = check_outputs(student, known)
-    if classes != teacher.classes:
+    if classes != teacher.num_classes:
         raise ValueError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
-            f"{teacher.classes}: build the student with {teacher.classes} classes."
+            f"{teacher.num_classes}: build the student with {teacher.num_classes} classes."
         )
     if outputs != teacher.logits_shape:
         raise ValueError(
             f"student {student.name!r} gives logits at {tuple(positions)} positions, but the teacher "
             f"{teacher.model.name!r} at {teacher.logits_shape[:-1]}: choose a "
-            f"{'segmenter of the same resolution' if teacher.segments else 'classifier'} for the student."
+            f"{'segmenter of the same resolution' if teacher.is_segmenter else 'classifier'} for the student."
         )
 
 
 def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
     """Raises ValueError if a term wants to tell a segmenter what it is to see in an image as a whole."""
     needs = synthesizer.objective.needs & {"labels", "soft_labels"}
-    if teacher.segments and needs:
+    if teacher.is_segmenter and needs:
         raise ValueError(
             f"a term needs {' and '.join(sorted(needs))}, one for each image, but the teacher {teacher.model.name!r} "
             "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (gin: "
@@ -62,9 +62,9 @@ def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
 
 def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
     """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
-    if batch_size % share_count():
+    if batch_size % shard_count():
         raise ValueError(
-            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {share_count()} devices: make it a "
+            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {shard_count()} devices: make it a "
             "multiple."
         )
     for role, part in parts.items():
@@ -92,7 +92,7 @@ def check_memory(
         )
     if "rounds" in synthesizer.objective.needs and not schedule.rounds:
         raise ValueError(f"AfterRounds waits for rounds, which {type(schedule).__name__} has none of: use Rounds.")
-    if replay.keeps_images != any(kind.closes_round for kind in schedule.kinds):
+    if replay.keeps_images != any(kind.ends_round for kind in schedule.kinds):
         raise ValueError(
             f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "
             "it, go together; use Rounds with a ReplayBuffer."
@@ -104,7 +104,7 @@ def check_memory(
 
 
 def check_image_size(teacher: Teacher, replay: FreshSamples | ReplayBuffer, synthesizer: Synthesizer) -> None:
-    """Raises ValueError if images are to be kept, or optimised themselves, of a size that nobody has said."""
+    """Raises ValueError if images are to be kept, or optimized themselves, of a size that nobody has said."""
     if None in teacher.image_shape and (replay.keeps_images or synthesizer.works_by_rounds):
         raise ValueError(
             f"teacher {teacher.model.name!r} takes images of any size, {teacher.image_shape}: say in "
@@ -112,15 +112,15 @@ def check_image_size(teacher: Teacher, replay: FreshSamples | ReplayBuffer, synt
         )
 
 
-def check_weights(student_loss: Any, replay: FreshSamples | ReplayBuffer, modulation: Modulation | None) -> None:
+def check_weights(distillation_loss: Any, replay: FreshSamples | ReplayBuffer, modulation: Modulation | None) -> None:
     """Raises ValueError if images are weighted in a student's loss that has one value for all of them."""
-    if getattr(student_loss, "per_sample", True):
+    if getattr(distillation_loss, "per_sample", True):
         return
     if replay.has_priorities or modulation:
         owner = "DataFreeDistiller.modulation" if modulation else "PrioritySampling"
         raise ValueError(
-            f"{owner} weights each image in the student's loss, but {type(student_loss.loss).__name__} gives one value "
-            "for the batch: use SoftTargets."
+            f"{owner} weights each image in the student's loss, but {type(distillation_loss.loss).__name__} gives one "
+            "value for the batch: use SoftTargets."
         )
 
 
@@ -132,7 +132,7 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             "epochs are initial_epoch's."
         )
     schedule, execution = distiller.schedule, distiller.steps_per_execution
-    if execution > 1 and any(kind.opens_round for kind in schedule.kinds):
+    if execution > 1 and any(kind.begins_round for kind in schedule.kinds):
         raise ValueError(
             f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
             "epoch; use 1."
@@ -165,7 +165,7 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
     synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
     if synthesis_updates:
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
-    written = initial_epoch or any(schedule.updates(0, step).closes_round for step in range(initial_step))
+    written = initial_epoch or any(schedule.step_kind(0, step).ends_round for step in range(initial_step))
     if written and distiller.replay.keeps_images and not distiller.replay.stored:
         raise ValueError(
             f"fit(initial_epoch={initial_epoch}, initial_step={initial_step}) with an empty memory: load the weights "

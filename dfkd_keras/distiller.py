@@ -8,9 +8,11 @@ import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import MetricsList
 
-from dfkd_keras import gradient
 from dfkd_keras.augmentation import RandomCropFlip
-from dfkd_keras.checks import check_counts, check_seed
+from dfkd_keras.backend import gradient
+from dfkd_keras.backend.distribution import disable_gradient_aggregation, gather
+from dfkd_keras.backend.replicas import sync_replicas
+from dfkd_keras.backend.state import RandomState
 from dfkd_keras.compatibility import (
     check_image_size,
     check_memory,
@@ -20,26 +22,25 @@ from dfkd_keras.compatibility import (
     check_targets,
     check_weights,
 )
-from dfkd_keras.conductor import Conductor
-from dfkd_keras.distribution import gather, take_whole_gradients
-from dfkd_keras.keras_losses import as_student_loss
-from dfkd_keras.losses import SoftTargets
-from dfkd_keras.matching import FeatureMatching
-from dfkd_keras.metrics import monitored
-from dfkd_keras.noise import Draws, NoiseStream
+from dfkd_keras.losses.feature_matching import FeatureMatching
+from dfkd_keras.losses.keras_adapter import as_distillation_loss
+from dfkd_keras.losses.logits import SoftTargets
+from dfkd_keras.metrics import validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
-from dfkd_keras.optimizers import span
+from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.replay import FreshSamples, ReplayBuffer
 from dfkd_keras.replay.batch import ReplayBatch
-from dfkd_keras.replicas import trained_as_one
-from dfkd_keras.schedule import Alternating, Schedule, Updates
-from dfkd_keras.serialization import Configured, RandomState
-from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.schedules.callback import ScheduleCallback
+from dfkd_keras.schedules.noise import Draws, NoiseStream
+from dfkd_keras.schedules.schedule import Alternating, Schedule, StepKind
+from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.serialization import Configured
 
 
 class DataFreeDistiller(Configured, keras.Model):
-    """Distils a teacher into a student on images synthesised from the teacher alone.
+    """Distills a teacher into a student on images synthesized from the teacher alone.
 
     One training step makes the synthesis and the student updates that the schedule asks for. Everything training
     depends on (networks, optimizers, references, metrics) is a variable of this model; the noise is a function of
@@ -49,7 +50,7 @@ class DataFreeDistiller(Configured, keras.Model):
         teacher: a `Teacher`, or a Keras model that takes images in [0, 1] and gives logits.
         student: a built Keras model of the same inputs and outputs as the teacher; it gives logits.
         synthesizer: makes the images.
-        student_loss: `(teacher_logits, student_logits) -> [B]`; one that matches features too, such as
+        distillation_loss: `(teacher_logits, student_logits) -> [B]`; one that matches features too, such as
             `AttentionTransfer`; or an object of `keras.distillation`. `SoftTargets()` by default.
         schedule: how often each side is updated; `Alternating()` by default.
         replay: where the student's images come from; `FreshSamples()` by default.
@@ -73,7 +74,7 @@ class DataFreeDistiller(Configured, keras.Model):
         teacher: Teacher | keras.Model,
         student: keras.Model,
         synthesizer: Synthesizer,
-        student_loss: Any = None,
+        distillation_loss: Any = None,
         schedule: Schedule | None = None,
         replay: FreshSamples | ReplayBuffer | None = None,
         augment: RandomCropFlip | None = None,
@@ -84,7 +85,7 @@ class DataFreeDistiller(Configured, keras.Model):
         super().__init__(name="data_free_distiller")
         self.teacher = teacher if isinstance(teacher, Teacher) else Teacher(teacher)
         self.student, self.synthesizer = student, synthesizer
-        self.student_loss = as_student_loss(student_loss or SoftTargets())
+        self.distillation_loss = as_distillation_loss(distillation_loss or SoftTargets())
         self.schedule, self.replay = schedule or Alternating(), replay or FreshSamples()
         self.augment, self.modulation = augment, modulation
         self.batch_size, self.seed = batch_size, seed
@@ -95,16 +96,16 @@ class DataFreeDistiller(Configured, keras.Model):
         check_targets(self.teacher, synthesizer)
         check_memory(self.schedule, self.replay, synthesizer, modulation)
         check_image_size(self.teacher, self.replay, synthesizer)
-        check_weights(self.student_loss, self.replay, modulation)
-        self._matching = FeatureMatching(self.student_loss, self.teacher, student)
+        check_weights(self.distillation_loss, self.replay, modulation)
+        self._matching = FeatureMatching(self.distillation_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
         self.replay.prepare(self.teacher, batch_size, self.schedule.rounds)
 
-        names = ["synthesis_loss", *synthesizer.objective.names, "student_loss", "agreement", *self.replay.names]
+        names = ["synthesis_loss", *synthesizer.objective.names, "distillation_loss", "agreement", *self.replay.names]
         self.random_state = RandomState([student, synthesizer])
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.monitored = _Monitored(monitored(self.teacher.classes, self.teacher.segments))
-        self.updates = self.schedule.updates(epoch=0)
+        self.validation_metrics = _Monitored(validation_metrics(self.teacher.num_classes, self.teacher.is_segmenter))
+        self.updates = self.schedule.step_kind(epoch=0)
         self._train_functions = {}
         self.built = True
 
@@ -115,12 +116,12 @@ class DataFreeDistiller(Configured, keras.Model):
             optimizer: the student's, a Keras optimizer or its name.
             synthesis_optimizer: the synthesizer's, likewise.
             **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss` of `keras.Model.compile`;
-                what the student matches is `student_loss`, and what is measured follows from the teacher.
+                what the student matches is `distillation_loss`, and what is measured follows from the teacher.
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:
                 raise ValueError(
-                    f"compile({name}=...) has no effect here: the student's loss is DataFreeDistiller.student_loss."
+                    f"compile({name}=...) has no effect here: the loss is DataFreeDistiller.distillation_loss."
                 )
         optimizer, synthesis_optimizer = (keras.optimizers.get(which) for which in (optimizer, synthesis_optimizer))
         if optimizer is synthesis_optimizer:
@@ -128,7 +129,7 @@ class DataFreeDistiller(Configured, keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         if gradient.BACKEND == "jax" and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
-        take_whole_gradients(self.optimizer)
+        disable_gradient_aggregation(self.optimizer)
         self.optimizer.build(self.student.trainable_variables)
         scaling = keras.optimizers.LossScaleOptimizer
         if isinstance(self.optimizer, scaling) and not isinstance(synthesis_optimizer, scaling):
@@ -176,26 +177,26 @@ class DataFreeDistiller(Configured, keras.Model):
         check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
         # A training in parts follows the same plan as one in one go.
         length = max(epochs, self.schedule.epochs)
-        planned = self.schedule.in_all(length, steps_per_epoch)
+        planned = self.schedule.total_updates(length, steps_per_epoch)
         new_lengths = (
-            self.synthesizer.span(planned.synthesis, self.schedule.rounds_in(length)),
-            span(self.optimizer, planned.student),
+            self.synthesizer.set_total_updates(planned.synthesis, self.schedule.rounds_in(length)),
+            set_total_updates(self.optimizer, planned.student),
         )
         if any(new_lengths):
             self._train_functions = {}  # which have the old lengths built in
-        conductor = Conductor(self, steps_per_epoch, initial_step)
+        conductor = ScheduleCallback(self, steps_per_epoch, initial_step)
         noise = NoiseStream(
             self.batch_size,
-            kind=lambda step: self.schedule.updates(*divmod(step, steps_per_epoch)),
+            kind=lambda step: self.schedule.step_kind(*divmod(step, steps_per_epoch)),
             latent_dim=self.synthesizer.latent_dim,
-            classes=self.teacher.classes,
+            num_classes=self.teacher.num_classes,
             steps_per_epoch=steps_per_epoch,
             seed=self.seed,
             first_step=lambda: conductor.first_step,
             by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([conductor, callbacks or []])
-        with trained_as_one(self):
+        with sync_replicas(self):
             return super().fit(
                 noise, epochs=epochs, steps_per_epoch=steps_per_epoch, callbacks=callbacks, shuffle=False, **kwargs
             )
@@ -210,12 +211,12 @@ class DataFreeDistiller(Configured, keras.Model):
             data: an element of `NoiseStream`.
         """
         kind, draws = self.updates, functools.partial(Draws.of_update, data)
-        if kind.opens_round:
-            self.synthesizer.open_round(draws(0), self.teacher)
+        if kind.begins_round:
+            self.synthesizer.begin_round(draws(0), self.teacher)
         before = data["updates_before"][0]
         gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), before + index))
-        if kind.closes_round:
-            self.replay.write(*self.synthesizer.close_round(draws(0), self.teacher))
+        if kind.ends_round:
+            self.replay.add(*self.synthesizer.end_round(draws(0), self.teacher))
         shared = self._student_batch(draws(0)) if kind.shared_latents else None
         gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.synthesis + index), shared))
 
@@ -223,14 +224,14 @@ class DataFreeDistiller(Configured, keras.Model):
     def test_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
         """Returns the student's accuracy (and mean IoU) so far, for images in its input space and integer labels."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        self.monitored.update_state(labels, self.student(images, training=False), weights)
-        return self.monitored.result()
+        self.validation_metrics.update_state(labels, self.student(images, training=False), weights)
+        return self.validation_metrics.result()
 
     def running_means(self) -> dict[str, Any]:
         """Returns the means of all losses and of the agreement in the epoch so far, by name; 0 where there are none."""
         return {name: mean.result() for name, mean in self.means.items()}
 
-    def switch_to(self, updates: Updates) -> None:
+    def set_step_kind(self, updates: StepKind) -> None:
         """Makes every following training step one of this kind; each kind is compiled once."""
         self.updates, kind = updates, (updates, self.steps_per_execution)
         self.train_function = self._train_functions.get(kind)
@@ -245,15 +246,15 @@ class DataFreeDistiller(Configured, keras.Model):
     def synthesize(self, latents: Any) -> Any:
         """Returns unit images `[B, H, W, C]`, clipped to [0, 1], for latents `[B, Z]`."""
         images = self.synthesizer.sample(latents, self.teacher)
-        return ops.clip(self.teacher.normalisation.convert(images, "normalised", "unit"), 0.0, 1.0)
+        return ops.clip(self.teacher.normalization.convert(images, "normalized", "unit"), 0.0, 1.0)
 
     def seen_by_both(self, images: Any) -> dict[str, np.ndarray]:
         """Returns the classes that "teacher" and "student" see in unit images `[B, H, W, C]`, or in their pixels."""
         networks = {"teacher": self.teacher.model, "student": self.student}
-        return {name: self.teacher.classes_seen(images, network) for name, network in networks.items()}
+        return {name: self.teacher.predict_classes(images, network) for name, network in networks.items()}
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns the optimizers, serialised; nothing before `compile`."""
+        """Returns the optimizers, serialized; nothing before `compile`."""
         if not self.compiled:
             return {}
         optimizers = {"optimizer": self.optimizer, "synthesis_optimizer": self.synthesizer.optimizer}
@@ -268,11 +269,11 @@ class DataFreeDistiller(Configured, keras.Model):
 
     def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
         """Reads an evaluation's or an epoch's values at its end: the last step's are those of one replica's share."""
-        return self.monitored.result() if logs else self.running_means()
+        return self.validation_metrics.result() if logs else self.running_means()
 
     def _update_synthesizer(self, draws: Draws, update_in_epoch: Any) -> None:
-        around = Surroundings(self.teacher, self.student, self.replay.class_counts)
-        loss, values = self.synthesizer.update(draws, around, update_in_epoch)
+        context = SynthesisContext(self.teacher, self.student, self.replay.class_counts)
+        loss, values = self.synthesizer.update(draws, context, update_in_epoch)
         self._log({"synthesis_loss": loss, **values})
 
     def _student_batch(self, draws: Draws) -> ReplayBatch:
@@ -289,18 +290,18 @@ class DataFreeDistiller(Configured, keras.Model):
         def loss_fn():
             with self._matching.recording(seen) as features:
                 student_logits = ops.cast(self.student(inputs, training=True), "float32")
-            losses = self.student_loss(own_logits, student_logits, *features())
+            losses = self.distillation_loss(own_logits, student_logits, *features())
             return ops.mean(gather(ops.reshape(losses, (-1,))) * weights), gather(student_logits)
 
         loss, student_logits = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)
         same = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))
-        self._log({"student_loss": loss, "agreement": ops.cast(same, "float32")})
+        self._log({"distillation_loss": loss, "agreement": ops.cast(same, "float32")})
         self._log(self.replay.update(batch, teacher_logits, student_logits))
 
     def _augmented(self, images: Any, uniforms: Any) -> Any:
         if self.augment is None:
             return images
-        black = self.teacher.normalisation.convert(np.zeros(1, np.float32), "unit", "normalised")
+        black = self.teacher.normalization.convert(np.zeros(1, np.float32), "unit", "normalized")
         return self.augment(images, uniforms, black)
 
     def _weights(self, weights: Any, teacher_logits: Any) -> Any:
@@ -315,7 +316,7 @@ class DataFreeDistiller(Configured, keras.Model):
 
 
 class _Monitored(MetricsList):
-    """A list in which Keras' callbacks find out by themselves that its metrics are to be maximised."""
+    """A list in which Keras' callbacks find out by themselves that its metrics are to be maximized."""
 
     def result(self) -> dict[str, Any]:
         return self.get_result()

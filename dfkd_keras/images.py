@@ -1,6 +1,6 @@
 """The two image spaces and the one conversion between them.
 
-"unit" images lie in [0, 1]. "normalised" images are `(unit - mean) / std`, what a teacher's own preprocessing
+"unit" images lie in [0, 1]. "normalized" images are `(unit - mean) / std`, what a teacher's own preprocessing
 produces; they are unbounded, and the generators of RDSKD and DAFL end there.
 """
 
@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 
-from dfkd_keras.serialization import Configured
+from dfkd_keras.utils.serialization import Configured
 
-Space = Literal["unit", "normalised"]
+Space = Literal["unit", "normalized"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Normalisation(Configured):
+class Normalization(Configured):
     """The mean and standard deviation of the teacher's preprocessing.
 
     Args:
@@ -30,18 +30,18 @@ class Normalisation(Configured):
 
     def __post_init__(self):
         if not all(isinstance(values, (tuple, list)) for values in (self.mean, self.std)):
-            raise ValueError(f"Normalisation.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
+            raise ValueError(f"Normalization.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
         if any(value <= 0 for value in self.std):
-            raise ValueError(f"Normalisation.std={self.std} must be positive; check the task's statistics.")
+            raise ValueError(f"Normalization.std={self.std} must be positive; check the task's statistics.")
         if len(self.mean) != len(self.std):
-            raise ValueError(f"Normalisation.mean={self.mean} and std={self.std} must have one value per channel each.")
+            raise ValueError(f"Normalization.mean={self.mean} and std={self.std} must have one value per channel each.")
 
     def convert(self, images: Any, source: Space, target: Space) -> Any:
         """Converts images `[B, H, W, C]` from one space to the other.
 
         Args:
             images: float tensor.
-            source: the space that `images` are in, "unit" or "normalised".
+            source: the space that `images` are in, "unit" or "normalized".
             target: the wanted space.
 
         Returns:
@@ -51,8 +51,8 @@ class Normalisation(Configured):
             ValueError: for an unknown space.
         """
         for space in (source, target):
-            if space not in ("unit", "normalised"):
-                raise ValueError(f"image space {space!r} is unknown: use 'unit' or 'normalised'.")
+            if space not in ("unit", "normalized"):
+                raise ValueError(f"image space {space!r} is unknown: use 'unit' or 'normalized'.")
         if source == target:
             return images
         mean, std = (_by_row(values, images) for values in (self.mean, self.std))
@@ -61,7 +61,7 @@ class Normalisation(Configured):
         return (images - mean) / std
 
     def from_bytes(self, images: Any) -> Any:
-        """Converts stored images, uint8 `[B, H, W, C]` from 0 to 255, to normalised space, float32."""
+        """Converts stored images, uint8 `[B, H, W, C]` from 0 to 255, to normalized space, float32."""
         mean, std = np.asarray(self.mean), np.asarray(self.std)
         images = ops.cast(images, "float32")
         return images * _by_row(1.0 / (255.0 * std), images) - _by_row(mean / std, images)

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.serialization import PACKAGE
+from dfkd_keras.utils.serialization import PACKAGE
+
+__all__ = ["CosineDecayOverTraining", "CoupledSGD"]
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -28,7 +30,7 @@ class CoupledSGD(keras.optimizers.SGD):
         self.l2 = l2
 
     def apply(self, grads: list, trainable_variables: list | None = None) -> Any:
-        """Updates the variables by their gradients plus the decay."""
+        """StepKind the variables by their gradients plus the decay."""
         variables = trainable_variables or self._trainable_variables
         grads = [
             gradient if gradient is None else gradient + self.l2 * variable
@@ -42,7 +44,7 @@ class CoupledSGD(keras.optimizers.SGD):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
+class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
     """A cosine from the initial to the final rate over all updates of a training, however many there are.
 
     Whoever trains tells the number of updates (`span`): `DataFreeDistiller.fit`, those of its schedule, and
@@ -62,8 +64,8 @@ class CosineOverTraining(keras.optimizers.schedules.LearningRateSchedule):
         """Returns the rate at an update, counted from 0."""
         if self.updates is None:
             raise ValueError(
-                "CosineOverTraining does not know the number of updates: train by DataFreeDistiller.fit, or give "
-                "CosineOverTraining.updates."
+                "CosineDecayOverTraining does not know the number of updates: train by DataFreeDistiller.fit, or give "
+                "CosineDecayOverTraining.updates."
             )
         progress = ops.minimum(ops.cast(step, "float32") / self.updates, 1.0)
         height = self.initial_learning_rate - self.final_learning_rate
@@ -95,7 +97,7 @@ class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
         return self.factor * self.schedule(step)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, the schedule serialised."""
+        """Returns the constructor's arguments, the schedule serialized."""
         return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
 
     @classmethod
@@ -115,22 +117,24 @@ def scale_learning_rate(optimizer: keras.optimizers.Optimizer, factor: float, in
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        optimizer._learning_rate = ScaledRate(rate, factor)  # the public setter asks what the rate is, before span()
+        optimizer._learning_rate = ScaledRate(
+            rate, factor
+        )  # the public setter asks what the rate is, before set_total_updates()
     else:
         rate.assign(rate * (factor / included))
 
 
-def span(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
+def set_total_updates(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
     """Tells an optimizer's schedule, if it wants to know, how many updates will be made in all; True if that is new."""
     schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
     schedule = schedule.schedule if isinstance(schedule, ScaledRate) else schedule
-    if not isinstance(schedule, CosineOverTraining) or schedule.updates == updates:
+    if not isinstance(schedule, CosineDecayOverTraining) or schedule.updates == updates:
         return False
     schedule.updates = updates
     return True
 
 
-def check_restarted(optimizer: keras.optimizers.Optimizer, role: str) -> None:
+def check_resettable(optimizer: keras.optimizers.Optimizer, role: str) -> None:
     """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(

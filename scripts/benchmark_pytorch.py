@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 def lenet(width: float = 1.0) -> nn.Module:
-    """Builds LeNet-5 from normalised images to logits."""
+    """Builds LeNet-5 from normalized images to logits."""
     a, b, c, d = (int(size * width) for size in (6, 16, 120, 84))
     return nn.Sequential(
         nn.Conv2d(1, a, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(a, b, 5), nn.ReLU(), nn.MaxPool2d(2),

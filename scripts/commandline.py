@@ -14,8 +14,9 @@ import gin
 import keras
 from absl import app, flags, logging
 
-from dfkd_keras import checks
-from dfkd_keras.experiment import Experiment, Preempted, configure
+from dfkd_keras.experiment import Experiment, configure
+from dfkd_keras.experiment.training.preemption import Preempted
+from dfkd_keras.utils import checks
 
 sys.path.append(os.getcwd())  # gin files may import modules of the working folder
 
@@ -37,7 +38,7 @@ def configured_experiment(bindings: Sequence[str] = ()) -> Experiment:
         return gin.get_configurable("Experiment")()
     except TypeError as error:
         raise ValueError(
-            f"the configuration is incomplete ({one_line(error)}): give a method's file such as "
+            f"the configuration is incomplete ({single_line(error)}): give a method's file such as "
             "--gin_file=rdskd.gin first."
         ) from error
 
@@ -47,9 +48,9 @@ def configured_model(path: Path | str) -> keras.Model:
     return gin.get_configurable("saved_model")(path)
 
 
-def one_line(error: Exception) -> str:
+def single_line(error: Exception) -> str:
     """Returns an error's message without what gin adds on where it was raised."""
-    return re.sub(r"\s*In call to configurable .*", "", checks.one_line(error))
+    return re.sub(r"\s*In call to configurable .*", "", checks.single_line(error))
 
 
 def show_progress() -> None:
@@ -78,7 +79,7 @@ def main(job: Callable[[], None]) -> None:
         except EXPECTED as error:
             if FLAGS.verbosity > logging.INFO:
                 raise
-            print(f"error: {one_line(error)}", file=sys.stderr)
+            print(f"error: {single_line(error)}", file=sys.stderr)
             sys.exit(1)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is saved: the exit code tells what came of it

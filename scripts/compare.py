@@ -13,9 +13,8 @@ from pathlib import Path
 from absl import flags
 from commandline import main
 
-from dfkd_keras.experiment import Preempted
-from dfkd_keras.experiment.comparison import Run, write_comparison
-from dfkd_keras.experiment.preemption import Preemption
+from dfkd_keras.experiment.reporting.comparison import Run, write_comparison
+from dfkd_keras.experiment.training.preemption import Preempted, Preemption
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")

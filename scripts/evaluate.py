@@ -25,13 +25,13 @@ def evaluate() -> None:
     if path.is_dir():
         student = served_classes(path, test.images)
     else:
-        student = teacher.classes_seen(test.unit_images, configured_model(path))
+        student = teacher.predict_classes(test.unit_images, configured_model(path))
     results = {
         "student": str(path),
         "task": task.name,
         "test_images": len(test.labels),
-        **metrics.scores(student, test.labels, teacher.classes),
-        "agreement": metrics.agreement(student, teacher.classes_seen(test.unit_images), test.labels),
+        **metrics.scores(student, test.labels, teacher.num_classes),
+        "agreement": metrics.agreement(student, teacher.predict_classes(test.unit_images), test.labels),
     }
     print(json.dumps(results))
 

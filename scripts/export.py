@@ -14,10 +14,11 @@ import numpy as np
 from absl import flags
 from commandline import configured_experiment, configured_model, main
 
+from dfkd_keras.data import read_images
 from dfkd_keras.experiment import Experiment
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.synthetic import synthetic_images
-from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student, read_images
+from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "Folder of a run: its configuration, its student and its synthetic images.")
@@ -69,7 +70,7 @@ def served_student(path: Path | str, experiment: Experiment | None) -> ServedStu
         return ServedStudent(model, class_names=names)
     teacher, data = experiment.teacher(), experiment.task.data
     names = names or data.class_names
-    return ServedStudent(model, teacher.normalisation, teacher.input_space, names, data.image_shape)
+    return ServedStudent(model, teacher.normalization, teacher.input_space, names, data.image_shape)
 
 
 def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -82,7 +83,7 @@ def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | No
 
 
 def calibration_images(experiment: Experiment | None, run: RunDirectory | None) -> np.ndarray:
-    """Returns the images that show a quantised export the range of its activations."""
+    """Returns the images that show a quantized export the range of its activations."""
     if FLAGS.calibration_images:
         return read_images(FLAGS.calibration_images)
     if run is None:

@@ -9,7 +9,7 @@ from absl import flags
 from commandline import configured_experiment, main
 
 from dfkd_keras.data import write_arrays
-from dfkd_keras.files import written_aside
+from dfkd_keras.utils.files import atomic_write
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("out_dir", None, "Folder to write to.", required=True)
@@ -27,9 +27,9 @@ def export_arrays() -> None:
     task, teacher = experiment.task, experiment.teacher()
     data, network = folder / "test.npz", folder / "teacher.keras"
     write_arrays(task.data, data)
-    with written_aside(network) as aside:
+    with atomic_write(network) as aside:
         teacher.model.save(aside)
-    with written_aside(folder / "arrays.gin") as aside:
+    with atomic_write(folder / "arrays.gin") as aside:
         aside.write_text(GIN.format(data=str(data), teacher=str(network)))
     print(f"add --gin_file={folder / 'arrays.gin'} to the command")
 

@@ -8,7 +8,7 @@ from absl import flags
 from commandline import configured_experiment, configured_model, main
 
 from dfkd_keras.experiment import configure
-from dfkd_keras.inspection import Inspection, inspect_teacher
+from dfkd_keras.teacher.inspection import Inspection, inspect_teacher
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("teacher", None, "A .keras file, or the folder of a SavedModel; --gin_file's teacher by default.")

@@ -10,7 +10,8 @@ from pathlib import Path
 from absl import flags
 from commandline import main
 
-from dfkd_keras.export import GrpcClient, RestClient, read_images
+from dfkd_keras.data import read_images
+from dfkd_keras.serving import GrpcClient, RestClient
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("server", "http://localhost:8501", "http://HOST:PORT for REST, grpc://HOST:PORT for gRPC.")

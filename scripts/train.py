@@ -1,11 +1,11 @@
-"""Distils a student as a gin configuration says: `python scripts/train.py --gin_file=rdskd.gin`."""
+"""Distills a student as a gin configuration says: `python scripts/train.py --gin_file=rdskd.gin`."""
 
 from absl import flags
 from commandline import configured_experiment, main
 
-from dfkd_keras import distribution
-from dfkd_keras.experiment.preemption import Preemption
-from dfkd_keras.experiment.report import headline
+from dfkd_keras.backend import distribution
+from dfkd_keras.experiment.reporting.report import headline
+from dfkd_keras.experiment.training.preemption import Preemption
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/METHOD-TASK-seedN by default.")

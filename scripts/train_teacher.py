@@ -4,7 +4,7 @@ from absl import flags
 from commandline import configured_experiment, main
 
 from dfkd_keras import metrics
-from dfkd_keras.files import written_aside
+from dfkd_keras.utils.files import atomic_write
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("output", None, "Where to save the teacher, in addition to the cache of the recipe.")
@@ -14,11 +14,11 @@ def train_teacher() -> None:
     """Trains the teacher or takes it from the cache, and prints its accuracy on real test images."""
     experiment = configured_experiment()
     teacher, test = experiment.teacher(), experiment.task.test_split()
-    scores = metrics.scores(teacher.classes_seen(test.unit_images), test.labels, teacher.classes)
+    scores = metrics.scores(teacher.predict_classes(test.unit_images), test.labels, teacher.num_classes)
     told = (f"{metrics.METRICS[name]} {value:.2%}" for name, value in scores.items())
     print(f"teacher: {', '.join(told)} on real test images")
     if FLAGS.output:
-        with written_aside(FLAGS.output) as aside:
+        with atomic_write(FLAGS.output) as aside:
             teacher.model.save(aside)
         print(f"saved as {FLAGS.output}")
 

@@ -49,28 +49,29 @@ def rng():
 
 
 @pytest.fixture
-def normalisation():
-    return dk.Normalisation((0.3,), (0.4,))
+def normalization():
+    return dk.Normalization((0.3,), (0.4,))
 
 
 @pytest.fixture
-def make_distiller(normalisation):
+def make_distiller(normalization):
     """Returns a function that builds a small compiled RDSKD distiller, the same at every call."""
 
     def make(schedule=None, batch_size=8, seed=0, teacher=None, student=None, objective=None, **kwargs):
         keras.utils.set_random_seed(seed)
-        teacher = teacher or dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
-        student = student or models.lenet5_half(normalisation=normalisation)
-        objective = objective or dk.ExponentialPenalty(
-            [dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()]
+        teacher = teacher or dk.Teacher(models.lenet5(normalization=normalization), normalization)
+        student = student or models.lenet5_half(normalization=normalization)
+        objective = objective or dk.objectives.ExponentialPenalty(
+            [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()],
+            [dk.objectives.SoftmaxDistanceDiversity()],
         )
         generator = models.upsampling_generator(latent_dim=5, image_shape=teacher.image_shape)
         distiller = dk.DataFreeDistiller(
             teacher,
             student,
-            dk.GeneratorSynthesizer(generator, objective),
-            kwargs.pop("student_loss", dk.SoftTargets(10.0)),
-            schedule or dk.TwoStage(1, 1),
+            dk.synthesis.GeneratorSynthesizer(generator, objective),
+            kwargs.pop("distillation_loss", dk.losses.SoftTargets(10.0)),
+            schedule or dk.schedules.TwoStage(1, 1),
             batch_size=batch_size,
             seed=seed,
             **kwargs,

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 from dfkd_keras.experiment import configure
-from dfkd_keras.synthesis.targets import Targets, class_similarity
+from dfkd_keras.synthesis.targets import Targets
+from dfkd_keras.teacher.class_similarity import class_similarity
 from tests.steady import steady
 
 SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]

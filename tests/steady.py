@@ -8,7 +8,7 @@ EPSILONS += ["student/Adam.epsilon = 1e-4"]
 ROUNDS = ["generator_learning_rate = 5e-4", "latent_learning_rate = 1.5e-3"]
 SHORT_STEPS = {
     "dfad.gin": ["adversarial_learning_rate = 2e-3"],
-    "zskt.gin": [f"{role}/CosineOverTraining.initial_learning_rate = 5e-4" for role in ("student", "synthesis")],
+    "zskt.gin": [f"{role}/CosineDecayOverTraining.initial_learning_rate = 5e-4" for role in ("student", "synthesis")],
     **dict.fromkeys(("fast.gin", "fast_meta.gin", "ssdkd.gin"), ROUNDS),
     "cmi.gin": [*ROUNDS, "ContrastiveDiversity.temperature = 1.0"],  # whose gradients are ten times longer at 0.1
 }

@@ -4,7 +4,7 @@ from keras import ops
 
 import dfkd_keras as dk
 from dfkd_keras import augmentation
-from dfkd_keras.gradient import BACKEND, differentiate
+from dfkd_keras.backend.gradient import BACKEND, differentiate
 from tests.objectives.test_terms import gradient_of
 
 PADDING = 2
@@ -22,7 +22,7 @@ def moved(image, vertical, horizontal, mirrored, fill):
 def test_it_is_padding_cropping_and_mirroring(rng):
     images, fill = rng.normal(size=(64, 6, 8, 3)).astype("float32"), np.array([-1.0, 0.0, 2.0], "float32")
     uniforms = rng.random((64, 3), dtype=np.float32)
-    augmented = np.array(dk.RandomCropFlip(PADDING)(ops.convert_to_tensor(images), uniforms, fill))
+    augmented = np.array(dk.augmentation.RandomCropFlip(PADDING)(ops.convert_to_tensor(images), uniforms, fill))
     shifts = np.floor(uniforms[:, :2] * (2 * PADDING + 1)).astype(int) - PADDING
     assert set(shifts.ravel()) == {-2, -1, 0, 1, 2}
     for image, result, (vertical, horizontal), mirror in zip(images, augmented, shifts, uniforms[:, 2], strict=True):
@@ -32,7 +32,9 @@ def test_it_is_padding_cropping_and_mirroring(rng):
 def test_without_flip_nothing_is_mirrored(rng):
     images = rng.normal(size=(16, 6, 6, 1)).astype("float32")
     uniforms = np.full((16, 3), 0.5, "float32") * [1, 1, 0]
-    augmented = dk.RandomCropFlip(PADDING, flip=False)(ops.convert_to_tensor(images), uniforms.astype("float32"))
+    augmented = dk.augmentation.RandomCropFlip(PADDING, flip=False)(
+        ops.convert_to_tensor(images), uniforms.astype("float32")
+    )
     np.testing.assert_allclose(augmented, images, atol=1e-6)
 
 
@@ -42,7 +44,7 @@ def test_the_gradient_reaches_the_pixels_that_stay_in_the_image():
     import keras
 
     images, uniforms = keras.Variable(np.ones((1, 5, 5, 1), "float32")), np.array([[0.0, 0.5, 0.9]], "float32")
-    augment = dk.RandomCropFlip(1)
+    augment = dk.augmentation.RandomCropFlip(1)
     _, _, (gradient,) = differentiate(lambda: (ops.sum(augment(images.value, uniforms)), ()), [images])
     expected = np.ones((5, 5))
     expected[4] = 0  # shifted down by one, the last row leaves the image
@@ -52,7 +54,7 @@ def test_the_gradient_reaches_the_pixels_that_stay_in_the_image():
 @pytest.mark.parametrize("padding", [-1, 1.5])
 def test_a_padding_that_is_no_count_is_refused(padding):
     with pytest.raises(ValueError, match=r"RandomCropFlip\.padding="):
-        dk.RandomCropFlip(padding)
+        dk.augmentation.RandomCropFlip(padding)
 
 
 def bilinear(image, row, column):
@@ -126,7 +128,7 @@ def test_data_impressions_have_the_authors_103_geometric_variants(rng):
 
 def test_data_impressions_are_rotated_about_the_centre_of_images_of_any_shape():
     images = np.zeros((1, 9, 17, 1), "float32")
-    images[0, 4, 8 + 3] = 1.0  # three to the right of the centre
+    images[0, 4, 8 + 3] = 1.0  # three to the right of the center
     turned = variant(images, 8)[0, :, :, 0]  # by -90 degrees
     assert np.argwhere(turned > 0.99).tolist() in ([[4 + 3, 8]], [[4 - 3, 8]])
 

@@ -6,7 +6,7 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import models, synthesis
-from dfkd_keras.rounds import Rounds, RoundsFirst
+from dfkd_keras.schedules.rounds import Rounds, RoundsFirst
 
 ANY_SIZE = (None, None, 1)
 
@@ -17,17 +17,17 @@ def classifier():
 
 
 def inverted_latents():
-    objective = dk.WeightedSum([dk.TargetCrossEntropy()])
+    objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy()])
     return synthesis.LatentInversion(models.sigmoid_generator(5, (32, 32, 1)), objective, keras.optimizers.Adam())
 
 
 def inverted_pixels():
-    return synthesis.PixelInversion(dk.WeightedSum([dk.TargetCrossEntropy()]))
+    return synthesis.PixelInversion(dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy()]))
 
 
 @pytest.mark.parametrize(("inverted", "schedule"), [(inverted_latents, Rounds), (inverted_pixels, RoundsFirst)])
 def test_images_that_are_kept_are_of_one_size(inverted, schedule):
-    parts = {"schedule": schedule(), "replay": dk.ReplayBuffer(16), "batch_size": 8}
+    parts = {"schedule": schedule(), "replay": dk.replay.ReplayBuffer(16), "batch_size": 8}
     with pytest.raises(ValueError, match=r"any size, \(None, None, 1\): say in Teacher\.image_shape"):
         dk.DataFreeDistiller(classifier(), classifier(), inverted(), **parts)
     teacher = dk.Teacher(classifier(), image_shape=(32, 32, 1))
@@ -36,8 +36,8 @@ def test_images_that_are_kept_are_of_one_size(inverted, schedule):
 
 def test_a_student_of_one_size_is_tried_at_that_size():
     sized = keras.Sequential([layers.Input((48, 64, 1)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(10)])
-    synthesizer = dk.GeneratorSynthesizer(
-        models.upsampling_generator(5, (48, 64, 1)), dk.WeightedSum([dk.ClassEntropy()])
+    synthesizer = dk.synthesis.GeneratorSynthesizer(
+        models.upsampling_generator(5, (48, 64, 1)), dk.objectives.WeightedSum([dk.objectives.ClassEntropy()])
     )
     distiller = dk.DataFreeDistiller(classifier(), sized, synthesizer, batch_size=4)
     assert distiller.student is sized
@@ -48,7 +48,9 @@ def test_a_segmenter_of_any_size_wants_that_of_the_student_to_be_said():
         return keras.Sequential([layers.Input(shape), layers.Conv2D(3, 3, padding="same")])
 
     generator = models.upsampling_generator(5, (48, 64, 1))
-    synthesizer = dk.GeneratorSynthesizer(generator, dk.WeightedSum([dk.OneHotCrossEntropy()]))
+    synthesizer = dk.synthesis.GeneratorSynthesizer(
+        generator, dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
+    )
     with pytest.raises(ValueError, match=r"say Teacher\.image_shape = \(48, 64, 1\)"):
         dk.DataFreeDistiller(segmenter(ANY_SIZE), segmenter((48, 64, 1)), synthesizer, batch_size=4)
     teacher = dk.Teacher(segmenter(ANY_SIZE), image_shape=(48, 64, 1))

@@ -5,19 +5,18 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
-
-from .conftest import SHAPE, equal, values
+from tests.conftest import SHAPE, equal, values
 
 IMAGES, LABELS = np.random.default_rng(1).uniform(size=(12, *SHAPE)).astype("float32"), np.arange(12) % 10
 
 
-class Disagreement(dk.Term):
+class Disagreement(dk.objectives.Term):
     """A term that needs the student: the negative divergence from the teacher."""
 
     needs = frozenset({"student"})
 
     def __call__(self, batch):
-        return -dk.SoftTargets()(batch.teacher_logits, batch.student_logits)
+        return -dk.losses.SoftTargets()(batch.teacher_logits, batch.student_logits)
 
 
 def norm_student():
@@ -29,25 +28,34 @@ def norm_student():
 
 def test_fit_needs_no_data_and_logs_every_loss(make_distiller):
     history = (
-        make_distiller(dk.Alternating(2)).fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0).history
+        make_distiller(dk.schedules.Alternating(2))
+        .fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0)
+        .history
     )
     assert set(history) == {
         "synthesis_loss", "one_hot_cross_entropy", "class_entropy", "softmax_distance_diversity",
-        "student_loss", "agreement", "val_accuracy",
+        "distillation_loss", "agreement", "val_accuracy",
     }  # fmt: skip
     assert all(len(values) == 2 and np.isfinite(values).all() for values in history.values())
 
 
 def test_logged_loss_is_the_combination_of_the_logged_terms(make_distiller):
-    terms = [dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()]
-    objective = dk.ExponentialPenalty(*terms, refresh_update=0)
-    history = make_distiller(dk.TwoStage(1, 1), objective=objective).fit(epochs=1, steps_per_epoch=1, verbose=0).history
+    terms = (
+        [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()],
+        [dk.objectives.SoftmaxDistanceDiversity()],
+    )
+    objective = dk.objectives.ExponentialPenalty(*terms, refresh_update=0)
+    history = (
+        make_distiller(dk.schedules.TwoStage(1, 1), objective=objective)
+        .fit(epochs=1, steps_per_epoch=1, verbose=0)
+        .history
+    )
     terms = [history[name][0] for name in ("one_hot_cross_entropy", "class_entropy", "softmax_distance_diversity")]
     np.testing.assert_allclose(history["synthesis_loss"][0], np.exp(terms[0]) + np.exp(terms[1]) + terms[2], rtol=1e-5)
 
 
 def test_validation_accuracy_is_the_students(make_distiller):
-    distiller = make_distiller(dk.Alternating(1))
+    distiller = make_distiller(dk.schedules.Alternating(1))
     history = distiller.fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0).history
     expected = np.mean(np.argmax(distiller.student(IMAGES, training=False), axis=-1) == LABELS)
     np.testing.assert_allclose(history["val_accuracy"][0], expected, atol=1e-6)
@@ -55,7 +63,7 @@ def test_validation_accuracy_is_the_students(make_distiller):
 
 
 def test_each_stage_moves_its_own_side_only(make_distiller):
-    distiller = make_distiller(dk.TwoStage(1, 1))
+    distiller = make_distiller(dk.schedules.TwoStage(1, 1))
     generator, student = distiller.synthesizer.generator, distiller.student
     before = values(generator.variables), values(student.variables)
     distiller.fit(epochs=1, steps_per_epoch=2, verbose=0)
@@ -68,16 +76,16 @@ def test_each_stage_moves_its_own_side_only(make_distiller):
 
 def test_the_teacher_is_bit_identical_after_training(make_distiller):
     teacher = dk.Teacher(norm_student(), features=("penultimate",))
-    teacher.provide({"batch_statistics", "features"})
-    distiller = make_distiller(dk.Alternating(2), teacher=teacher)
+    teacher.record({"batch_statistics", "features"})
+    distiller = make_distiller(dk.schedules.Alternating(2), teacher=teacher)
     before = values(teacher.model.variables)
     distiller.fit(steps_per_epoch=2, verbose=0)
     assert equal(values(teacher.model.variables), before)
 
 
 def test_the_students_batch_norm_does_not_move_during_synthesis(make_distiller):
-    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), Disagreement()])
-    distiller = make_distiller(dk.TwoStage(1, 1), student=norm_student(), objective=objective)
+    objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), Disagreement()])
+    distiller = make_distiller(dk.schedules.TwoStage(1, 1), student=norm_student(), objective=objective)
     before = values(distiller.student.variables)
     distiller.fit(epochs=1, steps_per_epoch=2, verbose=0)
     assert equal(values(distiller.student.variables), before)
@@ -87,14 +95,14 @@ def test_the_students_batch_norm_does_not_move_during_synthesis(make_distiller):
 
 def test_a_term_that_needs_the_student_gets_the_student(make_distiller):
     """Peers hand the teacher in its place, which makes every adversarial term zero."""
-    distiller = make_distiller(dk.TwoStage(1, 1), objective=dk.WeightedSum([Disagreement()]))
+    distiller = make_distiller(dk.schedules.TwoStage(1, 1), objective=dk.objectives.WeightedSum([Disagreement()]))
     history = distiller.fit(epochs=1, steps_per_epoch=2, verbose=0).history
     assert history["disagreement"][0] < -1e-6
 
 
 def test_the_generator_is_in_inference_mode_for_the_student_unless_told(make_distiller):
     for training in (False, True):
-        distiller = make_distiller(dk.TwoStage(1, 1), replay=dk.FreshSamples(training=training))
+        distiller = make_distiller(dk.schedules.TwoStage(1, 1), replay=dk.replay.FreshSamples(training=training))
         before = values(distiller.synthesizer.generator.non_trainable_variables)
         distiller.fit(epochs=2, initial_epoch=1, steps_per_epoch=2, verbose=0)
         assert equal(values(distiller.synthesizer.generator.non_trainable_variables), before) is not training
@@ -103,12 +111,14 @@ def test_the_generator_is_in_inference_mode_for_the_student_unless_told(make_dis
 def test_temperature_takes_effect(make_distiller):
     losses = []
     for temperature in (1.0, 10.0):
-        distiller = make_distiller(dk.Alternating(1), student_loss=dk.SoftTargets(temperature))
-        losses.append(distiller.fit(steps_per_epoch=2, verbose=0).history["student_loss"][0])
+        distiller = make_distiller(dk.schedules.Alternating(1), distillation_loss=dk.losses.SoftTargets(temperature))
+        losses.append(distiller.fit(steps_per_epoch=2, verbose=0).history["distillation_loss"][0])
     assert abs(losses[0] - losses[1]) > 1e-6
 
 
-@pytest.mark.parametrize("schedule", [dk.TwoStage(2, 2), dk.Alternating(3), dk.Alternating(2, 2, 3)])
+@pytest.mark.parametrize(
+    "schedule", [dk.schedules.TwoStage(2, 2), dk.schedules.Alternating(3), dk.schedules.Alternating(2, 2, 3)]
+)
 def test_every_kind_of_step_is_traced_once(make_distiller, monkeypatch, schedule):
     distiller, traces = make_distiller(schedule), []
     for name in ("_update_synthesizer", "_update_student"):
@@ -129,7 +139,7 @@ def test_every_kind_of_step_is_traced_once(make_distiller, monkeypatch, schedule
 def test_seeds_give_the_same_training_again(make_distiller):
     results = []
     for seed in (0, 0, 1):
-        distiller = make_distiller(dk.Alternating(1), seed=seed)
+        distiller = make_distiller(dk.schedules.Alternating(1), seed=seed)
         distiller.fit(steps_per_epoch=2, verbose=0)
         results.append(values(distiller.student.variables))
     assert equal(results[0], results[1])
@@ -137,18 +147,18 @@ def test_seeds_give_the_same_training_again(make_distiller):
 
 
 def test_the_whole_state_survives_saving(make_distiller, tmp_path):
-    distiller = make_distiller(dk.TwoStage(1, 1))
+    distiller = make_distiller(dk.schedules.TwoStage(1, 1))
     distiller.fit(steps_per_epoch=2, verbose=0)
     distiller.save(tmp_path / "distiller.keras")
     again = keras.saving.load_model(tmp_path / "distiller.keras")
     assert equal(values(again.variables), values(distiller.variables))
     assert equal(values(again.optimizer.variables), values(distiller.optimizer.variables))
-    assert again.schedule == distiller.schedule and again.student_loss == distiller.student_loss
+    assert again.schedule == distiller.schedule and again.distillation_loss == distiller.distillation_loss
     np.testing.assert_array_equal(again(IMAGES), distiller(IMAGES))
 
 
 def test_a_reloaded_distiller_goes_on_as_if_nothing_had_happened(make_distiller, tmp_path):
-    whole, first = make_distiller(dk.TwoStage(2, 2)), make_distiller(dk.TwoStage(2, 2))
+    whole, first = make_distiller(dk.schedules.TwoStage(2, 2)), make_distiller(dk.schedules.TwoStage(2, 2))
     whole.fit(steps_per_epoch=2, verbose=0)
     for epochs in (1, 3):
         first.fit(epochs=epochs, initial_epoch=epochs // 2, steps_per_epoch=2, verbose=0)
@@ -166,7 +176,7 @@ def test_keras_callbacks_work_unchanged(make_distiller, tmp_path):
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(str(tmp_path / "board"), write_graph=False),
     ]
-    make_distiller(dk.TwoStage(1, 2)).fit(
+    make_distiller(dk.schedules.TwoStage(1, 2)).fit(
         steps_per_epoch=2, validation_data=(IMAGES, LABELS), callbacks=callbacks, verbose=0
     )
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
@@ -183,12 +193,12 @@ def test_backup_and_restore_resumes_with_the_right_noise(make_distiller, tmp_pat
     def backup():
         return keras.callbacks.BackupAndRestore(tmp_path / "backup")
 
-    whole = make_distiller(dk.TwoStage(1, 3))
+    whole = make_distiller(dk.schedules.TwoStage(1, 3))
     whole.fit(steps_per_epoch=2, verbose=0)
-    interrupted = make_distiller(dk.TwoStage(1, 3))
+    interrupted = make_distiller(dk.schedules.TwoStage(1, 3))
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(steps_per_epoch=2, callbacks=[backup(), Interrupt()], verbose=0)
-    resumed = make_distiller(dk.TwoStage(1, 3))
+    resumed = make_distiller(dk.schedules.TwoStage(1, 3))
     resumed.fit(steps_per_epoch=2, callbacks=[backup()], verbose=0)
     assert equal(values(resumed.student.variables), values(whole.student.variables))
 
@@ -205,9 +215,9 @@ def test_a_training_goes_on_in_the_middle_of_an_epoch_to_the_same_weights_and_me
                 raise KeyboardInterrupt
 
     batches = []
-    whole, resumed = make_distiller(dk.TwoStage(1, 1)), make_distiller(dk.TwoStage(1, 1))
+    whole, resumed = make_distiller(dk.schedules.TwoStage(1, 1)), make_distiller(dk.schedules.TwoStage(1, 1))
     history = whole.fit(steps_per_epoch=3, verbose=0)
-    interrupted = make_distiller(dk.TwoStage(1, 1))
+    interrupted = make_distiller(dk.schedules.TwoStage(1, 1))
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(steps_per_epoch=3, callbacks=[StopAfter()], verbose=0)
     resumed.load_weights(tmp_path / "state.weights.h5")
@@ -225,12 +235,12 @@ def test_a_first_step_beyond_the_epoch_is_refused(make_distiller, initial_step):
         make_distiller().fit(steps_per_epoch=3, initial_step=initial_step, verbose=0)
 
 
-def test_unit_generators_are_converted(make_distiller, normalisation):
+def test_unit_generators_are_converted(make_distiller, normalization):
     distiller = make_distiller()
     latents = np.zeros((2, 5), "float32")
     inputs = layers.Input((5,))
     sigmoid = keras.Model(inputs, layers.Reshape(SHAPE)(layers.Dense(1024, activation="sigmoid")(inputs)))
-    synthesizer = dk.GeneratorSynthesizer(sigmoid, distiller.synthesizer.objective, output_space="unit")
+    synthesizer = dk.synthesis.GeneratorSynthesizer(sigmoid, distiller.synthesizer.objective, output_space="unit")
     images = synthesizer.sample(latents, distiller.teacher)
     np.testing.assert_allclose(images, (np.full((2, *SHAPE), 0.5) - 0.3) / 0.4, atol=1e-5)
 
@@ -255,7 +265,7 @@ def test_a_plain_keras_model_is_taken_as_teacher(make_distiller):
 @pytest.mark.parametrize(
     ("student", "message"),
     [
-        (lambda: models.lenet5_half(classes=7), "'lenet5_half' has 7 outputs, but the teacher 'lenet5' 10"),
+        (lambda: models.lenet5_half(num_classes=7), "'lenet5_half' has 7 outputs, but the teacher 'lenet5' 10"),
         (lambda: models.lenet5_half(image_shape=(36, 36, 1)), r"takes images of shape \(36, 36, 1\)"),
         (lambda: keras.Sequential([models.lenet5_half(), layers.Softmax()]), "ends in softmax"),
     ],
@@ -265,9 +275,11 @@ def test_students_that_do_not_fit_are_refused(make_distiller, student, message):
         make_distiller(student=student())
 
 
-def test_generators_of_another_shape_are_refused(make_distiller, normalisation):
+def test_generators_of_another_shape_are_refused(make_distiller, normalization):
     distiller = make_distiller()
-    synthesizer = dk.GeneratorSynthesizer(models.upsampling_generator(5, (28, 28, 1)), distiller.synthesizer.objective)
+    synthesizer = dk.synthesis.GeneratorSynthesizer(
+        models.upsampling_generator(5, (28, 28, 1)), distiller.synthesizer.objective
+    )
     with pytest.raises(ValueError, match=r"generator makes images of shape \(28, 28, 1\).*image_shape"):
         dk.DataFreeDistiller(distiller.teacher, distiller.student, synthesizer)
 
@@ -286,14 +298,14 @@ def test_training_data_and_label_losses_are_refused(make_distiller):
 
 
 def test_a_term_on_statistics_the_teacher_lacks_is_refused_when_the_distiller_is_built(make_distiller):
-    class Statistics(dk.Term):
+    class Statistics(dk.objectives.Term):
         needs = frozenset({"batch_statistics"})
 
         def __call__(self, batch):
             return ops.sum(batch.batch_statistics[0].mean)
 
     with pytest.raises(ValueError, match="no BatchNormalization layer"):
-        make_distiller(objective=dk.WeightedSum([Statistics()]))
+        make_distiller(objective=dk.objectives.WeightedSum([Statistics()]))
 
 
 def test_recompiling_leaves_no_stale_state(make_distiller):
@@ -304,9 +316,9 @@ def test_recompiling_leaves_no_stale_state(make_distiller):
     distiller.fit(steps_per_epoch=2, verbose=0)
 
 
-@pytest.mark.parametrize("space", ["unit", "normalised"])
-def test_both_networks_see_the_same_images(make_distiller, normalisation, space):
-    teacher = dk.Teacher(models.lenet5(), normalisation, input_space=space)
+@pytest.mark.parametrize("space", ["unit", "normalized"])
+def test_both_networks_see_the_same_images(make_distiller, normalization, space):
+    teacher = dk.Teacher(models.lenet5(), normalization, input_space=space)
     distiller = make_distiller(teacher=teacher, student=models.lenet5_half())
     inputs = IMAGES if space == "unit" else (IMAGES - 0.3) / 0.4
     seen = distiller.seen_by_both(IMAGES)
@@ -343,7 +355,7 @@ def test_impossible_counts_and_seeds_are_refused(make_distiller, name, value):
 def test_several_steps_at_a_time_train_as_one_after_the_other_do(make_distiller):
     after = []
     for execution in (1, 2):
-        distiller = make_distiller(dk.TwoStage(1, 1))
+        distiller = make_distiller(dk.schedules.TwoStage(1, 1))
         distiller.compile("adam", synthesis_optimizer="adam", steps_per_execution=execution)
         history = distiller.fit(steps_per_epoch=4, verbose=0).history
         after.append([*values(distiller.variables), *history.values()])
@@ -352,14 +364,14 @@ def test_several_steps_at_a_time_train_as_one_after_the_other_do(make_distiller)
 
 
 def test_steps_at_a_time_that_overrun_an_epoch_are_refused(make_distiller):
-    distiller = make_distiller(dk.Alternating(1))
+    distiller = make_distiller(dk.schedules.Alternating(1))
     distiller.compile(steps_per_execution=2)
     with pytest.raises(ValueError, match=r"steps_per_execution=2\) does not divide the 3 steps of an epoch"):
         distiller.fit(steps_per_epoch=3, verbose=0)
 
 
 def test_a_training_does_not_go_on_within_a_call_of_several_steps(make_distiller):
-    distiller = make_distiller(dk.Alternating(1))
+    distiller = make_distiller(dk.schedules.Alternating(1))
     distiller.compile(steps_per_execution=2)
     with pytest.raises(ValueError, match=r"initial_step=3\) lies within a call of compile\(steps_per_execution=2"):
         distiller.fit(steps_per_epoch=4, initial_step=3, verbose=0)
@@ -369,7 +381,7 @@ def test_dropout_goes_on_where_it_was(make_distiller, tmp_path):
     student = keras.Sequential(
         [layers.Input(SHAPE), layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)], name="dropping"
     )
-    distiller = make_distiller(dk.Alternating(1), student=student)
+    distiller = make_distiller(dk.schedules.Alternating(1), student=student)
     distiller.fit(steps_per_epoch=2, verbose=0)
     distiller.save(tmp_path / "distiller.keras")
     again = keras.saving.load_model(tmp_path / "distiller.keras")
@@ -387,13 +399,13 @@ def test_subclassed_students_are_taken(make_distiller):
 
     student = Subclassed()
     student(IMAGES)
-    make_distiller(dk.Alternating(1), student=student).fit(steps_per_epoch=2, verbose=0)
+    make_distiller(dk.schedules.Alternating(1), student=student).fit(steps_per_epoch=2, verbose=0)
 
 
 def test_half_precision_scales_the_loss_of_both_sides(make_distiller):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        distiller = make_distiller(dk.Alternating(1))
+        distiller = make_distiller(dk.schedules.Alternating(1))
         history = distiller.fit(steps_per_epoch=2, verbose=0).history
     finally:
         keras.config.set_dtype_policy("float32")
@@ -403,14 +415,16 @@ def test_half_precision_scales_the_loss_of_both_sides(make_distiller):
 
 
 def test_drawing_pictures_moves_nothing(make_distiller):
-    distiller = make_distiller(replay=dk.FreshSamples(training=True))
+    distiller = make_distiller(replay=dk.replay.FreshSamples(training=True))
     before = values(distiller.variables)
     distiller.synthesize(np.zeros((4, 5), "float32"))
     assert equal(values(distiller.variables), before)
 
 
 def test_it_is_saved_before_it_is_compiled_too(tmp_path):
-    synthesizer = dk.GeneratorSynthesizer(models.upsampling_generator(5), dk.WeightedSum([dk.OneHotCrossEntropy()]))
+    synthesizer = dk.synthesis.GeneratorSynthesizer(
+        models.upsampling_generator(5), dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
+    )
     distiller = dk.DataFreeDistiller(models.lenet5(), models.lenet5_half(), synthesizer, batch_size=8)
     distiller.save(tmp_path / "d.keras")
     loaded = keras.saving.load_model(tmp_path / "d.keras")
@@ -425,4 +439,4 @@ def test_no_epoch_or_step_is_not_all_of_them(make_distiller, name):
 
 def test_a_generator_that_does_not_know_of_classes_has_no_targets(make_distiller):
     with pytest.raises(ValueError, match=r"a term needs the classes that images are made for .*GeneratorSynthesizer"):
-        make_distiller(objective=dk.WeightedSum([dk.TargetCrossEntropy()]))
+        make_distiller(objective=dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy()]))

@@ -4,45 +4,45 @@ import pytest
 
 import dfkd_keras as dk
 
-NORMALISATION = dk.Normalisation((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
+NORMALIZATION = dk.Normalization((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
 
 
-def test_normalised_is_unit_minus_mean_over_std(rng):
+def test_normalized_is_unit_minus_mean_over_std(rng):
     unit = rng.uniform(size=(2, 4, 4, 3)).astype("float32")
     expected = (unit - [0.4, 0.5, 0.6]) / [0.1, 0.2, 0.4]
-    np.testing.assert_allclose(NORMALISATION.convert(unit, "unit", "normalised"), expected, atol=1e-5)
+    np.testing.assert_allclose(NORMALIZATION.convert(unit, "unit", "normalized"), expected, atol=1e-5)
 
 
-def test_stored_bytes_are_normalised_as_their_unit_images_are(rng):
+def test_stored_bytes_are_normalized_as_their_unit_images_are(rng):
     stored = rng.integers(256, size=(2, 4, 4, 3), dtype=np.uint8)
-    expected = NORMALISATION.convert(stored / np.float32(255.0), "unit", "normalised")
-    np.testing.assert_allclose(NORMALISATION.from_bytes(stored), expected, atol=1e-5)
+    expected = NORMALIZATION.convert(stored / np.float32(255.0), "unit", "normalized")
+    np.testing.assert_allclose(NORMALIZATION.from_bytes(stored), expected, atol=1e-5)
 
 
 def test_one_statistic_serves_all_channels_and_every_width(rng):
     unit = rng.uniform(size=(2, 4, 6, 3)).astype("float32")
     np.testing.assert_allclose(
-        dk.Normalisation((0.4,), (0.1,)).convert(unit, "unit", "normalised"), (unit - 0.4) / 0.1, rtol=1e-4
+        dk.Normalization((0.4,), (0.1,)).convert(unit, "unit", "normalized"), (unit - 0.4) / 0.1, rtol=1e-4
     )
     inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, NORMALISATION.convert(inputs, "unit", "normalised"))
-    np.testing.assert_allclose(model(unit), NORMALISATION.convert(unit, "unit", "normalised"), atol=1e-5)
+    model = keras.Model(inputs, NORMALIZATION.convert(inputs, "unit", "normalized"))
+    np.testing.assert_allclose(model(unit), NORMALIZATION.convert(unit, "unit", "normalized"), atol=1e-5)
 
 
 def test_conversion_there_and_back_is_the_identity(rng):
     images = rng.normal(size=(2, 4, 4, 3)).astype("float32")
-    there = NORMALISATION.convert(images, "normalised", "unit")
-    np.testing.assert_allclose(NORMALISATION.convert(there, "unit", "normalised"), images, atol=1e-5)
+    there = NORMALIZATION.convert(images, "normalized", "unit")
+    np.testing.assert_allclose(NORMALIZATION.convert(there, "unit", "normalized"), images, atol=1e-5)
 
 
 def test_images_in_the_wanted_space_are_returned_as_they_are(rng):
     images = rng.normal(size=(2, 4, 4, 3))
-    assert NORMALISATION.convert(images, "unit", "unit") is images
+    assert NORMALIZATION.convert(images, "unit", "unit") is images
 
 
 def test_an_unknown_space_is_refused():
     with pytest.raises(ValueError, match="'raw' is unknown"):
-        NORMALISATION.convert(np.zeros(3), "raw", "unit")
+        NORMALIZATION.convert(np.zeros(3), "raw", "unit")
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_an_unknown_space_is_refused():
 )
 def test_impossible_statistics_are_refused(mean, std, message):
     with pytest.raises(ValueError, match=message):
-        dk.Normalisation(mean, std)
+        dk.Normalization(mean, std)

@@ -59,7 +59,7 @@ def test_the_metrics_of_fit_are_the_same_in_batches(rng):
     logits = rng.normal(size=(6, 8, 6, 5)).astype("float32")
     logits[..., 2] = -9.0
     labels = rng.choice([0, 1, 3, metrics.IGNORED], size=(6, 8, 6)).astype(np.uint8)
-    measured = metrics.monitored(5, masks=True)
+    measured = metrics.validation_metrics(5, masks=True)
     for metric in measured:
         for batch in range(0, 6, 2):
             metric.update_state(labels[batch : batch + 2], logits[batch : batch + 2])
@@ -72,6 +72,6 @@ def test_classes_of_images_have_an_accuracy_alone():
 
 
 def test_large_images_are_evaluated_in_small_batches():
-    assert metrics.images_at_a_time((100, 32, 32, 3)) == 256
-    assert metrics.images_at_a_time((128, 128, 3)) == 16
-    assert metrics.images_at_a_time((4, 2048, 2048, 3)) == 1
+    assert metrics.evaluation_batch_size((100, 32, 32, 3)) == 256
+    assert metrics.evaluation_batch_size((128, 128, 3)) == 16
+    assert metrics.evaluation_batch_size((4, 2048, 2048, 3)) == 1

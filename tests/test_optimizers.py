@@ -4,7 +4,7 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import optimizers
-from dfkd_keras.optimizers import CosineOverTraining, CoupledSGD, span
+from dfkd_keras.optimizers import CosineDecayOverTraining, CoupledSGD, set_total_updates
 
 
 def test_decay_passes_through_the_momentum_as_in_pytorch():
@@ -28,7 +28,7 @@ def test_without_decay_it_is_sgd():
     np.testing.assert_array_equal(variables[0].value, variables[1].value)
 
 
-def test_it_survives_serialisation():
+def test_it_survives_serialization():
     optimizer = CoupledSGD(keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.01]), 0.9, 5e-4)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert again.get_config() == optimizer.get_config()
@@ -36,22 +36,22 @@ def test_it_survives_serialisation():
 
 
 def test_cosine_goes_from_the_initial_to_the_final_rate():
-    schedule = CosineOverTraining(0.2, 2e-4, updates=100)
+    schedule = CosineDecayOverTraining(0.2, 2e-4, updates=100)
     expected = [2e-4 + 0.5 * (0.2 - 2e-4) * (1 + np.cos(np.pi * step / 100)) for step in (0, 30, 50, 100)]
     np.testing.assert_allclose([schedule(step) for step in (0, 30, 50, 100)], expected, rtol=1e-4)
     np.testing.assert_allclose(schedule(1000), 2e-4, rtol=1e-5)
 
 
 def test_a_cosine_of_unknown_length_is_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"train by DataFreeDistiller.fit, or give CosineOverTraining.updates"):
-        CosineOverTraining(0.2)(0)
+    with pytest.raises(ValueError, match=r"train by DataFreeDistiller.fit, or give CosineDecayOverTraining.updates"):
+        CosineDecayOverTraining(0.2)(0)
 
 
 @pytest.mark.parametrize(("epochs", "updates"), [(1, 2), (3, 6)])
 def test_the_cosines_length_follows_the_epochs(make_distiller, epochs, updates):
     """A toolkit fixes the length while the number of epochs is free."""
-    distiller = make_distiller(dk.Alternating(epochs, steps_per_epoch=2))
-    rates = [CosineOverTraining(0.1), CosineOverTraining(0.2)]
+    distiller = make_distiller(dk.schedules.Alternating(epochs, steps_per_epoch=2))
+    rates = [CosineDecayOverTraining(0.1), CosineDecayOverTraining(0.2)]
     distiller.compile(CoupledSGD(rates[0]), synthesis_optimizer=keras.optimizers.Adam(rates[1]))
     distiller.fit(verbose=0)
     assert [rate.updates for rate in rates] == [updates, updates]
@@ -60,21 +60,21 @@ def test_the_cosines_length_follows_the_epochs(make_distiller, epochs, updates):
 
 def test_other_schedules_are_left_alone():
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 7))
-    span(optimizer, 100)
+    set_total_updates(optimizer, 100)
     assert optimizer._learning_rate.decay_steps == 7
-    span(keras.optimizers.SGD(0.1), 100)
+    set_total_updates(keras.optimizers.SGD(0.1), 100)
 
 
-def test_the_cosine_survives_serialisation():
-    optimizer = CoupledSGD(CosineOverTraining(0.2, 0.01, 50), 0.9)
+def test_the_cosine_survives_serialization():
+    optimizer = CoupledSGD(CosineDecayOverTraining(0.2, 0.01, 50), 0.9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert again.get_config() == optimizer.get_config()
 
 
 def test_a_longer_training_changes_the_rate_of_the_compiled_steps_too(make_distiller):
     """The length is built into compiled steps: they must be compiled anew."""
-    distiller = make_distiller(dk.Alternating(1, steps_per_epoch=2))
-    distiller.compile(CoupledSGD(CosineOverTraining(0.1)), synthesis_optimizer="adam")
+    distiller = make_distiller(dk.schedules.Alternating(1, steps_per_epoch=2))
+    distiller.compile(CoupledSGD(CosineDecayOverTraining(0.1)), synthesis_optimizer="adam")
     distiller.fit(verbose=0)
     before = [np.array(v.value) for v in distiller.student.trainable_variables]
     distiller.optimizer.iterations.assign(4)  # at the end of a training of 2 epochs the rate is 0
@@ -84,7 +84,7 @@ def test_a_longer_training_changes_the_rate_of_the_compiled_steps_too(make_disti
 
 
 def test_a_scaled_rate_is_the_schedules_times_the_factor_and_survives_saving():
-    schedule = optimizers.CosineOverTraining(0.2, updates=10)
+    schedule = optimizers.CosineDecayOverTraining(0.2, updates=10)
     scaled = optimizers.ScaledRate(schedule, 0.5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(scaled))
     for step in (0, 3, 10):
@@ -97,9 +97,9 @@ def test_scaling_a_rate_reaches_constants_and_schedules_alike():
     assert float(constant.learning_rate) == pytest.approx(0.002)
     optimizers.scale_learning_rate(constant, 0.5, included=0.5)  # as loaded from a checkpoint
     assert float(constant.learning_rate) == pytest.approx(0.002)
-    scheduled = keras.optimizers.SGD(optimizers.CosineOverTraining(0.2))
+    scheduled = keras.optimizers.SGD(optimizers.CosineDecayOverTraining(0.2))
     optimizers.scale_learning_rate(scheduled, 0.5)
-    assert optimizers.span(scheduled, 10) and not optimizers.span(scheduled, 10)
+    assert optimizers.set_total_updates(scheduled, 10) and not optimizers.set_total_updates(scheduled, 10)
     assert float(scheduled.learning_rate) == pytest.approx(0.1)
     inner = keras.optimizers.Adam(0.004)
     optimizers.scale_learning_rate(keras.optimizers.LossScaleOptimizer(inner), 0.5)

@@ -1,4 +1,4 @@
-"""Students that start as copies of the teacher: pruned, or aware of the quantisation to come."""
+"""Students that start as copies of the teacher: pruned, or aware of the quantization to come."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.experiment.saved_models import saved_model
+from dfkd_keras.models.saved_model import saved_model
 from tests.conftest import equal, values
 
 
@@ -47,16 +47,16 @@ def prune(model):
 
 
 @pytest.fixture
-def teacher(normalisation):
+def teacher(normalization):
     keras.utils.set_random_seed(1)
-    return dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
+    return dk.Teacher(models.lenet5(normalization=normalization), normalization)
 
 
 def test_what_was_pruned_stays_so_while_the_rest_learns(make_distiller, teacher):
     prune(student := copy_of(teacher.model))
     cut, before = [values([kernel])[0] == 0 for kernel in kernels(student)], values(student.variables)
     assert all(0.45 < np.mean(each) < 0.55 for each in cut)
-    make_distiller(dk.Alternating(1), teacher=teacher, student=student).fit(steps_per_epoch=2, verbose=0)
+    make_distiller(dk.schedules.Alternating(1), teacher=teacher, student=student).fit(steps_per_epoch=2, verbose=0)
     assert not equal(values(student.variables), before)
     for kernel, zeros in zip(kernels(student), cut, strict=True):
         np.testing.assert_array_equal(values([kernel])[0] == 0, zeros)
@@ -68,7 +68,7 @@ def test_a_student_that_rounds_its_weights_learns(make_distiller, teacher, rng):
     exact, rough = (np.array(model(images)) for model in (teacher.model, student))
     assert 0 < np.abs(rough - exact).max() < 0.1 * np.abs(exact).max(), "nearly the teacher, but rounded"
     before = values(student.trainable_variables)
-    make_distiller(dk.Alternating(1), teacher=teacher, student=student).fit(steps_per_epoch=2, verbose=0)
+    make_distiller(dk.schedules.Alternating(1), teacher=teacher, student=student).fit(steps_per_epoch=2, verbose=0)
     assert not any(equal([new], [old]) for new, old in zip(values(student.trainable_variables), before, strict=True))
 
 

@@ -1,8 +1,9 @@
-"""Real images: to train a teacher and to evaluate, never to distil but for comparison."""
+"""Real images: to train a teacher and to evaluate, never to distill but for comparison."""
 
 from dfkd_keras.data.arrays import array_dataset, write_arrays
 from dfkd_keras.data.dataset import ImageDataset, Split
 from dfkd_keras.data.digits import digits
+from dfkd_keras.data.image_files import read_images
 from dfkd_keras.data.nyuv2 import nyuv2
 from dfkd_keras.data.shapes import shapes
 from dfkd_keras.data.tfds import tfds_dataset, tfds_segmentation
@@ -13,6 +14,7 @@ __all__ = [
     "array_dataset",
     "digits",
     "nyuv2",
+    "read_images",
     "shapes",
     "tfds_dataset",
     "tfds_segmentation",

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks
-from dfkd_keras.files import NO_SUCH_ARRAYS, written_aside
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels
 from dfkd_keras.metrics import IGNORED
+from dfkd_keras.utils.files import NO_SUCH_ARRAYS, atomic_write
 
 
 def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
     """Writes the test split of a data set to an .npz file, which `array_dataset` reads."""
     images, labels = dataset.load("test")
-    with written_aside(path) as aside, open(aside, "wb") as file:
+    with atomic_write(path) as aside, open(aside, "wb") as file:
         names = np.array(dataset.class_names)
         np.savez_compressed(file, name=dataset.name, class_names=names, test_images=images, test_labels=labels)
 
@@ -56,6 +56,6 @@ def array_dataset(path: str) -> ImageDataset:
                 f"array file {path!r} has {split} images {images.shape} and labels {labels.shape}: give a label for "
                 "each image, or a mask of its height and width."
             )
-        return Split(images, known_masks(labels, len(class_names), IGNORED) if masks else labels)
+        return Split(images, remap_labels(labels, len(class_names), IGNORED) if masks else labels)
 
     return ImageDataset(name, shape, class_names, load, source=str(path), masks=masks)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from keras import ops
 
-from dfkd_keras.metrics import IGNORED, images_at_a_time
+from dfkd_keras.metrics import IGNORED, evaluation_batch_size
 
 SplitName = Literal["train", "test"]
 
@@ -49,7 +49,7 @@ class ImageDataset:
     masks: bool = False
 
     @property
-    def classes(self) -> int:
+    def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
 
@@ -61,7 +61,7 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     resized = functools.partial(ops.image.resize, size=size, interpolation="bilinear", antialias=True)
     chunks = [
         ops.convert_to_numpy(resized(chunk.astype("float32")))
-        for chunk in np.array_split(images, max(1, math.ceil(len(images) / images_at_a_time(images.shape))))
+        for chunk in np.array_split(images, max(1, math.ceil(len(images) / evaluation_batch_size(images.shape))))
     ]
     return np.clip(np.rint(np.concatenate(chunks)), 0, 255).astype(np.uint8)
 
@@ -75,14 +75,14 @@ def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return masks[:, rows[:, None], columns]
 
 
-def known_masks(
-    labels: np.ndarray, classes: int, ignore_label: int | Sequence[int] | None = None, first_label: int = 0
+def remap_labels(
+    labels: np.ndarray, num_classes: int, ignore_label: int | Sequence[int] | None = None, first_label: int = 0
 ) -> np.ndarray:
     """Turns a data set's masks into those of this package.
 
     Args:
         labels: integers `[N, H, W]`.
-        classes: how many there are.
+        num_classes: how many there are.
         ignore_label: that of pixels of no class, or several.
         first_label: that of the first class.
 
@@ -95,7 +95,7 @@ def known_masks(
     labels = labels.astype(np.int32)
     void = np.isin(labels, () if ignore_label is None else ignore_label)
     masks = np.where(void, IGNORED, labels - first_label)
-    if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(classes, IGNORED))}):
+    if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(num_classes, IGNORED))}):
         raise ValueError(
             f"a mask holds the label {wrong[0] + first_label}, but there are {classes} classes from {first_label} on "
             f"and ignore_label={ignore_label}: name all classes, or the labels of pixels of no class."

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks, resize, resize_masks
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
 
 CLASS_NAMES = ("bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "tv")
 CLASS_NAMES += ("wall", "window")
@@ -42,7 +42,7 @@ def nyuv2(folder: str, size: tuple[int, int] = (96, 128)) -> ImageDataset:
             )
         pairs = [_read(images[number], masks[number], size) for number in sorted(images)]
         pictures, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-        return Split(pictures, known_masks(labels, len(CLASS_NAMES), ignore_label=0, first_label=1))
+        return Split(pictures, remap_labels(labels, len(CLASS_NAMES), ignore_label=0, first_label=1))
 
     return ImageDataset("nyuv2", (*size, 3), CLASS_NAMES, load, source=str(folder), masks=True)
 

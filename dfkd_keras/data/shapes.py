@@ -1,4 +1,4 @@
-"""The embedded data set of segmentation: coloured shapes on textured ground, drawn when asked for."""
+"""The embedded data set of segmentation: colored shapes on textured ground, drawn when asked for."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from dfkd_keras.metrics import IGNORED
 CLASS_NAMES = ("ground", "disc", "square", "triangle", "ring")
 SEEDS = {"train": 0, "test": 1}
 COLOURS = ((90, 90, 90), (200, 60, 60), (60, 190, 80), (70, 90, 210), (210, 190, 60))  # of the classes, in RGB
-SCATTER = 45.0  # standard deviation of a shape's colour
+SCATTER = 45.0  # standard deviation of a shape's color
 VOID_WIDTH = 0.5  # pixels to either side of an edge
 
 
 def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> ImageDataset:
     """Returns drawings of discs, squares, triangles and rings, always the same ones.
 
-    An image has two to five shapes, which overlap, on a ground of coloured waves and noise. A shape's colour scatters
+    An image has two to five shapes, which overlap, on a ground of colored waves and noise. A shape's color scatters
     around that of its class, so that it often, but not always, tells what the outline does. The pixels on an outline
     are of no class.
 
@@ -25,7 +25,7 @@ def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> I
         test_images: how many there are to evaluate on.
 
     Returns:
-        A data set of colour images and masks in 5 classes.
+        A data set of color images and masks in 5 classes.
     """
 
     def load(name: SplitName) -> Split:
@@ -47,8 +47,8 @@ def _draw(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(rng.integers(2, 6)):
         label = rng.integers(1, len(CLASS_NAMES))
         distance = _signed_distance(label, x, y, rng, size)
-        colour = rng.normal(COLOURS[label], SCATTER) + rng.uniform(-20, 20) * waves
-        image = np.where(distance[..., None] < 0, colour, image)
+        color = rng.normal(COLOURS[label], SCATTER) + rng.uniform(-20, 20) * waves
+        image = np.where(distance[..., None] < 0, color, image)
         mask = np.where(distance < 0, label, mask)
         mask = np.where(np.abs(distance) < VOID_WIDTH, IGNORED, mask)
     image = image + rng.normal(0, 8, image.shape)

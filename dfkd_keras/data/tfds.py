@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, known_masks, resize, resize_masks
-from dfkd_keras.metrics import images_at_a_time
-from dfkd_keras.modules import require_with_tensorflow
+from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
+from dfkd_keras.metrics import evaluation_batch_size
+from dfkd_keras.utils.optional_imports import require_with_tensorflow
 
 WITHOUT_TENSORFLOW = (
     "run scripts/export_arrays.py with the same files where TensorFlow is, and give the arrays.gin that it writes here."
@@ -40,7 +40,7 @@ def tfds_dataset(
 
     Raises:
         FileNotFoundError: if the data are not there and cannot be downloaded.
-        ValueError: if the data set is unknown or not one of labelled images.
+        ValueError: if the data set is unknown or not one of labeled images.
     """
     builder = _builder(name, data_dir)
     features = builder.info.features
@@ -68,7 +68,7 @@ def tfds_segmentation(
     train_split: str = "train",
     test_split: str = "test",
 ) -> ImageDataset:
-    """Returns a TFDS segmentation data set of colour images as arrays in memory.
+    """Returns a TFDS segmentation data set of color images as arrays in memory.
 
     Args:
         name: of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
@@ -88,7 +88,7 @@ def tfds_segmentation(
 
     Raises:
         FileNotFoundError: when a split is loaded, if the data are not there and cannot be downloaded.
-        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in colour, masks
+        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in color, masks
             of several values for a pixel, or a label that is neither a class nor `ignore_label`.
     """
 
@@ -100,7 +100,7 @@ def tfds_segmentation(
             mask_feature: lambda masks: resize_masks(masks.reshape(masks.shape[:3]), size),
         }
         images, masks = _read(builder, train_split if split == "train" else test_split, read, download)
-        return Split(images, known_masks(masks, len(class_names), ignore_label, first_label))
+        return Split(images, remap_labels(masks, len(class_names), ignore_label, first_label))
 
     splits_and_features = f"{train_split} {test_split} {image_feature} {mask_feature}"
     source = f"{_folder(data_dir)} {splits_and_features} {ignore_label} {first_label}"
@@ -108,14 +108,14 @@ def tfds_segmentation(
 
 
 def _check_features(name: str, features: Mapping, image_feature: str, mask_feature: str) -> None:
-    """Raises ValueError unless a set has colour images, and masks with one label for each pixel."""
+    """Raises ValueError unless a set has color images, and masks with one label for each pixel."""
     if missing := sorted({image_feature, mask_feature} - set(features)):
         raise ValueError(
             f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
             "tfds_segmentation.image_feature and .mask_feature."
         )
     if features[image_feature].shape[-1] != 3:
-        raise ValueError(f"the images of {name!r} are not in colour: tfds_segmentation wants 3 channels.")
+        raise ValueError(f"the images of {name!r} are not in color: tfds_segmentation wants 3 channels.")
     shape = features[mask_feature].shape
     if len(shape) < 2 or shape[2:] not in ((), (1,)):
         raise ValueError(
@@ -160,6 +160,6 @@ def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -
         ) from error
     # Images of different sizes are resized one by one: a batch would pad them to the largest.
     shapes = [builder.info.features[name].shape for name in read]
-    at_a_time = 1 if any(None in shape for shape in shapes) else images_at_a_time(shapes[0])
+    at_a_time = 1 if any(None in shape for shape in shapes) else evaluation_batch_size(shapes[0])
     batches = [[made(batch[name]) for name, made in read.items()] for batch in tfds.as_numpy(data.batch(at_a_time))]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

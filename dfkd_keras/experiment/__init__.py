@@ -2,8 +2,7 @@
 
 from dfkd_keras.experiment.configuration import configure
 from dfkd_keras.experiment.experiment import Experiment
-from dfkd_keras.experiment.preemption import Preempted
 from dfkd_keras.experiment.task import Task
-from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
+from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
 
-__all__ = ["Experiment", "Preempted", "Task", "TeacherRecipe", "build_teacher", "configure"]
+__all__ = ["Experiment", "Task", "TeacherRecipe", "build_teacher", "configure"]

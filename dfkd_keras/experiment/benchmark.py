@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from dfkd_keras import gradient
+from dfkd_keras.backend import gradient
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.schedule import Schedule, Updates
+from dfkd_keras.schedules.schedule import Schedule, StepKind
 
 WARM_UP_STEPS = 3
 
@@ -33,14 +33,14 @@ class _OneKind(Schedule):
 
     kinds, epochs = (), 1
 
-    def __init__(self, kind: Updates):
+    def __init__(self, kind: StepKind):
         self.kind = kind
 
-    def updates(self, epoch: int, step: int = 0) -> Updates:
+    def step_kind(self, epoch: int, step: int = 0) -> StepKind:
         return self.kind
 
 
-def step_seconds(distiller: DataFreeDistiller, kind: Updates, steps: int) -> list[float]:
+def step_seconds(distiller: DataFreeDistiller, kind: StepKind, steps: int) -> list[float]:
     """Trains for some steps of one kind and returns the seconds of each, the first ones of warm-up included."""
     plan, clock = (distiller.schedule, distiller.steps_per_execution), _Clock(distiller)
     distiller.schedule, distiller.steps_per_execution = _OneKind(kind), 1  # a call would be timed for a step
@@ -63,15 +63,15 @@ def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
         and the seconds of the first step of each kind.
     """
     kinds, synthesis = distiller.schedule.kinds, [0.0]
-    for kind in (kind for kind in kinds if kind.opens_round):
+    for kind in (kind for kind in kinds if kind.begins_round):
         step_seconds(distiller, kind, steps=0)
     if distiller.synthesizer.trains:
-        synthesis = step_seconds(distiller, Updates(1, 0), steps)
-    for kind in (kind for kind in kinds if kind.closes_round):  # without which the memory would be empty
+        synthesis = step_seconds(distiller, StepKind(1, 0), steps)
+    for kind in (kind for kind in kinds if kind.ends_round):  # without which the memory would be empty
         step_seconds(distiller, kind, steps=0)
-    # Updates that share a batch share the time of drawing it.
-    sharing = (Updates(0, kind.student, shared_latents=True) for kind in kinds if kind.shared_latents)
-    student = step_seconds(distiller, kind := next(sharing, Updates(0, 1)), steps)
+    # StepKind that share a batch share the time of drawing it.
+    sharing = (StepKind(0, kind.student, shared_latents=True) for kind in kinds if kind.shared_latents)
+    student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps)
     of_synthesis, of_student = _median(synthesis), _median(student) / kind.student
     return {
         "batch_size": distiller.batch_size,

@@ -9,56 +9,18 @@ import keras
 from absl import logging
 
 import dfkd_keras
-from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, rounds, synthesis
-from dfkd_keras.checks import one_line
-from dfkd_keras.experiment.early_stopping import AgreementPlateau
+from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
+from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
-from dfkd_keras.experiment.saved_models import saved_model
 from dfkd_keras.experiment.task import Task
-from dfkd_keras.experiment.teachers import TeacherRecipe, build_teacher
+from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
+from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
+from dfkd_keras.images import Normalization
+from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.utils.checks import single_line
 
-NOT_PARTS = ("SyntheticBatch", "Teacher", "Term", "inspect_teacher")  # not for a file, or under another recipe
-PARTS = [
-    *(getattr(dfkd_keras, name) for name in dfkd_keras.__all__ if name not in NOT_PARTS),
-    augmentation.DataImpressionAugmentation,
-    augmentation.RandomResizedCropFlip,
-    augmentation.RollFlip,
-    losses.AttentionTransfer,
-    losses.JensenShannon,
-    losses.LogitsDistance,
-    objectives.Activation,
-    objectives.ContrastiveDiversity,
-    objectives.ImageNorm,
-    objectives.LatentModeSeeking,
-    objectives.SoftTargetCrossEntropy,
-    objectives.TotalVariation,
-    replay.FirstInFirstOut,
-    replay.LargestClassFirst,
-    replay.LowestPriorityFirst,
-    replay.RandomEviction,
-    rounds.RoundsFirst,
-    synthesis.BalancedClasses,
-    synthesis.ContinuedLearning,
-    synthesis.DirichletTargets,
-    synthesis.FreshStart,
-    synthesis.PixelInversion,
-    synthesis.RandomClasses,
-    synthesis.RealImages,
-    optimizers.CosineOverTraining,
-    optimizers.CoupledSGD,
-    AgreementPlateau,
-    Experiment,
-    Task,
-    TeacherRecipe,
-    *(getattr(models, name) for name in models.__all__),
-    saved_model,
-    data.array_dataset,
-    data.digits,
-    data.nyuv2,
-    data.shapes,
-    data.tfds_dataset,
-    data.tfds_segmentation,
-]
+ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
+PARTS = [AgreementEarlyStopping, Experiment, Normalization, DataFreeDistiller, Task, TeacherRecipe, saved_model]
 KERAS_PARTS = {
     "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
     "keras.losses": [keras.losses.KLDivergence],
@@ -78,7 +40,7 @@ KERAS_PARTS = {
 
 # gin.register, not gin.configurable: the classes stay what they are, so that Keras saves and reloads them, and a
 # direct call ignores gin.
-for _part in PARTS:
+for _part in [*PARTS, *(getattr(room, name) for room in ROOMS for name in room.__all__)]:
     gin.register(_part, module="dfkd_keras")
 gin.register("Teacher", module="dfkd_keras")(build_teacher)
 for _module, _parts in KERAS_PARTS.items():
@@ -120,7 +82,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
         gin.parse_config(list(gin_params))
         gin.finalize()
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"the configuration cannot be read: {one_line(error)}") from error
+        raise ValueError(f"the configuration cannot be read: {single_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
 

@@ -11,26 +11,26 @@ import gin
 import keras
 import numpy as np
 
-from dfkd_keras.checks import check_counts, check_seed
+from dfkd_keras.backend.distribution import any_across_workers
+from dfkd_keras.backend.precision import PRECISIONS, dtype_policy_scope
+from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.distribution import any_worker
 from dfkd_keras.experiment import results
-from dfkd_keras.experiment.diagnostics import diagnose
-from dfkd_keras.experiment.early_stopping import AgreementPlateau
-from dfkd_keras.experiment.pictures import SHOWN_WITH_MASKS, save_mask_grid
-from dfkd_keras.experiment.preemption import Preemption
-from dfkd_keras.experiment.report import write_report
+from dfkd_keras.experiment.reporting.diagnostics import diagnose
+from dfkd_keras.experiment.reporting.plots import SHOWN_WITH_MASKS, save_mask_grid
+from dfkd_keras.experiment.reporting.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
-from dfkd_keras.experiment.teachers import check_same_everywhere
-from dfkd_keras.experiment.training import Limits, train
+from dfkd_keras.experiment.teacher_recipe import check_same_everywhere
+from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
+from dfkd_keras.experiment.training.loop import Limits, train
+from dfkd_keras.experiment.training.preemption import Preemption
 from dfkd_keras.export import export_savedmodel
 from dfkd_keras.export.versions import next_version
-from dfkd_keras.files import written_aside
-from dfkd_keras.noise import seed_initial_weights
-from dfkd_keras.precision import PRECISIONS, computing_in
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Experiment:
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
     steps_per_execution: int = 1
-    early_stopping: AgreementPlateau | None = None
+    early_stopping: AgreementEarlyStopping | None = None
     precision: str | None = None
 
     @property
@@ -91,7 +91,7 @@ class Experiment:
 
     def teacher(self) -> Teacher:
         """Returns the task's teacher; one without a file is trained, or taken from the cache."""
-        with computing_in(self.precision):
+        with dtype_policy_scope(self.precision):
             teacher = self.task.teacher()
         self.task.check(teacher)
         return teacher
@@ -100,7 +100,7 @@ class Experiment:
         """Builds the compiled distiller, with its `teacher`."""
         teacher = self.teacher()
         check_same_everywhere(teacher)
-        with computing_in(self.precision):
+        with dtype_policy_scope(self.precision):
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
             optimizers = self.optimizer(), self.synthesis_optimizer()
@@ -141,10 +141,10 @@ class Experiment:
         if max_minutes is not None and not max_minutes > 0.0:
             raise ValueError(f"max_minutes={max_minutes} must be above 0.")
         run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
-        with Preemption() as preemption, run.locked(), run.told_if_full():
+        with Preemption() as preemption, run.locked(), run.translate_disk_full():
             run.check(configuration, resume)
             finished = run.finished(max_minutes) if resume else None
-            if not any_worker(finished is None):
+            if not any_across_workers(finished is None):
                 logger.info("%s is complete; --noresume starts over.", run.path)
                 return finished
             return self._run(run, resume, configuration, Limits(preemption, max_minutes))
@@ -153,11 +153,11 @@ class Experiment:
         started, test, distiller = time.perf_counter(), self.task.test_split(), self.build()
         run.claim(configuration, gin.operative_config_str(), resume)
         trained = train(self, distiller, run, test, limits)
-        with written_aside(run.student) as aside:
+        with atomic_write(run.student) as aside:
             trained.distiller.student.save(aside)
         self._export(run, trained.distiller)
         diagnostics = diagnose(trained.distiller)
-        if trained.distiller.teacher.segments:
+        if trained.distiller.teacher.is_segmenter:
             self._draw_test_images(run, trained.distiller, test)
         outcome = results.collect(self, trained, test, limits.max_minutes, started)  # which may train on
         write_report(run, outcome, trained.history, self.task.data.class_names, diagnostics)
@@ -168,7 +168,7 @@ class Experiment:
         chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
         images = test.unit_images[chosen]
         masks = {"truth": test.labels[chosen], **distiller.seen_by_both(images)}
-        with written_aside(run.test_images) as aside:
+        with atomic_write(run.test_images) as aside:
             save_mask_grid(aside, images, masks, self.task.data.class_names)
 
     def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
@@ -179,7 +179,7 @@ class Experiment:
         export_savedmodel(
             distiller.student,
             run.exports,
-            teacher.normalisation,
+            teacher.normalization,
             teacher.input_space,
             version=next_version(run.exports),
             class_names=data.class_names,

@@ -15,18 +15,18 @@ from dfkd_keras import metrics
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
-from dfkd_keras.experiment.history import History
-from dfkd_keras.schedule import Updates
+from dfkd_keras.experiment.training.history import History
+from dfkd_keras.schedules.schedule import StepKind
 
 if TYPE_CHECKING:
     from dfkd_keras.experiment.experiment import Experiment
-    from dfkd_keras.experiment.training import Trained
+    from dfkd_keras.experiment.training.loop import TrainingResult
 
 VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
 
 
 def collect(
-    experiment: "Experiment", trained: "Trained", test: Split, max_minutes: float | None, started: float
+    experiment: "Experiment", trained: "TrainingResult", test: Split, max_minutes: float | None, started: float
 ) -> dict[str, Any]:
     """Evaluates the trained student and gathers the run's figures.
 
@@ -43,8 +43,8 @@ def collect(
         `student_accuracy` is that of the final student, `student_accuracy_best` the best of any; for segmentation there
         are `student_mean_iou` and `student_mean_iou_best` likewise, `student_iou_of` for each class, null where neither
         mask has it, and `metric` says which of the two is the task's;
-        `agreement` is the fraction of test images, or labelled pixels, on which student and teacher agree;
-        `synthetic_images` counts the different images synthesised for the student, `images_per_second` those it was
+        `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree;
+        `synthetic_images` counts the different images synthesized for the student, `images_per_second` those it was
         trained on, repeated ones included; `seconds_total` is from the start of this call and, after a resume, includes
         the training steps before it; `stopped_by` tells what ended training before its last epoch, and
         `learning_rate_factor` is below 1 if a loss was not finite on the way.
@@ -69,7 +69,7 @@ def collect(
     }
 
 
-def _quality(trained: "Trained", test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
+def _quality(trained: "TrainingResult", test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
     """Returns how good teacher and student are."""
     labels, classes = test.labels, len(class_names)
     seen = trained.distiller.seen_by_both(test.unit_images)
@@ -77,7 +77,7 @@ def _quality(trained: "Trained", test: Split, class_names: tuple[str, ...]) -> d
     metric = next(iter(scores["student"]))
     best = max([*trained.history.column(f"val_{metric}"), scores["student"][metric]])
     quality = {f"{network}_{name}": value for network in scores for name, value in scores[network].items()}
-    if trained.distiller.teacher.segments:
+    if trained.distiller.teacher.is_segmenter:
         ious = {network: metrics.class_ious(predicted, labels, classes) for network, predicted in seen.items()}
         quality |= {f"{network}_iou_of": _by_class(of, class_names) for network, of in ious.items()}
     return {
@@ -94,11 +94,11 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {name: None if np.isnan(value) else float(value) for name, value in named}
 
 
-def _updates(trained: "Trained") -> Updates:
-    return trained.distiller.schedule.made(trained.steps)
+def _updates(trained: "TrainingResult") -> StepKind:
+    return trained.distiller.schedule.updates_after(trained.steps)
 
 
-def _amounts(trained: "Trained") -> dict[str, int]:
+def _amounts(trained: "TrainingResult") -> dict[str, int]:
     """Returns how many images and updates were made."""
     distiller, updates = trained.distiller, _updates(trained)
     shared = any(kind.shared_latents for kind in distiller.schedule.kinds)
@@ -113,7 +113,7 @@ def _amounts(trained: "Trained") -> dict[str, int]:
     }
 
 
-def _speed(trained: "Trained", started: float) -> dict[str, float]:
+def _speed(trained: "TrainingResult", started: float) -> dict[str, float]:
     synthesis, student = split_seconds(trained.distiller, trained.history)
     return {
         "seconds_synthesis": synthesis,

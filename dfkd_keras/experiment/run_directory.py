@@ -9,8 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dfkd_keras.experiment.checkpoints import CheckpointFolder
-from dfkd_keras.files import check_room, is_leftover, no_room, remove, written_aside
+from dfkd_keras.experiment.training.checkpoints import CheckpointFolder
+from dfkd_keras.utils.files import as_disk_full_error, atomic_write, check_disk_space, is_temporary, remove
 
 LOCK = ".lock"
 HEADER = "# configuration "
@@ -68,7 +68,7 @@ class RunDirectory:
                     self.path.rmdir()
 
     @contextlib.contextmanager
-    def told_if_full(self) -> Iterator[None]:
+    def translate_disk_full(self) -> Iterator[None]:
         """Tells of a full disk as such, in whatever way the libraries that write to the folder do.
 
         Raises:
@@ -79,10 +79,10 @@ class RunDirectory:
         except Exception as error:
             if isinstance(error, OSError) and (error.errno is None or self._is_elsewhere(error.filename)):
                 raise  # ours, which tells what could not be written; or that of a file of another folder
-            if full := no_room(error):  # there may be some left, for smaller files
+            if full := as_disk_full_error(error):  # there may be some left, for smaller files
                 raise self._not_writable(full) from error
             try:
-                check_room(self.path, ROOM)
+                check_disk_space(self.path, ROOM)
             except OSError as full:
                 raise self._not_writable(full) from error
             raise
@@ -98,7 +98,7 @@ class RunDirectory:
             ValueError: if the folder holds the run of another configuration, or something else.
         """
         if not self.configuration.exists():
-            if any(path.name != LOCK and not is_leftover(path) for path in self.path.glob("*")):
+            if any(path.name != LOCK and not is_temporary(path) for path in self.path.glob("*")):
                 raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
         elif resume and self.configuration.read_text().split("\n", 1)[0] != HEADER + digest(configuration):
             raise ValueError(
@@ -119,7 +119,7 @@ class RunDirectory:
         """
         if not resume:
             self._clear()
-        for path in [path for path in self.path.rglob(".*") if is_leftover(path)]:
+        for path in [path for path in self.path.rglob(".*") if is_temporary(path)]:
             remove(path)
         try:
             self.write_text(self.configuration, f"{HEADER}{digest(configuration)}\n{operative}")
@@ -141,7 +141,7 @@ class RunDirectory:
 
     def write_text(self, path: Path, text: str) -> None:
         """Writes a text file."""
-        with written_aside(path) as aside:
+        with atomic_write(path) as aside:
             aside.write_text(text)
 
     def _is_elsewhere(self, file: str | None) -> bool:

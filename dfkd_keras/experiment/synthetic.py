@@ -1,4 +1,4 @@
-"""The synthetic images of a run, for calibrating a quantised export without data."""
+"""The synthetic images of a run, for calibrating a quantized export without data."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 
 
 def synthetic_images(experiment: Experiment, run_dir: Path | str, count: int = 2048) -> np.ndarray:
-    """Returns images of a run's memory or, where it keeps none, newly synthesised by its generator.
+    """Returns images of a run's memory or, where it keeps none, newly synthesized by its generator.
 
     Args:
         experiment: as the run's configuration describes it.
@@ -29,5 +29,5 @@ def synthetic_images(experiment: Experiment, run_dir: Path | str, count: int = 2
         )
     distiller = experiment.build()
     distiller.load_weights(checkpoint.weights)
-    images = distiller.replay.show(count, distiller)
+    images = distiller.replay.preview(count, distiller)
     return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import keras
 
-from dfkd_keras.checks import same_shape
 from dfkd_keras.data import ImageDataset, Split
 from dfkd_keras.metrics import IGNORED
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import same_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Task:
 
     def check(self, teacher: Teacher) -> None:
         """Raises ValueError if the teacher does not fit the data."""
-        if teacher.classes != self.data.classes:
+        if teacher.num_classes != self.data.num_classes:
             raise ValueError(
-                f"teacher {teacher.model.name!r} has {teacher.classes} outputs, but task {self.name!r} has "
-                f"{self.data.classes} classes: choose a teacher of this task in Teacher.path."
+                f"teacher {teacher.model.name!r} has {teacher.num_classes} outputs, but task {self.name!r} has "
+                f"{self.data.num_classes} classes: choose a teacher of this task in Teacher.path."
             )
         if not same_shape(teacher.image_shape, self.data.image_shape):
             raise ValueError(
                 f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
                 f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."
             )
-        wanted = (*self.data.image_shape[:2], self.data.classes) if self.data.masks else (self.data.classes,)
+        wanted = (*self.data.image_shape[:2], self.data.num_classes) if self.data.masks else (self.data.num_classes,)
         if teacher.logits_shape != wanted and None not in teacher.image_shape:
             raise ValueError(
                 f"teacher {teacher.model.name!r} gives logits {teacher.logits_shape} for an image, but task "

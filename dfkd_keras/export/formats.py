@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfkd_keras.export.images import check_images
+from dfkd_keras.data.image_files import check_images
 from dfkd_keras.export.litert import load_litert, write_litert
 from dfkd_keras.export.onnx import load_onnx, write_onnx
 from dfkd_keras.export.parity import ParityReport, Predictor, compare
-from dfkd_keras.export.savedmodel import load_savedmodel, told_plainly, write_savedmodel
+from dfkd_keras.export.savedmodel import load_savedmodel, one_line_oserror, write_savedmodel
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.versions import check_versions, publish_version
-from dfkd_keras.files import beside, replace
+from dfkd_keras.utils.files import replace, temporary_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,7 @@ def export_student(
         check_images(calibration, served.image_shape)
         arguments["calibration"] = calibration
     chosen.check(target)
-    with told_plainly(target), beside(target) as aside:
+    with one_line_oserror(target), temporary_path(target) as aside:
         chosen.write(served, aside, **arguments)
         report = compare(name, aside, chosen.load(aside), served, images, labels)
         check_parity(report, chosen.limited, chosen.tolerance if tolerance is None else tolerance)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
-from dfkd_keras.modules import require
+from dfkd_keras.utils.optional_imports import require
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 SIGNATURE = "serving_default"
@@ -24,7 +24,7 @@ def write_litert(
     Args:
         served: the student.
         path: of the file.
-        precision: "float32"; "float16", weights of half the size; "dynamic", int8 weights and activations quantised
+        precision: "float32"; "float16", weights of half the size; "dynamic", int8 weights and activations quantized
             while it runs; "int8", integers throughout, the outputs too, with their scale told in the file.
         calibration: for "int8", images uint8 `[N, H, W, C]` that show the range of every activation. Synthetic ones
             will do.
@@ -58,7 +58,7 @@ def write_litert(
 def with_small_constants(halved: bytes, whole: bytes) -> bytes:
     """Returns a float16 file with small constants from the float32 file of the same model, where it has the same ones.
 
-    The converter rounds all constants. Those of the normalisation, which every pixel meets, then cost more precision
+    The converter rounds all constants. Those of the normalization, which every pixel meets, then cost more precision
     than all the kernels together, and save no room.
 
     Raises:

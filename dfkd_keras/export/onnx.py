@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
-from dfkd_keras.modules import require
+from dfkd_keras.utils.optional_imports import require
 
 OPSET = 18
 
@@ -27,7 +27,7 @@ def write_onnx(served: ServedStudent, path: Path) -> None:
     convert, network = require("tf2onnx.convert", "onnx"), served.network()
     signature = tf.TensorSpec((None, *served.image_shape), tf.uint8, name="images")
     function = tf.function(lambda images: network(images, training=False), input_signature=[signature])
-    # tf2onnx would take constants that a layer holds, such as a normalisation's mean, for inputs: freeze them first.
+    # tf2onnx would take constants that a layer holds, such as a normalization's mean, for inputs: freeze them first.
     concrete = function.get_concrete_function()
     frozen = convert_variables_to_constants_v2(concrete)
     outputs = dict(zip((tensor.name for tensor in frozen.outputs), sorted(concrete.structured_outputs), strict=True))

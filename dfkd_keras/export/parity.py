@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
-from dfkd_keras.metrics import agreement, counts
+from dfkd_keras.metrics import agreement, valid_mask
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 BATCH_SIZE = 32
@@ -27,7 +27,7 @@ class ParityReport:
         largest_logit_difference: over all images and classes.
         relative_logit_difference: the same, divided by the student's largest logit where that is above 1: the
             precision of floats is relative.
-        agreement: the fraction of images, or of labelled pixels, with the same class.
+        agreement: the fraction of images, or of labeled pixels, with the same class.
         lost_accuracy: how much less of the labels it gets right than the student (0.01 is one percentage point);
             where no labels are known, the fraction of images with another class.
         bytes: the size of all its files.
@@ -68,7 +68,7 @@ def compare(
     difference = float(np.nan_to_num(np.abs(exported - expected), nan=np.inf).max())
     classes, student_classes = exported.argmax(axis=-1), expected.argmax(axis=-1)
     truth = student_classes if labels is None else labels
-    known = counts(truth)
+    known = valid_mask(truth)
     lost = int(np.sum(student_classes[known] == truth[known])) - int(np.sum(classes[known] == truth[known]))
     return ParityReport(
         format=name,

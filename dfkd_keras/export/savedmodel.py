@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from dfkd_keras.checks import one_line
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.warmup import write_warmup
-from dfkd_keras.files import written_aside
-from dfkd_keras.images import Normalisation, Space
-from dfkd_keras.metrics import images_at_a_time
+from dfkd_keras.images import Normalization, Space
+from dfkd_keras.metrics import evaluation_batch_size
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.files import atomic_write
 
 ENCODED_CHANNELS = (1, 3, 4)  # what PNG and JPEG are decoded to
 
@@ -21,7 +21,7 @@ ENCODED_CHANNELS = (1, 3, 4)  # what PNG and JPEG are decoded to
 def export_savedmodel(
     student: keras.Model,
     folder: Path | str,
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
     input_space: Space = "unit",
     version: int = 1,
     class_names: Sequence[str] | None = None,
@@ -32,7 +32,7 @@ def export_savedmodel(
     Args:
         student: gives logits.
         folder: the folder of the served model's versions.
-        normalisation: as in `serving_model`.
+        normalization: as in `serving_model`.
         input_space: as in `serving_model`.
         version: the version's number; a version that exists is replaced once the new one is complete.
         class_names: one per class, for the output `class_name`.
@@ -46,8 +46,8 @@ def export_savedmodel(
         ValueError: if there are more or fewer names than classes.
     """
     target = Path(folder) / str(version)
-    served = ServedStudent(student, normalisation, input_space, class_names, image_shape)
-    with told_plainly(target), written_aside(target) as aside:
+    served = ServedStudent(student, normalization, input_space, class_names, image_shape)
+    with one_line_oserror(target), atomic_write(target) as aside:
         write_savedmodel(served, aside)
     return target
 
@@ -88,7 +88,7 @@ def write_savedmodel(served: ServedStudent, folder: Path) -> None:
 def checked(images: Any, image_shape: tuple[int, int, int]) -> Any:
     """Returns images `[B, H, W, C]` whose shape is checked in every request, and not deep inside the network.
 
-    A server trusts the signature's shape, and TensorFlow optimises away a check of what it believes to know; the
+    A server trusts the signature's shape, and TensorFlow optimizes away a check of what it believes to know; the
     placeholder makes it forget.
     """
     import tensorflow as tf
@@ -132,7 +132,7 @@ def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: i
     Args:
         version_folder: of the SavedModel.
         images: uint8 `[N, H, W, C]`.
-        batch_size: images at a time; by default see `images_at_a_time`.
+        batch_size: images at a time; by default see `evaluation_batch_size`.
 
     Returns:
         Integers `[N]`, or `[N, H, W]` of a segmenter.
@@ -140,13 +140,13 @@ def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: i
     Raises:
         ValueError: if the folder holds no SavedModel.
     """
-    predict, batch_size = load_savedmodel(Path(version_folder)), batch_size or images_at_a_time(images.shape)
+    predict, batch_size = load_savedmodel(Path(version_folder)), batch_size or evaluation_batch_size(images.shape)
     batches = np.split(images, range(batch_size, len(images), batch_size))
     return np.concatenate([np.argmax(predict(batch), axis=-1) for batch in batches])
 
 
 @contextlib.contextmanager
-def told_plainly(target: Path) -> Iterator[None]:
+def one_line_oserror(target: Path) -> Iterator[None]:
     """Turns what is raised when an export cannot be written into an OSError of one line."""
     import tensorflow as tf
 
@@ -154,6 +154,6 @@ def told_plainly(target: Path) -> Iterator[None]:
         yield
     except (tf.errors.OpError, OSError) as error:  # TensorFlow tells a full disk in several ways
         raise OSError(
-            f"the export to {str(target)!r} failed ({one_line(error)}): free some space, or choose a "
+            f"the export to {str(target)!r} failed ({single_line(error)}): free some space, or choose a "
             "folder that can be written, and export again; a previous export is unchanged."
         ) from error

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from dfkd_keras.images import Normalisation, Space
-from dfkd_keras.precision import computing_in
+from dfkd_keras.backend.precision import dtype_policy_scope
+from dfkd_keras.images import Normalization, Space
 
 
 def serving_model(
     student: keras.Model,
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
     input_space: Space = "unit",
     dtype: Literal["uint8", "float32"] = "uint8",
     image_shape: tuple[int, int, int] | None = None,
@@ -23,9 +23,9 @@ def serving_model(
 
     Args:
         student: gives logits.
-        normalisation: of the task, needed for a student of normalised images.
-        input_space: what the student takes, "unit" or "normalised".
-        dtype: of the images, always from 0 to 255: "uint8" (default), or "float32" for a converter that quantises
+        normalization: of the task, needed for a student of normalized images.
+        input_space: what the student takes, "unit" or "normalized".
+        dtype: of the images, always from 0 to 255: "uint8" (default), or "float32" for a converter that quantizes
             them itself.
         image_shape: height, width and channels of the images, for a student that does not know them; its own by
             default.
@@ -36,7 +36,7 @@ def serving_model(
     """
     images = layers.Input(image_shape or student.input_shape[1:], dtype=dtype, name="images")
     unit = layers.Rescaling(1.0 / 255.0, dtype="float32")(images)
-    inputs = (normalisation or Normalisation()).convert(unit, "unit", input_space)
+    inputs = (normalization or Normalization()).convert(unit, "unit", input_space)
     logits = ops.cast(student(inputs, training=False), "float32")
     return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
 
@@ -50,7 +50,7 @@ def in_float32(model: keras.Model) -> keras.Model:
         return model
     config = _without_mixed_precision(keras.saving.serialize_keras_object(model))
     known = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    with computing_in("float32"):  # layers that others make have no precision of their own
+    with dtype_policy_scope("float32"):  # layers that others make have no precision of their own
         copy = keras.saving.deserialize_keras_object(config, known, safe_mode=False)  # its code is loaded already
     copy.set_weights(model.get_weights())
     return copy
@@ -72,8 +72,8 @@ class ServedStudent:
 
     Args:
         model: the student, built; gives logits.
-        normalisation: of the task, needed for a student of normalised images.
-        input_space: what the student takes, "unit" (default) or "normalised".
+        normalization: of the task, needed for a student of normalized images.
+        input_space: what the student takes, "unit" (default) or "normalized".
         class_names: one per class; None where they are not known.
         image_shape: height, width and channels of the images, for a student that takes any size, or a subclassed one,
             which does not know its own.
@@ -84,7 +84,7 @@ class ServedStudent:
     """
 
     model: keras.Model
-    normalisation: Normalisation | None = None
+    normalization: Normalization | None = None
     input_space: Space = "unit"
     class_names: Sequence[str] | None = None
     image_shape: tuple[int, int, int] | None = None
@@ -112,12 +112,12 @@ class ServedStudent:
 
     def network(self, dtype: Literal["uint8", "float32"] = "uint8") -> keras.Model:
         """Returns the student with its preprocessing, see `serving_model`."""
-        return serving_model(self.model, self.normalisation, self.input_space, dtype, self.image_shape)
+        return serving_model(self.model, self.normalization, self.input_space, dtype, self.image_shape)
 
     def logits(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, ..., K]`."""
         unit = images.astype(np.float32) / np.float32(255.0)
-        inputs = (self.normalisation or Normalisation()).convert(unit, "unit", self.input_space)
+        inputs = (self.normalization or Normalization()).convert(unit, "unit", self.input_space)
         batches = np.split(inputs, range(batch_size, len(inputs), batch_size))
         logits = [ops.convert_to_numpy(self.model(batch, training=False)) for batch in batches]
         return np.concatenate(logits).astype(np.float32)

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from dfkd_keras.files import is_leftover, synchronise
+from dfkd_keras.utils.files import fsync, is_temporary
 
 
 def publish_version(aside: Path, folder: Path) -> Path:
@@ -18,12 +18,12 @@ def publish_version(aside: Path, folder: Path) -> Path:
         The version's folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    synchronise(aside, *aside.rglob("*"))
+    fsync(aside, *aside.rglob("*"))
     while True:
         target = folder / str(next_version(folder))
         try:
             os.rename(aside, target)
-            synchronise(folder)
+            fsync(folder)
             return target
         except OSError as error:  # somebody else took the number
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -35,7 +35,7 @@ def check_versions(folder: Path) -> None:
     if not folder.exists():
         return
     strangers = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
-    if strangers := sorted(path.name for path in strangers if not is_leftover(path)):
+    if strangers := sorted(path.name for path in strangers if not is_temporary(path)):
         raise ValueError(
             f"{str(folder)!r} is to hold numbered versions only, but there is {strangers[0]!r}: choose another folder."
         )

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.export.predict_request import predict_request
-from dfkd_keras.modules import require
+from dfkd_keras.serving.predict_request import predict_request
+from dfkd_keras.utils.optional_imports import require
 
 BATCH_SIZES = (1, 32)
 logger = logging.getLogger(__name__)
 
 
 def write_warmup(folder: Path, image_shape: tuple[int, int, int], encoded: bool) -> None:
-    """Writes a SavedModel's `assets.extra/tf_serving_warmup_requests`: grey images, in each batch size.
+    """Writes a SavedModel's `assets.extra/tf_serving_warmup_requests`: gray images, in each batch size.
 
     Without tensorflow-serving-api, which defines their form, it writes none and says so: the export is whole, but its
     first requests are slow.
@@ -30,10 +30,10 @@ def write_warmup(folder: Path, image_shape: tuple[int, int, int], encoded: bool)
     except ModuleNotFoundError as error:
         logger.info("no warm-up records in the SavedModel: %s", error)
         return
-    grey = np.full(image_shape, 128, np.uint8)
-    requests = [predict_request("serving_default", np.repeat(grey[None], size, axis=0)) for size in BATCH_SIZES]
+    gray = np.full(image_shape, 128, np.uint8)
+    requests = [predict_request("serving_default", np.repeat(gray[None], size, axis=0)) for size in BATCH_SIZES]
     if encoded:
-        requests.append(predict_request("encoded", [encode_png(grey)]))
+        requests.append(predict_request("encoded", [encode_png(gray)]))
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -3,42 +3,42 @@
 import keras
 from keras import layers
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, image_input
 from dfkd_keras.models.layers import LocalResponseNormalization
 
 CONVOLUTIONS = ((48, 5), (128, 5), (192, 3), (192, 3), (128, 3))  # filters and size
-RESPONSE_NORMALISED, POOLED = (0, 1), (0, 1, 4)
+RESPONSE_NORMALIZED, POOLED = (0, 1), (0, 1, 4)
 
 
 def alexnet(
     image_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    normalisation: Normalisation | None = None,
+    num_classes: int = 10,
+    normalization: Normalization | None = None,
     width: float = 1.0,
 ) -> keras.Model:
     """Builds the AlexNet for CIFAR-10 of ZSKD (Nayak et al., ICML 2019), or its half.
 
-    Five convolutions with ReLU, local response normalisation behind the first two, 3x3 max-pooling behind those and the
+    Five convolutions with ReLU, local response normalization behind the first two, 3x3 max-pooling behind those and the
     last, BatchNorm behind each; then 512, 256 and the classes, with dropout 0.5. Layer sizes are those of the authors'
-    code; the order within a block, and the constants of the response normalisation, are AlexNet's.
+    code; the order within a block, and the constants of the response normalization, are AlexNet's.
 
     Args:
         image_shape: height, width and channels.
-        classes: number of logits.
-        normalisation: applied to the unit images inside the model; ZSKD has none.
+        num_classes: number of logits.
+        normalization: applied to the unit images inside the model; ZSKD has none.
         width: factor on every layer's size; 1 for the teacher (1,657,642 parameters at the defaults), 0.5 for the
             student.
 
     Returns:
         A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
     """
-    inputs, x = image_input(image_shape, normalisation)
+    inputs, x = image_input(image_shape, normalization)
     normal = keras.initializers.RandomNormal(stddev=0.01)
     for block, (filters, size) in enumerate(CONVOLUTIONS):
         filters = round(width * filters)
         x = layers.Conv2D(filters, size, padding="same", activation="relu", kernel_initializer=normal)(x)
-        if block in RESPONSE_NORMALISED:
+        if block in RESPONSE_NORMALIZED:
             x = LocalResponseNormalization()(x)
         if block in POOLED:
             x = layers.MaxPooling2D(3, 2)(x)
@@ -46,4 +46,4 @@ def alexnet(
     x = layers.Flatten()(x)
     for units in (512, 256):
         x = layers.Dropout(0.5)(layers.Dense(round(width * units), activation="relu")(x))
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="alexnet")
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="alexnet")

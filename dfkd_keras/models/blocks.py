@@ -1,4 +1,4 @@
-"""What the networks share: normalising inputs, and PyTorch's conventions where published figures depend on them."""
+"""What the networks share: normalizing inputs, and PyTorch's conventions where published figures depend on them."""
 
 import math
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 import keras
 from keras import layers
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 
 
-def image_input(image_shape: tuple[int, int, int], normalisation: Normalisation | None) -> tuple[Any, Any]:
-    """Returns the input of unit images `[B, H, W, C]`, and the same normalised, if there is a normalisation."""
+def image_input(image_shape: tuple[int, int, int], normalization: Normalization | None) -> tuple[Any, Any]:
+    """Returns the input of unit images `[B, H, W, C]`, and the same normalized, if there is a normalization."""
     inputs = layers.Input(image_shape, name="images")
-    if normalisation is None:
+    if normalization is None:
         return inputs, inputs
     channels = image_shape[-1]
     mean, std = (
-        list(values) * (channels if len(values) == 1 else 1) for values in (normalisation.mean, normalisation.std)
+        list(values) * (channels if len(values) == 1 else 1) for values in (normalization.mean, normalization.std)
     )
     if len(mean) != channels:
-        raise ValueError(f"Normalisation.mean={normalisation.mean} does not fit images of {channels} channels.")
-    return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalise")(inputs)
+        raise ValueError(f"Normalization.mean={normalization.mean} does not fit images of {channels} channels.")
+    return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalize")(inputs)
 
 
 def fan_in_uniform(fan_in: int) -> dict[str, keras.initializers.Initializer]:
-    """Initialises kernel and bias in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
+    """Initializes kernel and bias in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
     limit = 1.0 / math.sqrt(fan_in)
     return {
         "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
@@ -33,12 +33,12 @@ def fan_in_uniform(fan_in: int) -> dict[str, keras.initializers.Initializer]:
 
 
 def dense(x: Any, units: int, **kwargs: Any) -> Any:
-    """Applies a dense layer with PyTorch's initialisation."""
+    """Applies a dense layer with PyTorch's initialization."""
     return layers.Dense(units, **{**fan_in_uniform(x.shape[-1]), **kwargs})(x)
 
 
 def convolution(x: Any, filters: int, size: int, **kwargs: Any) -> Any:
-    """Applies a convolution with bias and PyTorch's initialisation."""
+    """Applies a convolution with bias and PyTorch's initialization."""
     return layers.Conv2D(filters, size, **fan_in_uniform(size * size * x.shape[-1]), **kwargs)(x)
 
 
@@ -53,7 +53,7 @@ def batch_norm_relu(x: Any) -> Any:
 
 
 def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> Any:
-    """Applies a bias-free convolution with He's fan-out initialisation, padded on all sides alike when it strides."""
+    """Applies a bias-free convolution with He's fan-out initialization, padded on all sides alike when it strides."""
     padding = "same"
     if stride > 1 and size > 1:  # "same" would pad only below and right
         x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"

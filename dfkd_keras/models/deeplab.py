@@ -6,10 +6,10 @@ from typing import Any
 import keras
 from keras import layers
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, image_input, residual_convolution
-from dfkd_keras.modules import require_with_tensorflow
-from dfkd_keras.taps import flat_layers
+from dfkd_keras.teacher.hooks import flat_layers
+from dfkd_keras.utils.optional_imports import require_with_tensorflow
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 KERAS_CV_RATES = (6, 12, 18)
@@ -25,11 +25,11 @@ MOBILENET_V3_SMALL = {
 
 def small_deeplab(
     image_shape: tuple[int, int, int] = (64, 64, 3),
-    classes: int = 5,
+    num_classes: int = 5,
     width: int = 16,
     blocks: int = 1,
     rates: Sequence[int] = (2, 4),
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
     name: str = "small_deeplab",
 ) -> keras.Model:
     """Builds a segmenter in the manner of DeepLabV3+ that trains on 2 CPU cores.
@@ -40,11 +40,11 @@ def small_deeplab(
 
     Args:
         image_shape: height, width (both divisible by 8) and channels.
-        classes: K.
+        num_classes: K.
         width: channels of the first stage; 2 and 4 times as many in the others.
         blocks: residual blocks in each of the last two stages. 133,717 parameters at the defaults.
         rates: of the atrous convolutions.
-        normalisation: of the task; it becomes the first layer.
+        normalization: of the task; it becomes the first layer.
         name: of the model.
 
     Returns:
@@ -55,7 +55,7 @@ def small_deeplab(
     """
     if image_shape[0] % 8 or image_shape[1] % 8:
         raise ValueError(f"small_deeplab.image_shape={image_shape}: height and width must be divisible by 8.")
-    inputs, x = image_input(image_shape, normalisation)
+    inputs, x = image_input(image_shape, normalization)
     x = batch_norm_relu(residual_convolution(x, width, 3, stride=2))
     maps = []
     for filters in (2 * width, 4 * width):
@@ -67,27 +67,27 @@ def small_deeplab(
     mixed = layers.UpSampling2D(2, interpolation="bilinear")(mixed)
     x = layers.Concatenate()([mixed, batch_norm_relu(residual_convolution(fine, width, 1))])
     x = batch_norm_relu(residual_convolution(x, 2 * width, 3))
-    logits = layers.Conv2D(classes, 1, dtype="float32", name="logits")(x)
+    logits = layers.Conv2D(num_classes, 1, dtype="float32", name="logits")(x)
     return keras.Model(inputs, layers.UpSampling2D(4, interpolation="bilinear", dtype="float32")(logits), name=name)
 
 
 def deeplab_resnet_v2(
     image_shape: tuple[int, int, int] = (128, 128, 3),
-    classes: int = 13,
+    num_classes: int = 13,
     depth: int = 50,
     rates: Sequence[int] = KERAS_CV_RATES,
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
     name: str = "deeplab_resnet_v2",
 ) -> keras.Model:
     """Builds keras-cv's DeepLabV3Plus over its ResNetV2Backbone, with logits instead of probabilities.
 
     Args:
         image_shape: height, width (both divisible by 32) and channels.
-        classes: K.
+        num_classes: K.
         depth: 18, 34 or 50 layers of the backbone. 39,197,632 parameters at the defaults.
         rates: of the atrous convolutions, which see maps of 1/32 of the image's size; smaller ones for images that are
             small, where keras-cv's reach beyond the map.
-        normalisation: of the task; it becomes the first layer.
+        normalization: of the task; it becomes the first layer.
         name: of the model.
 
     Returns:
@@ -108,26 +108,26 @@ def deeplab_resnet_v2(
         input_shape=image_shape,
         block_type="block" if depth == 50 else "basic_block",
     )
-    return _keras_cv_deeplab("deeplab_resnet_v2", backbone, image_shape, classes, rates, normalisation, name)
+    return _keras_cv_deeplab("deeplab_resnet_v2", backbone, image_shape, num_classes, rates, normalization, name)
 
 
 def deeplab_mobilenet_v3(
     image_shape: tuple[int, int, int] = (128, 128, 3),
-    classes: int = 13,
+    num_classes: int = 13,
     alpha: float = 1.0,
     rates: Sequence[int] = KERAS_CV_RATES,
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
     name: str = "deeplab_mobilenet_v3",
 ) -> keras.Model:
     """Builds keras-cv's DeepLabV3Plus over the small MobileNetV3, with logits instead of probabilities.
 
     Args:
         image_shape: height, width (both divisible by 32) and channels.
-        classes: K.
+        num_classes: K.
         alpha: factor on the channels of the backbone. 2,068,784 parameters at the defaults.
         rates: of the atrous convolutions, which see maps of 1/32 of the image's size; smaller ones for images that are
             small, where keras-cv's reach beyond the map.
-        normalisation: of the task; it becomes the first layer.
+        normalization: of the task; it becomes the first layer.
         name: of the model.
 
     Returns:
@@ -141,16 +141,16 @@ def deeplab_mobilenet_v3(
     backbone = models.MobileNetV3Backbone(
         **MOBILENET_V3_SMALL, include_rescaling=False, input_shape=image_shape, alpha=alpha
     )
-    return _keras_cv_deeplab("deeplab_mobilenet_v3", backbone, image_shape, classes, rates, normalisation, name)
+    return _keras_cv_deeplab("deeplab_mobilenet_v3", backbone, image_shape, num_classes, rates, normalization, name)
 
 
 def _keras_cv_deeplab(
     owner: str,
     backbone: keras.Model,
     image_shape: tuple[int, int, int],
-    classes: int,
+    num_classes: int,
     rates: Sequence[int],
-    normalisation: Normalisation | None,
+    normalization: Normalization | None,
     name: str,
 ) -> keras.Model:
     keras_cv = require_with_tensorflow("keras_cv", "use small_deeplab.")
@@ -164,14 +164,14 @@ def _keras_cv_deeplab(
             layers.BatchNormalization(),
             layers.ReLU(),
             layers.UpSampling2D(4, interpolation="bilinear"),
-            layers.Conv2D(classes, 1, use_bias=False, dtype="float32"),
+            layers.Conv2D(num_classes, 1, use_bias=False, dtype="float32"),
         ],
         name="segmentation_head",
     )
-    inputs, x = image_input(image_shape, normalisation)
+    inputs, x = image_input(image_shape, normalization)
     pooling = keras_cv.layers.SpatialPyramidPooling(list(rates))
     segmenter = keras_cv.models.DeepLabV3Plus(
-        backbone, classes, spatial_pyramid_pooling=pooling, segmentation_head=head
+        backbone, num_classes, spatial_pyramid_pooling=pooling, segmentation_head=head
     )
     model = keras.Model(inputs, segmenter(x), name=name)
     for layer in flat_layers(model):

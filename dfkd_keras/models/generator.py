@@ -18,7 +18,7 @@ def upsampling_generator(
     filters: tuple[int, int] = (128, 64),
     name: str = "generator",
 ) -> keras.Model:
-    """Builds the generator that DAFL and RDSKD share; it ends in normalised space.
+    """Builds the generator that DAFL and RDSKD share; it ends in normalized space.
 
     Dense to a quarter of the image's size, BatchNorm, then twice: nearest up-sampling, 3x3 convolution, BatchNorm,
     LeakyReLU; a last convolution, tanh, and BatchNorm without scale and offset, which gives every channel zero mean
@@ -35,7 +35,7 @@ def upsampling_generator(
         name: of the model.
 
     Returns:
-        A model from latents `[B, Z]` to images `[B, H, W, C]` in normalised space.
+        A model from latents `[B, Z]` to images `[B, H, W, C]` in normalized space.
 
     Raises:
         ValueError: for a size not divisible by 4.
@@ -80,7 +80,7 @@ def dcgan_generator(
     latent_dim: int = 256,
     image_shape: tuple[int, int, int] = (128, 128, 3),
     width: int = 64,
-    output_space: Space = "normalised",
+    output_space: Space = "normalized",
     name: str = "generator",
 ) -> keras.Model:
     """Builds a generator for large images, in the manner of DCGAN (Radford et al., ICLR 2016).
@@ -93,7 +93,7 @@ def dcgan_generator(
         latent_dim: Z.
         image_shape: height, width (both divisible by 16) and channels.
         width: channels of the last map; 8 times as many in the first. 10,012,361 parameters at the defaults.
-        output_space: the space of its images. "normalised" (default): the end is tanh, and BatchNorm without scale and
+        output_space: the space of its images. "normalized" (default): the end is tanh, and BatchNorm without scale and
             offset, as in `upsampling_generator`; "unit": a sigmoid, as in `sigmoid_generator`.
         name: of the model.
 
@@ -106,8 +106,8 @@ def dcgan_generator(
     rows, columns = image_shape[0] // 16, image_shape[1] // 16
     if image_shape[0] % 16 or image_shape[1] % 16:
         raise ValueError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
-    if output_space not in ("unit", "normalised"):
-        raise ValueError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalised'.")
+    if output_space not in ("unit", "normalized"):
+        raise ValueError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalized'.")
     latents = layers.Input((latent_dim,), name="latents")
     x = batch_norm(layers.Reshape((rows, columns, 8 * width))(dense(latents, 8 * width * rows * columns)))
     for factor in (4, 2, 1, 1):

@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.models.blocks import fan_in_uniform
-from dfkd_keras.serialization import PACKAGE
+from dfkd_keras.utils.serialization import PACKAGE
 
-# Which of the 3 taps on the doubled image fall on each of the 2 source pixels, for even and for odd positions.
+# Which of the 3 hooks on the doubled image fall on each of the 2 source pixels, for even and for odd positions.
 TAPS = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype="float32")
-# Which of the 3 taps carry a source pixel to each of the 4 positions that it reaches on the doubled image.
+# Which of the 3 hooks carry a source pixel to each of the 4 positions that it reaches on the doubled image.
 REACH = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype="float32")
 
 
@@ -19,7 +19,7 @@ REACH = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype="float32")
 class UpsamplingConvolution(keras.layers.Layer):
     """Nearest up-sampling by 2 and a 3x3 "same" convolution in one, at 4/9 of the multiplications.
 
-    On an image doubled by repetition, neighbouring taps of a 3x3 kernel meet the same source pixel; they are summed
+    On an image doubled by repetition, neighboring hooks of a 3x3 kernel meet the same source pixel; they are summed
     first. The result equals `Conv2D(filters, 3, padding="same")(UpSampling2D()(x))` with the same weights. There are
     two ways to it: a transposed convolution with a 4x4 kernel, the fastest one on TensorFlow, and a 2x2 kernel for
     each of the four output phases, for XLA, which on CPUs makes the other one twenty times slower.
@@ -38,7 +38,7 @@ class UpsamplingConvolution(keras.layers.Layer):
         self.filters, self.use_bias = filters, use_bias
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates kernel `[3, 3, C, filters]` and bias with PyTorch's initialisation."""
+        """Creates kernel `[3, 3, C, filters]` and bias with PyTorch's initialization."""
         channels = input_shape[-1]
         initializers = fan_in_uniform(9 * channels)
         self.kernel = self.add_weight(
@@ -66,12 +66,12 @@ class UpsamplingConvolution(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LocalResponseNormalization(keras.layers.Layer):
-    """Divides every activation by the energy of its neighbouring channels (Krizhevsky et al., NeurIPS 2012).
+    """Divides every activation by the energy of its neighboring channels (Krizhevsky et al., NeurIPS 2012).
 
     y_c = x_c / (bias + alpha sum_j x_j^2)^beta, the sum over the channels from c - radius to c + radius.
 
     Args:
-        radius: of the neighbourhood, in channels.
+        radius: of the neighborhood, in channels.
         bias: at least 1.
         alpha: factor on the energy.
         beta: exponent.
@@ -83,7 +83,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         self.radius, self.bias, self.alpha, self.beta = radius, bias, alpha, beta
 
     def call(self, x: Any) -> Any:
-        """Normalises `[B, H, W, C]`."""
+        """Normalizes `[B, H, W, C]`."""
         channels = np.arange(x.shape[-1])
         near = np.abs(channels[:, None] - channels) <= self.radius
         energy = ops.matmul(ops.square(ops.cast(x, "float32")), ops.cast(near, "float32"))
@@ -106,8 +106,8 @@ def _transposed(x: Any, kernel: Any) -> Any:
 
 def _by_phases(x: Any, kernel: Any) -> Any:
     (_, height, width, channels), filters = x.shape, kernel.shape[-1]
-    taps = ops.cast(TAPS, kernel.dtype)
-    phases = ops.reshape(ops.einsum("pai,qbj,ijcf->abcpqf", taps, taps, kernel), (2, 2, channels, 4 * filters))
+    hooks = ops.cast(TAPS, kernel.dtype)
+    phases = ops.reshape(ops.einsum("pai,qbj,ijcf->abcpqf", hooks, hooks, kernel), (2, 2, channels, 4 * filters))
     y = ops.conv(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), phases, padding="valid")
     y = ops.reshape(y, (-1, height + 1, width + 1, 2, 2, filters))
     rows = [ops.stack([y[:, p : p + height, q : q + width, p, q] for q in (0, 1)], axis=3) for p in (0, 1)]

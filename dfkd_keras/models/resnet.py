@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, dense, image_input, residual_convolution
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
@@ -11,16 +11,16 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 def resnet(
     image_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    normalisation: Normalisation | None = None,
+    num_classes: int = 10,
+    normalization: Normalization | None = None,
     depth: int = 18,
 ) -> keras.Model:
     """Builds ResNet-18 or ResNet-34 with a 3x3 stem and no first pooling, as the papers use them on 32x32 images.
 
     Args:
         image_shape: height, width and channels.
-        classes: number of logits.
-        normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
+        num_classes: number of logits.
+        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
         depth: 18 (11,173,962 parameters at the defaults) or 34 (21,282,122).
 
     Returns:
@@ -32,22 +32,22 @@ def resnet(
     if depth not in BLOCKS:
         raise ValueError(f"resnet.depth={depth} must be one of {sorted(BLOCKS)}; for 8, 20, 32, ... use cifar_resnet.")
     return _residual_network(
-        image_shape, classes, normalisation, BLOCKS[depth], (64, 128, 256, 512), _projection, f"resnet{depth}"
+        image_shape, num_classes, normalization, BLOCKS[depth], (64, 128, 256, 512), _projection, f"resnet{depth}"
     )
 
 
 def cifar_resnet(
     image_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    normalisation: Normalisation | None = None,
+    num_classes: int = 10,
+    normalization: Normalization | None = None,
     depth: int = 20,
 ) -> keras.Model:
     """Builds the slim CIFAR network of He et al. (2016), of 6n + 2 layers and parameter-free shortcuts.
 
     Args:
         image_shape: height, width and channels.
-        classes: number of logits.
-        normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
+        num_classes: number of logits.
+        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
         depth: 8, 14, 20, 32, 44, 56, ...; 20 has 269,722 parameters at the defaults.
 
     Returns:
@@ -60,18 +60,18 @@ def cifar_resnet(
         raise ValueError(f"cifar_resnet.depth={depth} must be 6n + 2 with n >= 1: 8, 14, 20, 32, 44, 56, ...")
     blocks = ((depth - 2) // 6,) * 3
     return _residual_network(
-        image_shape, classes, normalisation, blocks, (16, 32, 64), _padded_identity, f"resnet{depth}"
+        image_shape, num_classes, normalization, blocks, (16, 32, 64), _padded_identity, f"resnet{depth}"
     )
 
 
-def _residual_network(image_shape, classes, normalisation, blocks, widths, shortcut, name) -> keras.Model:
-    inputs, x = image_input(image_shape, normalisation)
+def _residual_network(image_shape, num_classes, normalization, blocks, widths, shortcut, name) -> keras.Model:
+    inputs, x = image_input(image_shape, normalization)
     x = batch_norm_relu(residual_convolution(x, widths[0], 3))
     for stage, (count, filters) in enumerate(zip(blocks, widths, strict=True)):
         for block in range(count):
             x = _basic_block(x, filters, 2 if stage and not block else 1, shortcut)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, dense(x, classes, name="logits"), name=name)
+    return keras.Model(inputs, dense(x, num_classes, name="logits"), name=name)
 
 
 def _basic_block(x, filters, stride, shortcut):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, dense, image_input
 
 WIDTHS = {11: ((64,), (128,), (256, 256), (512, 512), (512, 512))}
@@ -11,18 +11,18 @@ WIDTHS = {11: ((64,), (128,), (256, 256), (512, 512), (512, 512))}
 
 def vgg(
     image_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    normalisation: Normalisation | None = None,
+    num_classes: int = 10,
+    normalization: Normalization | None = None,
     depth: int = 11,
 ) -> keras.Model:
-    """Builds VGG-11 with BatchNorm and a single dense layer, as CMI and Fast distil it.
+    """Builds VGG-11 with BatchNorm and a single dense layer, as CMI and Fast distill it.
 
     Max-pooling follows the first three stages only, so that the last two see 4x4 maps; then comes the average.
 
     Args:
         image_shape: height, width and channels.
-        classes: number of logits.
-        normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
+        num_classes: number of logits.
+        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
         depth: 11 (9,231,114 parameters at the defaults).
 
     Returns:
@@ -33,7 +33,7 @@ def vgg(
     """
     if depth not in WIDTHS:
         raise ValueError(f"vgg.depth={depth} must be one of {sorted(WIDTHS)}.")
-    inputs, x = image_input(image_shape, normalisation)
+    inputs, x = image_input(image_shape, normalization)
     for stage, widths in enumerate(WIDTHS[depth]):
         for filters in widths:
             initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -42,4 +42,4 @@ def vgg(
         if stage < 3:
             x = layers.MaxPooling2D()(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, dense(x, classes, name="logits"), name=f"vgg{depth}")
+    return keras.Model(inputs, dense(x, num_classes, name="logits"), name=f"vgg{depth}")

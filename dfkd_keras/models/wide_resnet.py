@@ -3,14 +3,14 @@
 import keras
 from keras import layers
 
-from dfkd_keras.images import Normalisation
+from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm_relu, dense, image_input, residual_convolution
 
 
 def wide_resnet(
     image_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    normalisation: Normalisation | None = None,
+    num_classes: int = 10,
+    normalization: Normalization | None = None,
     depth: int = 40,
     width: int = 2,
 ) -> keras.Model:
@@ -19,8 +19,8 @@ def wide_resnet(
 
     Args:
         image_shape: height, width and channels.
-        classes: number of logits.
-        normalisation: applied to the unit images inside the model; None for inputs that are normalised already.
+        num_classes: number of logits.
+        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
         depth: 6n + 4 layers.
         width: factor on the channels 16, 32, 64. WRN-40-2 has 2,243,546 parameters at the defaults, WRN-16-1 175,066.
 
@@ -32,14 +32,16 @@ def wide_resnet(
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"wide_resnet.depth={depth} must be 6n + 4 with n >= 1: 10, 16, 22, 28, 40, ...")
-    inputs, x = image_input(image_shape, normalisation)
+    inputs, x = image_input(image_shape, normalization)
     x = residual_convolution(x, 16, 3)
     for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
         for block in range(blocks := (depth - 4) // 6):
             name = f"group_{stage + 1}" if block == blocks - 1 else None
             x = _block(x, filters, 2 if stage and not block else 1, name)
     x = layers.GlobalAveragePooling2D()(batch_norm_relu(x))
-    return keras.Model(inputs, dense(x, classes, bias_initializer="zeros", name="logits"), name=f"wrn{depth}_{width}")
+    return keras.Model(
+        inputs, dense(x, num_classes, bias_initializer="zeros", name="logits"), name=f"wrn{depth}_{width}"
+    )
 
 
 def _block(x, filters, stride, name):

@@ -2,7 +2,6 @@
 
 from dfkd_keras.objectives.activation import Activation
 from dfkd_keras.objectives.adversarial import AdversarialDiscrepancy
-from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.batch_norm import BatchNormStatistics
 from dfkd_keras.objectives.classification import (
     ClassEntropy,
@@ -10,11 +9,12 @@ from dfkd_keras.objectives.classification import (
     SoftTargetCrossEntropy,
     TargetCrossEntropy,
 )
-from dfkd_keras.objectives.combining import ExponentialPenalty, Objective, WeightedSum
 from dfkd_keras.objectives.contrastive import ContrastiveDiversity
 from dfkd_keras.objectives.diversity import LatentModeSeeking, SoftmaxDistanceDiversity
 from dfkd_keras.objectives.image_prior import ImageNorm, TotalVariation
 from dfkd_keras.objectives.modulation import AfterRounds, Modulated, Modulation
+from dfkd_keras.objectives.objective import ExponentialPenalty, Objective, WeightedSum
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
 __all__ = [

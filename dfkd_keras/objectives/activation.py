@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.features import PENULTIMATE
-from dfkd_keras.losses import per_sample
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.losses.student_loss import per_sample
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.teacher.features import PENULTIMATE
+from dfkd_keras.teacher.teacher import TeacherOutputs
 
 
 @dataclasses.dataclass(frozen=True)

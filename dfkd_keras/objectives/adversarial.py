@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.losses import SoftTargets, per_sample
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.losses.logits import SoftTargets
+from dfkd_keras.losses.student_loss import per_sample
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
 

@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.backend.state import INTEGER, Component
 from dfkd_keras.objectives.diversity import frobenius_norm
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.serialization import INTEGER, Component
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.teacher.teacher import TeacherOutputs
 
 
 class BatchNormStatistics(Component, Term):
@@ -65,7 +65,7 @@ class BatchNormStatistics(Component, Term):
         for variable, value in zip(self.latest, self._flat(batch) if self.momentum else [], strict=True):
             variable.assign(value)
 
-    def close_round(self) -> None:
+    def end_round(self) -> None:
         """Moves the averages by the round's last batch."""
         if self.momentum:
             for average, value in zip(self.averages, self._averaged([v.value for v in self.latest]), strict=True):

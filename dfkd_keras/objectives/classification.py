@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.losses import check_temperature, per_sample
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.losses.student_loss import check_temperature, per_sample
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
 LOG_EPSILON = 1e-12

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 import keras
 from keras import layers, ops
 
-from dfkd_keras.checks import check_counts
-from dfkd_keras.losses import check_temperature
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
+from dfkd_keras.losses.student_loss import check_temperature
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.serialization import INTEGER, Component, OptimizerState
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.checks import check_counts
 
 
 class ContrastiveDiversity(Component, Term):
@@ -60,7 +60,7 @@ class ContrastiveDiversity(Component, Term):
         hidden = layers.Dense(features, activation="relu", dtype="float32")
         self.head = keras.Sequential([hidden, layers.Dense(self.width, dtype="float32")], name="head")
         self.head.build((None, features))
-        self.optimizer_state.take(self.optimizer, self.head.trainable_variables)
+        self.optimizer_state.track(self.optimizer, self.head.trainable_variables)
         self.drop_variables()
         self.latest = self.state("latest", (2, batch_size, features))
         self.bank = self.state("bank", (2, self.bank_images, features))
@@ -82,7 +82,7 @@ class ContrastiveDiversity(Component, Term):
         """Remembers the features of the batch."""
         self.latest.assign(_views(batch))
 
-    def close_round(self) -> None:
+    def end_round(self) -> None:
         """Puts them into the bank, in place of the oldest."""
         kept = ops.concatenate([self.latest.value, self.bank.value], axis=1)[:, : self.bank_images]
         self.bank.assign(kept)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
 NORM_EPSILON = 1e-12
@@ -22,7 +22,7 @@ class SoftmaxDistanceDiversity(Term):
     """Inter-sample diversity: images should differ more than the teacher's predictions of them do.
 
     L_ds = 1 / r with r = ||x_2 - x_1||_F / ||p(x_2) - p(x_1)||_F, where x_1 and x_2 are the two halves of the batch in
-    normalised space, p the teacher's softmax, and both norms run over all elements of a half batch. RDSKD (Han et
+    normalized space, p the teacher's softmax, and both norms run over all elements of a half batch. RDSKD (Han et
     al., ICASSP 2021; the official code's norms and halves), a variant of the mode-seeking term of MSGAN (Mao et al.,
     CVPR 2019). Positive; identical images give 1 here, 0/0 in the official code. Of a segmenter's predictions the
     square is averaged over the pixels (reconstructed), so that the term is as large as a classifier's.
@@ -42,7 +42,7 @@ class SoftmaxDistanceDiversity(Term):
 class LatentModeSeeking(Term):
     """Inter-sample diversity: images should differ when their latents do.
 
-    L_ms = 1 / (mean |x_2 - x_1| / mean |z_2 - z_1| + 1e-5) with the two halves of the batch of images x, in normalised
+    L_ms = 1 / (mean |x_2 - x_1| / mean |z_2 - z_1| + 1e-5) with the two halves of the batch of images x, in normalized
     space, and of latents z. MSGAN (Mao et al., CVPR 2019). Positive.
     """
 

@@ -5,16 +5,16 @@ from typing import Any
 
 from keras import ops
 
-from dfkd_keras.objectives.batch import SyntheticBatch
 from dfkd_keras.objectives.diversity import frobenius_norm
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 
 
 @dataclasses.dataclass(frozen=True)
 class TotalVariation(Term):
-    """Neighbouring pixels should be alike.
+    """Neighboring pixels should be alike.
 
-    R_tv = sum of the norms ||x_i - x_j||_F between each pixel and its neighbour below, to the right, and on the two
+    R_tv = sum of the norms ||x_i - x_j||_F between each pixel and its neighbor below, to the right, and on the two
     diagonals, each over the whole batch. DeepInversion (Yin et al., CVPR 2020; the authors' code). A scalar of at least
     0 that grows with the square root of the batch size.
     """
@@ -23,13 +23,13 @@ class TotalVariation(Term):
         """Returns a scalar."""
         height, width, channels = batch.images.shape[1:]
         rows = ops.reshape(batch.images, (-1, height, width * channels))
-        neighbours = (1, 0), (0, channels), (1, channels), (1, -channels)
-        return sum(frobenius_norm(_differences(rows, *neighbour)) for neighbour in neighbours)
+        neighbors = (1, 0), (0, channels), (1, channels), (1, -channels)
+        return sum(frobenius_norm(_differences(rows, *neighbor)) for neighbor in neighbors)
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageNorm(Term):
-    """Images should not be far from the mean image, R_l2 = ||x||_2 over the whole batch, in normalised space.
+    """Images should not be far from the mean image, R_l2 = ||x||_2 over the whole batch, in normalized space.
 
     DeepInversion (Yin et al., CVPR 2020). A scalar of at least 0 that grows with the square root of the batch size.
     """

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from keras import ops
 
-from dfkd_keras.checks import check_counts, check_numbers
-from dfkd_keras.losses import per_sample
-from dfkd_keras.objectives.batch import SyntheticBatch
+from dfkd_keras.losses.student_loss import per_sample
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
-from dfkd_keras.serialization import Configured
+from dfkd_keras.utils.checks import check_counts, check_numbers
+from dfkd_keras.utils.serialization import Configured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Modulation(Configured):
             They differ while images are poor. Then "predicted" takes weight from just those images that should leave a
             frequent class, or a wrong one that the teacher is sure of. Pixels have no target: theirs is predicted.
         floor: what phi is raised to at least.
-        normalise: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
+        normalize: whether phi is then divided by its mean over the batch, so that it redistributes the loss without
             scaling it.
         stop_gradient: whether phi is constant to the gradient; otherwise the generator can lower its loss by raising
             the teacher's confidence.
@@ -42,7 +42,7 @@ class Modulation(Configured):
     gamma: float = 1.0
     category: Literal["target", "predicted"] = "target"
     floor: float = 1e-3
-    normalise: bool = True
+    normalize: bool = True
     stop_gradient: bool = True
 
     def __post_init__(self):
@@ -73,7 +73,7 @@ class Modulation(Configured):
             counts = ops.cast(class_counts, "float32")
             phi = phi * (1.0 - ops.matmul(membership, counts / ops.maximum(ops.sum(counts), 1.0)))
         phi = ops.maximum(per_sample(phi), self.floor)
-        phi = phi / ops.maximum(ops.mean(phi), 1e-12) if self.normalise else phi
+        phi = phi / ops.maximum(ops.mean(phi), 1e-12) if self.normalize else phi
         return ops.stop_gradient(phi) if self.stop_gradient else phi
 
 

@@ -3,9 +3,9 @@
 import re
 from typing import Any, ClassVar
 
-from dfkd_keras.objectives.batch import SyntheticBatch
-from dfkd_keras.serialization import Configured
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
+from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.serialization import Configured
 
 
 class Term(Configured):
@@ -44,5 +44,5 @@ class Term(Configured):
     def after_update(self, batch: SyntheticBatch) -> None:
         """Is shown the batch of every synthesis update, after the update."""
 
-    def close_round(self) -> None:
+    def end_round(self) -> None:
         """Is told that a round of synthesis ends."""

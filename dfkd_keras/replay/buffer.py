@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dfkd_keras.checks import check_counts
-from dfkd_keras.distribution import gather, share
-from dfkd_keras.noise import Draws
+from dfkd_keras.backend.distribution import gather, local_shard
+from dfkd_keras.backend.rows import assign_rows, take_rows, value_or_none
+from dfkd_keras.backend.state import INTEGER, Component
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.capacity import check_capacity
 from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
 from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
-from dfkd_keras.replay.storage import assign_rows, concrete, take_rows
-from dfkd_keras.serialization import INTEGER, Component
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_counts
 
 
 class ReplayBuffer(Component):
@@ -31,7 +31,7 @@ class ReplayBuffer(Component):
         eviction: which images go when it is full.
 
     Example:
-        >>> replay = ReplayBuffer(5000, PrioritySampling(alpha=0.5, beta=0.4))
+        >>> replay = ReplayBuffer(5000, PrioritySampling(priority_exponent=0.5, importance_sampling_exponent=0.4))
     """
 
     keeps_images = True
@@ -72,16 +72,16 @@ class ReplayBuffer(Component):
                 "raise it, or lower batch_size."
             )
         self.drop_variables()
-        self.normalisation = teacher.normalisation
+        self.normalization = teacher.normalization
         check_capacity(capacity, teacher)
         self.images = self.state("images", (capacity, *teacher.image_shape), "uint8")
-        self.counts_by_image = self.state("counts_by_image", (capacity, teacher.classes), INTEGER)
+        self.counts_by_image = self.state("counts_by_image", (capacity, teacher.num_classes), INTEGER)
         self.priorities = self.state("priorities", (capacity,), "float32")
-        self.written_at = self.state("written_at", (capacity,), INTEGER)
-        self.class_counts = self.state("class_counts", (teacher.classes,), INTEGER)
+        self.insertion_index = self.state("insertion_index", (capacity,), INTEGER)
+        self.class_counts = self.state("class_counts", (teacher.num_classes,), INTEGER)
         self.size = self.state("size", (), INTEGER)
         self.written = self.state("written", (), INTEGER)
-        self.drawn = self.state("drawn", (), INTEGER)
+        self.sample_count = self.state("sample_count", (), INTEGER)
 
     @property
     def stored(self) -> int:
@@ -93,7 +93,7 @@ class ReplayBuffer(Component):
         """Whether there is no image to draw."""
         return self.stored == 0
 
-    def write(self, images: Any, labels: Any) -> None:
+    def add(self, images: Any, labels: Any) -> None:
         """Adds a batch.
 
         Args:
@@ -111,7 +111,7 @@ class ReplayBuffer(Component):
         assign_rows(self.images, places, ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8"))
         assign_rows(self.counts_by_image, places, added)
         assign_rows(self.priorities, places, ops.full((count,), 1.0) * highest)
-        assign_rows(self.written_at, places, self.written.value + 1 + ops.arange(count, dtype=INTEGER))
+        assign_rows(self.insertion_index, places, self.written.value + 1 + ops.arange(count, dtype=INTEGER))
         self.written.assign(ops.add(self.written, count))
         self.size.assign(ops.minimum(ops.add(self.size, count), capacity))
 
@@ -126,14 +126,14 @@ class ReplayBuffer(Component):
         Raises:
             ValueError: if nothing was written yet, where that can be seen (outside compiled steps).
         """
-        size = concrete(self.size.value)
+        size = value_or_none(self.size.value)
         if size is not None and size == 0:
             raise ValueError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
-        arguments = self.priorities.value, self.size.value, self.drawn.value, gather(draws.selection)
+        arguments = self.priorities.value, self.size.value, self.sample_count.value, gather(draws.selection)
         indices, importance = self.sampling.sample(*arguments)
-        self.drawn.assign(self.drawn.value + 1)
-        images = self.normalisation.from_bytes(take_rows(self.images, share(indices)))
-        return ReplayBatch(images, self.sampling.normalised(importance), importance, indices)
+        self.sample_count.assign(self.sample_count.value + 1)
+        images = self.normalization.from_bytes(take_rows(self.images, local_shard(indices)))
+        return ReplayBatch(images, self.sampling.normalized(importance), importance, indices)
 
     def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
         """Refreshes the priorities of a drawn batch from the forward pass that trained the student.
@@ -147,21 +147,21 @@ class ReplayBuffer(Component):
         if not self.has_priorities:
             return {}
         priorities = self.sampling.priorities(teacher_logits, student_logits, batch.importance)
-        if (values := concrete(priorities)) is not None and not (values >= 0).all():
+        if (values := value_or_none(priorities)) is not None and not (values >= 0).all():
             raise ValueError(self.sampling.refusal(values.min()))
         # Were a NaN kept, it would soon be in the student's loss too, and nobody could tell which came first.
         kept = ops.where(priorities >= 0, priorities, 0.0)
         assign_rows(self.priorities, batch.indices, last_of_equals(batch.indices, kept))
         return {"priority": ops.mean(ops.where(priorities >= 0, priorities, float("nan")))}
 
-    def show(self, count: int, distiller: Any = None) -> np.ndarray:
+    def preview(self, count: int, distiller: Any = None) -> np.ndarray:
         """Returns some of its images for inspection: unit images `[min(count, size), H, W, C]`."""
         order = np.random.default_rng(0).permutation(self.stored)[:count].astype(np.int32)
         return ops.convert_to_numpy(take_rows(self.images, order)).astype(np.float32) / np.float32(255.0)
 
     def _places(self, count: Any) -> Any:
         capacity = self.images.shape[0]
-        keep = self.eviction.keep(self)
+        keep = self.eviction.retention_score(self)
         filled = ops.arange(capacity, dtype=INTEGER) < self.size.value
         lowest = ops.min(keep) - 1
         order = ops.argsort(ops.where(filled, keep, ops.cast(lowest, keep.dtype)))

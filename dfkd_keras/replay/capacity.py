@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.serialization import INTEGER
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.backend.state import INTEGER
+from dfkd_keras.teacher.teacher import Teacher
 
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # version 2, as a container sees its own
@@ -31,7 +31,7 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
         ValueError: if they, and the copy that a checkpoint makes of them, do not fit into the machine's free memory, or
             their pixels are more than can be counted.
     """
-    needed = buffer_bytes(capacity, teacher.image_shape, teacher.classes)
+    needed = buffer_bytes(capacity, teacher.image_shape, teacher.num_classes)
     free = free_bytes()
     if free is not None and 2 * needed > free:
         raise ValueError(
@@ -39,7 +39,7 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
             f"as much again for a checkpoint, but {free / 1e6:,.0f} MB are free: lower it, or make smaller images."
         )
     pixels = capacity * math.prod(teacher.image_shape[:2])
-    if teacher.segments and pixels > LARGEST_COUNT:
+    if teacher.is_segmenter and pixels > LARGEST_COUNT:
         raise ValueError(
             f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} have {pixels:,} pixels, but at "
             f"most {LARGEST_COUNT:,} can be counted: lower it, or make smaller images."

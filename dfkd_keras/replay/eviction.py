@@ -5,16 +5,16 @@ from typing import Any
 
 from keras import ops
 
-from dfkd_keras.serialization import Configured
+from dfkd_keras.utils.serialization import Configured
 
 
 @dataclasses.dataclass(frozen=True)
 class FirstInFirstOut(Configured):
     """The oldest images go: the memory holds exactly the newest."""
 
-    def keep(self, buffer: Any) -> Any:
+    def retention_score(self, buffer: Any) -> Any:
         """Returns for every place `[C]` how much it deserves to stay."""
-        return buffer.written_at.value
+        return buffer.insertion_index.value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +24,13 @@ class RandomEviction(Configured):
     What is random is a function of the place and of how many images were written.
     """
 
-    def keep(self, buffer: Any) -> Any:
+    def retention_score(self, buffer: Any) -> Any:
         """Returns for every place `[C]` how much it deserves to stay."""
-        places = ops.arange(buffer.written_at.shape[0], dtype="int32")
-        return scrambled(places + scrambled(buffer.written.value))
+        places = ops.arange(buffer.insertion_index.shape[0], dtype="int32")
+        return hash_uint32(places + hash_uint32(buffer.written.value))
 
 
-def scrambled(values: Any) -> Any:
+def hash_uint32(values: Any) -> Any:
     """Returns whole numbers from 0 to 2^31 - 1 that look random, one for each int32 of at least 0."""
     values = ops.cast(values, "uint32")
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
@@ -44,7 +44,7 @@ def scrambled(values: Any) -> Any:
 class LowestPriorityFirst(Configured):
     """The images of the lowest priority go: those on which the student agrees with the teacher."""
 
-    def keep(self, buffer: Any) -> Any:
+    def retention_score(self, buffer: Any) -> Any:
         """Returns for every place `[C]` how much it deserves to stay."""
         return buffer.priorities.value
 
@@ -56,10 +56,10 @@ class LargestClassFirst(Configured):
     An image with many classes, of a segmenter, counts as of that of most of its pixels.
     """
 
-    def keep(self, buffer: Any) -> Any:
+    def retention_score(self, buffer: Any) -> Any:
         """Returns for every place `[C]` how much it deserves to stay."""
         # Going by age, the image that leaves n others of its class behind goes before all that leave fewer.
-        by_age = ops.argsort(-buffer.written_at.value)
+        by_age = ops.argsort(-buffer.insertion_index.value)
         classes = ops.take(ops.argmax(buffer.counts_by_image.value, axis=-1), by_age)
         membership = ops.cast(ops.one_hot(classes, buffer.class_counts.shape[0], dtype="float32"), "int32")
         newer = ops.sum(membership * ops.cumsum(membership, axis=0), axis=-1)

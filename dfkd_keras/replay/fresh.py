@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_keras.metrics import images_at_a_time
-from dfkd_keras.noise import Draws
+from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.replay.batch import ReplayBatch
-from dfkd_keras.serialization import Configured
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.serialization import Configured
 
 
 @dataclasses.dataclass(frozen=True)
 class FreshSamples(Configured):
-    """No memory: every student update sees newly synthesised images.
+    """No memory: every student update sees newly synthesized images.
 
     Args:
-        training: whether the generator normalises by the batch's own statistics (DAFL, DFAD) or, the default, by its
+        training: whether the generator normalizes by the batch's own statistics (DAFL, DFAD) or, the default, by its
             moving ones (RDSKD).
     """
 
@@ -34,17 +34,17 @@ class FreshSamples(Configured):
         """There is nothing to make room for."""
 
     def sample(self, draws: Draws, synthesizer: Any, teacher: Teacher) -> ReplayBatch:
-        """Synthesises a batch."""
+        """Synthesizes a batch."""
         return ReplayBatch(synthesizer.sample(draws.latents, teacher, training=self.training))
 
     def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
         """Learns nothing from how the student did."""
         return {}
 
-    def show(self, count: int, distiller: Any) -> np.ndarray:
+    def preview(self, count: int, distiller: Any) -> np.ndarray:
         """Returns unit images `[count, H, W, C]` for inspection, made of noise that is always the same."""
         shape = (count, distiller.synthesizer.latent_dim)
         latents = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-        at_a_time = images_at_a_time(distiller.synthesizer.image_shape(distiller.teacher))
+        at_a_time = evaluation_batch_size(distiller.synthesizer.image_shape(distiller.teacher))
         batches = [latents[start : start + at_a_time] for start in range(0, count, at_a_time)]
         return np.concatenate([np.asarray(distiller.synthesize(batch)) for batch in batches])

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from dfkd_keras.checks import check_numbers
-from dfkd_keras.losses import SoftTargets
-from dfkd_keras.serialization import Configured
+from dfkd_keras.losses.logits import SoftTargets
+from dfkd_keras.utils.checks import check_numbers
+from dfkd_keras.utils.serialization import Configured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,16 +17,16 @@ class UniformSampling(Configured):
 
     names = ()
 
-    def normalised(self, weights: None) -> None:
-        """There is nothing to normalise."""
+    def normalized(self, weights: None) -> None:
+        """There is nothing to normalize."""
 
-    def sample(self, priorities: Any, size: Any, drawn: Any, selection: Any) -> tuple[Any, None]:
+    def sample(self, priorities: Any, size: Any, sample_count: Any, selection: Any) -> tuple[Any, None]:
         """Draws images.
 
         Args:
             priorities: unused.
             size: how many places of the memory are filled.
-            drawn: unused.
+            sample_count: unused.
             selection: uniform in [0, 1) `[B]`.
 
         Returns:
@@ -49,44 +49,44 @@ class PrioritySampling(Configured):
     alpha = 1, beta = 0.4 and "max", which dwelt on images that were merely bad.
 
     Args:
-        alpha: exponent of the priorities, at least 0; 0 draws uniformly.
-        beta: exponent of the weights; 0 gives weights of 1, 1 corrects in full. A number, or a Keras schedule over the
-            student updates, such as a `PolynomialDecay` from 0.4 to 1.
+        priority_exponent: alpha, the exponent of the priorities, at least 0; 0 draws uniformly.
+        importance_sampling_exponent: beta, the exponent of the weights; 0 gives weights of 1, 1 corrects in full. A
+            number, or a Keras schedule over the student updates, such as a `PolynomialDecay` from 0.4 to 1.
         discrepancy: `(teacher_logits, student_logits) -> [B]`, at least 0; the divergence at temperature 1 by default.
         weighted: whether the priority has the factor w_i.
-        normalise: in the student's loss the weights of a batch are divided by their "mean", their "max" (as in
+        normalize: in the student's loss the weights of a batch are divided by their "mean", their "max" (as in
             prioritised replay), or by nothing ("none").
         epsilon: keeps images of priority 0 within reach.
     """
 
-    alpha: float = 0.5
-    beta: Any = 0.7
+    priority_exponent: float = 0.5
+    importance_sampling_exponent: Any = 0.7
     discrepancy: Any = SoftTargets(1.0)  # noqa: RUF009 - immutable
     weighted: bool = True
-    normalise: Literal["max", "mean", "none"] = "mean"
+    normalize: Literal["max", "mean", "none"] = "mean"
     epsilon: float = 1e-6
 
     names = ("priority",)
 
     def __post_init__(self):
-        check_numbers("PrioritySampling", alpha=self.alpha, epsilon=self.epsilon)
-        if not isinstance(self.beta, keras.optimizers.schedules.LearningRateSchedule):
-            check_numbers("PrioritySampling", beta=self.beta)
-        if self.normalise not in ("max", "mean", "none"):
-            raise ValueError(f"PrioritySampling.normalise={self.normalise!r} must be 'max', 'mean' or 'none'.")
+        check_numbers("PrioritySampling", priority_exponent=self.priority_exponent, epsilon=self.epsilon)
+        if not isinstance(self.importance_sampling_exponent, keras.optimizers.schedules.LearningRateSchedule):
+            check_numbers("PrioritySampling", importance_sampling_exponent=self.importance_sampling_exponent)
+        if self.normalize not in ("max", "mean", "none"):
+            raise ValueError(f"PrioritySampling.normalize={self.normalize!r} must be 'max', 'mean' or 'none'.")
 
     def probabilities(self, priorities: Any, size: Any) -> Any:
         """Returns the probability of every place `[C]` for the priorities `[C]`; that of empty ones is 0."""
         powers = self._powers(priorities, size)
         return powers / ops.sum(powers)
 
-    def sample(self, priorities: Any, size: Any, drawn: Any, selection: Any) -> tuple[Any, Any]:
+    def sample(self, priorities: Any, size: Any, sample_count: Any, selection: Any) -> tuple[Any, Any]:
         """Draws images.
 
         Args:
             priorities: of all places `[C]`.
             size: how many places of the memory are filled.
-            drawn: how many batches were drawn before.
+            sample_count: how many batches were drawn before.
             selection: uniform in [0, 1) `[B]`.
 
         Returns:
@@ -97,20 +97,21 @@ class PrioritySampling(Configured):
         # Sums round: scaled to the last of them, no draw lies beyond it, nor on a place without probability.
         indices = ops.searchsorted(cumulative, selection * cumulative[-1], side="right")
         indices = ops.cast(ops.minimum(indices, size - 1), "int32")
-        return indices, self.weights(ops.take(powers, indices) / ops.sum(powers), size, drawn)
+        return indices, self.weights(ops.take(powers, indices) / ops.sum(powers), size, sample_count)
 
     def _powers(self, priorities: Any, size: Any) -> Any:
         filled = ops.less(ops.arange(priorities.shape[0]), size)
-        return ops.where(filled, ops.power(priorities + self.epsilon, self.alpha), 0.0)
+        return ops.where(filled, ops.power(priorities + self.epsilon, self.priority_exponent), 0.0)
 
-    def normalised(self, weights: Any) -> Any:
+    def normalized(self, weights: Any) -> Any:
         """Returns the weights `[B]` as the student's loss takes them."""
-        scale = {"max": ops.max, "mean": ops.mean, "none": ops.ones_like}[self.normalise](weights)
+        scale = {"max": ops.max, "mean": ops.mean, "none": ops.ones_like}[self.normalize](weights)
         return weights / scale
 
-    def weights(self, probabilities: Any, size: Any, drawn: Any) -> Any:
+    def weights(self, probabilities: Any, size: Any, sample_count: Any) -> Any:
         """Returns the weights w_i = (N P_i)^-beta, `[B]`, for probabilities `[B]` among `size` images."""
-        beta = self.beta(drawn) if callable(self.beta) else self.beta
+        beta = self.importance_sampling_exponent
+        beta = beta(sample_count) if callable(beta) else beta
         return ops.power(probabilities * ops.cast(size, "float32"), -beta)
 
     def priorities(self, teacher_logits: Any, student_logits: Any, weights: Any) -> Any:

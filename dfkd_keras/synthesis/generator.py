@@ -5,14 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.checks import same_shape
-from dfkd_keras.distribution import gather
-from dfkd_keras.gradient import minimize
+from dfkd_keras.backend.distribution import gather
+from dfkd_keras.backend.gradient import minimize
 from dfkd_keras.images import Space
-from dfkd_keras.noise import Draws
-from dfkd_keras.objectives.combining import Objective, Values
-from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer, seen_classes
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.objectives.objective import Objective, Values
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import same_shape
 
 
 class GeneratorSynthesizer(Synthesizer):
@@ -20,14 +20,14 @@ class GeneratorSynthesizer(Synthesizer):
 
     Args:
         generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
-        objective: what the generator minimises.
-        output_space: the space its images are in: "normalised" (default; the generators of RDSKD and DAFL) or "unit"
+        objective: what the generator minimizes.
+        output_space: the space its images are in: "normalized" (default; the generators of RDSKD and DAFL) or "unit"
             (generators that end in a sigmoid).
     """
 
     provides = frozenset({"latents"})
 
-    def __init__(self, generator: keras.Model, objective: Objective, output_space: Space = "normalised"):
+    def __init__(self, generator: keras.Model, objective: Objective, output_space: Space = "normalized"):
         super().__init__(objective, output_space)
         self.generator = generator
 
@@ -42,7 +42,7 @@ class GeneratorSynthesizer(Synthesizer):
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Sets the optimizer of the generator, in place of an earlier one."""
-        self.optimizer_state.take(optimizer, self.generator.trainable_variables)
+        self.optimizer_state.track(optimizer, self.generator.trainable_variables)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Makes ready for training.
@@ -59,23 +59,23 @@ class GeneratorSynthesizer(Synthesizer):
         super().prepare(teacher, batch_size)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
+        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`."""
         images = ops.cast(self.generator(latents, training=training), "float32")
-        return teacher.normalisation.convert(images, self.output_space, "normalised")
+        return teacher.normalization.convert(images, self.output_space, "normalized")
 
-    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on the generator, for the draws' latents; see `Synthesizer.update`."""
 
         def loss_fn():
-            images = self.sample(draws.latents, around.teacher, training=True)
-            loss, values, batch = self._evaluate(images, around, latents=draws.latents)
+            images = self.sample(draws.latents, context.teacher, training=True)
+            loss, values, batch = self._evaluate(images, context, latents=draws.latents)
             return loss, (values, batch)
 
         loss, (values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
-    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+    def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Makes a batch for the memory.
 
         Returns:
@@ -83,5 +83,5 @@ class GeneratorSynthesizer(Synthesizer):
             its pixels, `[B, H, W]`.
         """
         self._count_round()
-        unit_images = teacher.normalisation.convert(self.sample(draws.latents, teacher), "normalised", "unit")
+        unit_images = teacher.normalization.convert(self.sample(draws.latents, teacher), "normalized", "unit")
         return gather(unit_images), gather(seen_classes(unit_images, teacher))

@@ -1,4 +1,4 @@
-"""Images from latents and a generator that are optimised anew, together, in every round."""
+"""Images from latents and a generator that are optimized anew, together, in every round."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import keras
 from keras import ops
 
 from dfkd_keras.augmentation import RandomCropFlip, RandomResizedCropFlip
-from dfkd_keras.distribution import gather, share
-from dfkd_keras.gradient import differentiate
+from dfkd_keras.backend.distribution import gather, local_shard
+from dfkd_keras.backend.gradient import differentiate
+from dfkd_keras.backend.state import INTEGER, OptimizerState
 from dfkd_keras.images import Space
-from dfkd_keras.noise import Draws
-from dfkd_keras.objectives.combining import Objective, Values
-from dfkd_keras.optimizers import check_restarted, span
-from dfkd_keras.serialization import INTEGER, OptimizerState
-from dfkd_keras.synthesis.best import BestBatch
+from dfkd_keras.objectives.objective import Objective, Values
+from dfkd_keras.optimizers import check_resettable, set_total_updates
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
-from dfkd_keras.synthesis.meta import ContinuedLearning, LearningOverRounds
-from dfkd_keras.synthesis.synthesizer import Surroundings, seen_classes
-from dfkd_keras.taps import flat_layers
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.synthesis.meta_learning import ContinuedLearning, LearningOverRounds
+from dfkd_keras.synthesis.synthesizer import SynthesisContext, seen_classes
+from dfkd_keras.teacher.hooks import flat_layers
+from dfkd_keras.teacher.teacher import Teacher
 
 
 class LatentInversion(GeneratorSynthesizer):
@@ -26,16 +26,16 @@ class LatentInversion(GeneratorSynthesizer):
 
     A round draws latents and targets, takes some updates of both, and gives the batch of the lowest loss: Fast (Fang et
     al., AAAI 2022) after CMI (Fang et al., IJCAI 2021). The images of a step are those from before its update. The
-    generator always normalises by the batch's own statistics.
+    generator always normalizes by the batch's own statistics.
 
     Args:
         generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
-        objective: what a round minimises.
+        objective: what a round minimizes.
         latent_optimizer: moves the latents, fresh in every round.
         learning: how the generator learns over the rounds; `ContinuedLearning()` by default (plain Fast).
         augment: applied to the images before the networks see them; nothing by default.
         second_view: makes another view of each image, for a term that compares the two.
-        output_space: the space of the generator's images, "unit" (default) or "normalised".
+        output_space: the space of the generator's images, "unit" (default) or "normalized".
         reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
             BatchNorm start over, once; None for never. 139 in Fast's official code.
     """
@@ -55,7 +55,7 @@ class LatentInversion(GeneratorSynthesizer):
         reset_at_round: int | None = None,
     ):
         super().__init__(generator, objective, output_space)
-        check_restarted(latent_optimizer, "the latent optimizer")
+        check_resettable(latent_optimizer, "the latent optimizer")
         self.latent_optimizer, self.learning = latent_optimizer, learning or ContinuedLearning()
         self.augment, self.second_view, self.reset_at_round = augment, second_view, reset_at_round
         self.latent_optimizer_state, self.best = OptimizerState(), BestBatch()
@@ -88,9 +88,9 @@ class LatentInversion(GeneratorSynthesizer):
             raise ValueError(f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own.")
         self.learning.compile(optimizer, self.generator.trainable_variables)
 
-    def span(self, updates: int, rounds: int) -> bool:
+    def set_total_updates(self, updates: int, rounds: int) -> bool:
         """Tells the optimizer's schedule, if it wants to know, that it makes one step in each of `rounds` rounds."""
-        return span(self.optimizer, rounds)
+        return set_total_updates(self.optimizer, rounds)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Makes ready for training.
@@ -102,63 +102,63 @@ class LatentInversion(GeneratorSynthesizer):
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
         self.labels = self.state("labels", (batch_size,), INTEGER)
         self.best.prepare((batch_size, *teacher.image_shape))
-        self.latent_optimizer_state.take(self.latent_optimizer, [self.latents])
+        self.latent_optimizer_state.track(self.latent_optimizer, [self.latents])
         self.learning.prepare(self.generator.trainable_variables)
         if self.reset_at_round is not None:
             self._first_layers()
 
-    def open_round(self, draws: Draws, teacher: Teacher) -> None:
+    def begin_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over with the draws' latents and labels."""
-        self.latents.assign(draws.whole.latents)
-        self.labels.assign(draws.whole.labels)
+        self.latents.assign(draws.gathered.latents)
+        self.labels.assign(draws.gathered.labels)
         self.best.clear()
-        self.latent_optimizer_state.restart()
+        self.latent_optimizer_state.reset()
         if self.reset_at_round is not None:
             self._reset_first_layers(ops.equal(self.rounds.value, self.reset_at_round))
-        self.learning.open_round(self.generator.trainable_variables)
+        self.learning.begin_round(self.generator.trainable_variables)
 
-    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on latents and generator and keeps the batch if it is the best so far, as in `Synthesizer`."""
-        labels, convert = share(self.labels.value), around.teacher.normalisation.convert
+        labels, convert = local_shard(self.labels.value), context.teacher.normalization.convert
 
         def loss_fn():
-            latents = share(self.latents.value)
+            latents = local_shard(self.latents.value)
             images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
 
             def view(augment):
-                return convert(augment(images, draws.augmentation) if augment else images, "unit", "normalised")
+                return convert(augment(images, draws.augmentation) if augment else images, "unit", "normalized")
 
             known = {"latents": latents, "labels": labels}
             if "second_view" in self.objective.needs:
-                known["second_sample_means"] = around.teacher(view(self.second_view)).sample_means
-            loss, values, batch = self._evaluate(view(self.augment), around, **known)
+                known["second_sample_means"] = context.teacher(view(self.second_view)).sample_means
+            loss, values, batch = self._evaluate(view(self.augment), context, **known)
             return loss, (values, batch, gather(images))
 
         of_generator, of_terms = self.generator.trainable_variables, self.objective.learned_variables
         groups = [*of_generator, self.latents, *of_terms]
         loss, (values, batch, images), gradients = differentiate(loss_fn, groups, self.loss_scaling.scale)
         gradients = self.loss_scaling.unscaled(gradients)
-        self.best.offer(loss, images)
+        self.best.update(loss, images)
         self.learning.update(gradients[: len(of_generator)], of_generator)
         self.latent_optimizer.apply([gradients[len(of_generator)]], [self.latents])
         self.objective.learn(gradients[len(of_generator) + 1 :])
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
-    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+    def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Ends the round.
 
         Returns:
             The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32
             `[B]`, or in each of its pixels, `[B, H, W]`.
         """
-        self.learning.close_round(self.generator.trainable_variables)
+        self.learning.end_round(self.generator.trainable_variables)
         self._count_round()
         images = ops.copy(self.best.images.value)
-        return images, gather(seen_classes(share(images), teacher))
+        return images, gather(seen_classes(local_shard(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
-        """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`; `training` has no effect."""
+        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`; `training` has no effect."""
         return super().sample(latents, teacher, training=True)
 
     def _reset_first_layers(self, due: Any) -> None:

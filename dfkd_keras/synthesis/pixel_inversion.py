@@ -1,4 +1,4 @@
-"""Images that are optimised themselves, pixel by pixel."""
+"""Images that are optimized themselves, pixel by pixel."""
 
 import math
 from typing import Any, Literal
@@ -7,17 +7,17 @@ import keras
 from keras import ops
 
 from dfkd_keras.augmentation import RollFlip
-from dfkd_keras.distribution import gather, share
-from dfkd_keras.gradient import differentiate
+from dfkd_keras.backend.distribution import gather, local_shard
+from dfkd_keras.backend.gradient import differentiate
+from dfkd_keras.backend.state import INTEGER
 from dfkd_keras.images import Space
-from dfkd_keras.noise import Draws
-from dfkd_keras.objectives.combining import Objective, Values
-from dfkd_keras.optimizers import check_restarted
-from dfkd_keras.serialization import INTEGER
-from dfkd_keras.synthesis.best import BestBatch
-from dfkd_keras.synthesis.synthesizer import Surroundings, Synthesizer, seen_classes
+from dfkd_keras.objectives.objective import Objective, Values
+from dfkd_keras.optimizers import check_resettable
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.best_batch import BestBatch
+from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
 from dfkd_keras.synthesis.targets import RandomClasses, Targets
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.teacher.teacher import Teacher
 
 
 class PixelInversion(Synthesizer):
@@ -27,17 +27,17 @@ class PixelInversion(Synthesizer):
     the loss being that from before an update. ZSKD (Nayak et al., ICML 2019) and DeepInversion (Yin et al., CVPR 2020).
 
     Args:
-        objective: what a round minimises.
+        objective: what a round minimizes.
         targets: what the teacher is to see; `RandomClasses()` by default.
         jitter: applied to the images before the networks see them; nothing by default.
-        output_space: the space the images are optimised in. "normalised" (default): they start from N(0, 1). "unit":
+        output_space: the space the images are optimized in. "normalized" (default): they start from N(0, 1). "unit":
             from U(0, 1).
         bounds: "none" (default) leaves the images free until they are stored, when they are clipped to [0, 1]; "clip"
             clips them after every update; "rescale" maps the batch's lowest and highest value to 0 and 1 before every
             update, as ZSKD does.
 
     Raises:
-        ValueError: for unknown bounds, or "rescale" in normalised space.
+        ValueError: for unknown bounds, or "rescale" in normalized space.
     """
 
     works_by_rounds = True
@@ -47,7 +47,7 @@ class PixelInversion(Synthesizer):
         objective: Objective,
         targets: Targets | None = None,
         jitter: RollFlip | None = None,
-        output_space: Space = "normalised",
+        output_space: Space = "normalized",
         bounds: Literal["none", "clip", "rescale"] = "none",
     ):
         super().__init__(objective, output_space)
@@ -75,10 +75,10 @@ class PixelInversion(Synthesizer):
             ValueError: for an optimizer that cannot start over.
         """
         optimizer = self._without_scaling(optimizer)
-        check_restarted(optimizer, "the synthesis optimizer under PixelInversion")
-        self.optimizer_state.take(optimizer, [self.images])
+        check_resettable(optimizer, "the synthesis optimizer under PixelInversion")
+        self.optimizer_state.track(optimizer, [self.images])
 
-    def span(self, updates: int, rounds: int) -> bool:
+    def set_total_updates(self, updates: int, rounds: int) -> bool:
         """Nothing spans the training: every round is a new one."""
         return False
 
@@ -93,47 +93,47 @@ class PixelInversion(Synthesizer):
         shape = (batch_size, *teacher.image_shape)
         self.images = self.state("images", shape)
         self.labels = self.state("labels", (batch_size,), INTEGER)
-        self.soft_labels = self.state("soft_labels", (batch_size, teacher.classes))
+        self.soft_labels = self.state("soft_labels", (batch_size, teacher.num_classes))
         self.best.prepare(shape)
 
-    def open_round(self, draws: Draws, teacher: Teacher) -> None:
+    def begin_round(self, draws: Draws, teacher: Teacher) -> None:
         """Starts over from noise and new targets."""
-        draws = draws.whole
+        draws = draws.gathered
         noise = ops.reshape(draws.latents, self.images.shape)
-        self.images.assign(noise if self.output_space == "normalised" else _uniform(noise))
+        self.images.assign(noise if self.output_space == "normalized" else _uniform(noise))
         draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
         labels, soft_labels = self.targets.draw(draws, teacher)
         self.labels.assign(labels)
         if soft_labels is not None:
             self.soft_labels.assign(soft_labels)
         self.best.clear()
-        self.optimizer_state.restart()
+        self.optimizer_state.reset()
 
-    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step on the images and keeps them if they are the best so far; see `Synthesizer.update`."""
-        convert = around.teacher.normalisation.convert
+        convert = context.teacher.normalization.convert
         if self.bounds == "rescale":
             self.images.assign(_rescaled(self.images.value))
 
         def loss_fn():
             images = ops.copy(self.images.value)  # what is kept must not be the variable that the step changes
-            own, targets = share(images), {"labels": self.labels, "soft_labels": self.soft_labels}
+            own, targets = local_shard(images), {"labels": self.labels, "soft_labels": self.soft_labels}
             jittered = self.jitter(own, draws.augmentation) if self.jitter else own
-            seen = convert(jittered, self.output_space, "normalised")
-            known = {"latents": None, **{name: share(target.value) for name, target in targets.items()}}
-            loss, values, batch = self._evaluate(seen, around, **known)
+            seen = convert(jittered, self.output_space, "normalized")
+            known = {"latents": None, **{name: local_shard(target.value) for name, target in targets.items()}}
+            loss, values, batch = self._evaluate(seen, context, **known)
             return loss, (values, batch, images)
 
         loss, (values, batch, images), gradients = differentiate(loss_fn, [self.images], self.loss_scaling.scale)
         self.optimizer.apply(self.loss_scaling.unscaled(gradients), [self.images])
-        self.best.offer(loss, images)
+        self.best.update(loss, images)
         if self.bounds == "clip":
             unit = ops.clip(convert(self.images.value, self.output_space, "unit"), 0.0, 1.0)
             self.images.assign(convert(unit, "unit", self.output_space))
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
-    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+    def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Ends the round.
 
         Returns:
@@ -141,8 +141,8 @@ class PixelInversion(Synthesizer):
             `[B]`, or in each of its pixels, `[B, H, W]`.
         """
         self._count_round()
-        images = teacher.normalisation.convert(self.best.images.value, self.output_space, "unit")
-        return ops.clip(images, 0.0, 1.0), gather(seen_classes(share(images), teacher))
+        images = teacher.normalization.convert(self.best.images.value, self.output_space, "unit")
+        return ops.clip(images, 0.0, 1.0), gather(seen_classes(local_shard(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """There is no generator.

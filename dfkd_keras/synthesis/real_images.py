@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.checks import same_shape
 from dfkd_keras.data import ImageDataset
-from dfkd_keras.objectives.combining import NoObjective
+from dfkd_keras.objectives.objective import NoObjective
 from dfkd_keras.synthesis.synthesizer import Synthesizer
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import same_shape
 
 
 class RealImages(Synthesizer):
@@ -35,7 +35,7 @@ class RealImages(Synthesizer):
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Keeps the optimizer, which has nothing to do."""
-        self.optimizer_state.take(optimizer, [])
+        self.optimizer_state.track(optimizer, [])
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Loads the images.
@@ -52,8 +52,8 @@ class RealImages(Synthesizer):
         self.images = ops.convert_to_tensor(self.data.load("train").images)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Returns real images `[B, H, W, C]` in normalised space, chosen by standard normal numbers `[B, 1]`."""
+        """Returns real images `[B, H, W, C]` in normalized space, chosen by standard normal numbers `[B, 1]`."""
         uniform = 0.5 * (1.0 + ops.erf(latents[:, 0] / 2**0.5))
         count = self.images.shape[0]
         chosen = ops.clip(ops.cast(uniform * count, "int32"), 0, count - 1)
-        return teacher.normalisation.from_bytes(ops.take(self.images, chosen, axis=0))
+        return teacher.normalization.from_bytes(ops.take(self.images, chosen, axis=0))

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from dfkd_keras.backend.loss_scaling import LossScaling
+from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
 from dfkd_keras.images import Space
-from dfkd_keras.loss_scaling import LossScaling
-from dfkd_keras.noise import Draws
-from dfkd_keras.objectives.batch import SyntheticBatch, whole_batch
-from dfkd_keras.objectives.combining import Objective, Values
-from dfkd_keras.optimizers import span
-from dfkd_keras.serialization import INTEGER, Component, OptimizerState
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.objectives.objective import Objective, Values
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch, gather_batch
+from dfkd_keras.optimizers import set_total_updates
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.teacher.teacher import Teacher
 
 OWN_NEEDS = {
     "labels": "the classes that images are made for (LatentInversion, PixelInversion)",
@@ -22,7 +22,7 @@ OWN_NEEDS = {
 }
 
 
-class Surroundings(NamedTuple):
+class SynthesisContext(NamedTuple):
     """What a synthesizer may consult; it changes none of it.
 
     Attributes:
@@ -39,8 +39,8 @@ class Surroundings(NamedTuple):
 class Synthesizer(Component):
     """Makes images out of what the teacher knows.
 
-    A subclass has the attributes and members below. One that works by rounds begins each anew in `open_round` and hands
-    its images to the memory in `close_round`.
+    A subclass has the attributes and members below. One that works by rounds begins each anew in `begin_round` and
+    hands its images to the memory in `end_round`.
 
     Class attributes:
         works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
@@ -82,14 +82,14 @@ class Synthesizer(Component):
         """Sets the optimizer of what is updated, in place of an earlier one."""
         raise NotImplementedError
 
-    def span(self, updates: int, rounds: int) -> bool:
+    def set_total_updates(self, updates: int, rounds: int) -> bool:
         """Tells the optimizer's schedule, if it wants to know, the length of the training; True if that is new to it.
 
         Args:
             updates: of the synthesizer in all.
             rounds: of synthesis in all, 0 if the schedule has none.
         """
-        return span(self.optimizer, updates)
+        return set_total_updates(self.optimizer, updates)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Makes ready for training.
@@ -101,22 +101,22 @@ class Synthesizer(Component):
         if missing := self.objective.needs & OWN_NEEDS.keys() - self.provides:
             described = ", ".join(OWN_NEEDS[need] for need in sorted(missing))
             raise ValueError(f"a term needs {described}, which this {type(self).__name__} does not have.")
-        teacher.provide(self.objective.needs)
+        teacher.record(self.objective.needs)
         self.objective.prepare(teacher(ops.zeros((1, *self.image_shape(teacher)))), batch_size)
         if self.objective.learned_variables and not self.teaches_terms:
             raise ValueError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
         self.drop_variables()
         self.rounds = self.state("rounds", (), INTEGER)
 
-    def open_round(self, draws: Draws, teacher: Teacher) -> None:
+    def begin_round(self, draws: Draws, teacher: Teacher) -> None:
         """Begins anew."""
 
-    def update(self, draws: Draws, around: Surroundings, update_in_epoch: Any) -> tuple[Any, Values]:
+    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
         """Takes one step.
 
         Args:
             draws: what of chance it may use.
-            around: teacher, student and memory.
+            context: teacher, student and memory.
             update_in_epoch: the number of this update within the epoch, from 0.
 
         Returns:
@@ -124,7 +124,7 @@ class Synthesizer(Component):
         """
         raise NotImplementedError
 
-    def close_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+    def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Makes a batch for the memory.
 
         Returns:
@@ -134,38 +134,38 @@ class Synthesizer(Component):
         raise NotImplementedError
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Makes images `[B, H, W, C]` in normalised space from latents `[B, Z]`."""
+        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`."""
         raise NotImplementedError
 
     def _without_scaling(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
         """Returns the optimizer within one that scales losses, which the synthesizer then sees to itself."""
         inner = getattr(optimizer, "inner_optimizer", optimizer)
-        self.loss_scaling.switch(inner is not optimizer)
+        self.loss_scaling.enable(inner is not optimizer)
         return inner
 
-    def _evaluate(self, images: Any, around: Surroundings, **known: Any) -> tuple[Any, Values, SyntheticBatch]:
-        batch = look_at(images, around, self.objective.needs, round=self.rounds.value, **known)
+    def _evaluate(self, images: Any, context: SynthesisContext, **known: Any) -> tuple[Any, Values, SyntheticBatch]:
+        batch = forward_batch(images, context, self.objective.needs, round=self.rounds.value, **known)
         return *self.objective.evaluate(batch), batch
 
     def _count_round(self) -> None:
-        self.objective.close_round()
+        self.objective.end_round()
         self.rounds.assign(self.rounds.value + 1)
 
 
-def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: Any) -> SyntheticBatch:
+def forward_batch(images: Any, context: SynthesisContext, needs: frozenset[str], **known: Any) -> SyntheticBatch:
     """Returns what the networks make of images, and on several replicas of those of all of them.
 
     Args:
-        images: `[B, H, W, C]` in normalised space.
-        around: teacher, student and memory.
+        images: `[B, H, W, C]` in normalized space.
+        context: teacher, student and memory.
         needs: what the terms need; all else is left out.
         **known: further attributes of the batch.
     """
-    seen, student_logits = around.teacher(images), None
-    if around.teacher.segments:
+    seen, student_logits = context.teacher(images), None
+    if context.teacher.is_segmenter:
         known["labels"] = None  # one class for an image says nothing of its pixels
     if "student" in needs:
-        student_logits = ops.cast(around.student(around.teacher.to_inputs(images), training=False), "float32")
+        student_logits = ops.cast(context.student(context.teacher.to_inputs(images), training=False), "float32")
     part = SyntheticBatch(
         images=images,
         teacher_logits=seen.logits,
@@ -173,13 +173,13 @@ def look_at(images: Any, around: Surroundings, needs: frozenset[str], **known: A
         batch_statistics=seen.batch_statistics,
         sample_means=seen.sample_means,
         student_logits=student_logits,
-        class_counts=around.class_counts if "class_counts" in needs else None,
+        class_counts=context.class_counts if "class_counts" in needs else None,
         **known,
     )
-    return whole_batch(part)
+    return gather_batch(part)
 
 
 def seen_classes(unit_images: Any, teacher: Teacher) -> Any:
     """Returns the class the teacher sees in images `[B, H, W, C]`, clipped to [0, 1]: int32 `[B]` or `[B, H, W]`."""
-    images = teacher.normalisation.convert(ops.clip(unit_images, 0.0, 1.0), "unit", "normalised")
+    images = teacher.normalization.convert(ops.clip(unit_images, 0.0, 1.0), "unit", "normalized")
     return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.noise import Draws
-from dfkd_keras.serialization import Component
-from dfkd_keras.teacher import Teacher
+from dfkd_keras.backend.state import Component
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.teacher.class_similarity import class_similarity
+from dfkd_keras.teacher.teacher import Teacher
 
 
 class Targets(Component):
@@ -46,7 +47,7 @@ class BalancedClasses(Targets):
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and None."""
         places = ops.arange(draws.labels.shape[0], dtype="int32")
-        return (places + draws.labels[0]) % teacher.classes, None
+        return (places + draws.labels[0]) % teacher.num_classes, None
 
 
 class DirichletTargets(Targets):
@@ -54,7 +55,7 @@ class DirichletTargets(Targets):
 
     y ~ Dir(alpha) with alpha = beta s_c + 1e-4 for an image of class c: s_c is the row of c in the class similarity,
     see `class_similarity`, and beta a concentration; each takes an equal part of the batch. Nayak et al., ICML 2019.
-    The released code scales before it normalises the rows, which cancels beta; here beta comes last, as in the paper.
+    The released code scales before it normalizes the rows, which cancels beta; here beta comes last, as in the paper.
 
     Args:
         concentrations: the values of beta, positive; each shares the batch's images equally.
@@ -94,30 +95,6 @@ class DirichletTargets(Targets):
         beta = ops.take(betas, ops.arange(count, dtype="int32") * len(self.concentrations) // count)
         alpha = beta[:, None] * ops.take(class_similarity(teacher), draws.labels, axis=0) + 1e-4
         return draws.labels, dirichlet(alpha, self.seeds)
-
-
-def class_similarity(teacher: Teacher) -> Any:
-    """Returns how alike the teacher finds its classes, float32 `[K, K]`, each row from 0 to 1 (the class itself).
-
-    The cosine of the classes' weights in the last dense layer, then each row scaled to [0, 1] (Nayak et al., 2019).
-    """
-    try:
-        layer = teacher.logits_layer
-    except ValueError as error:
-        raise ValueError(
-            f"the class similarity needs the teacher's last dense layer, but {teacher.model.name!r} has none: use "
-            "RandomClasses."
-        ) from error
-    weights = ops.cast(layer.kernel, "float32")
-    if weights.shape[1] != teacher.classes:
-        raise ValueError(
-            f"the class similarity needs a last dense layer of one output for each class, but {layer.name!r} has "
-            f"{weights.shape[1]} and the teacher {teacher.classes} classes: use RandomClasses."
-        )
-    weights = weights / ops.sqrt(ops.sum(ops.square(weights), axis=0, keepdims=True))
-    cosines = ops.matmul(ops.transpose(weights), weights)
-    low, high = ops.min(cosines, axis=1, keepdims=True), ops.max(cosines, axis=1, keepdims=True)
-    return (cosines - low) / (high - low)
 
 
 def dirichlet(alpha: Any, seeds: keras.random.SeedGenerator, proposals: int = 16) -> Any:

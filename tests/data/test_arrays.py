@@ -6,22 +6,22 @@ import pytest
 from dfkd_keras.data import ImageDataset, Split, array_dataset, shapes, write_arrays
 
 
-def colours(name):
+def colors(name):
     rng = np.random.default_rng(0)
     return Split(rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8), np.arange(5, dtype=np.int32) % 2)
 
 
 @pytest.fixture
 def path(tmp_path):
-    write_arrays(ImageDataset("colours", (4, 4, 3), ("red", "blue"), colours), tmp_path / "test.npz")
+    write_arrays(ImageDataset("colors", (4, 4, 3), ("red", "blue"), colors), tmp_path / "test.npz")
     return str(tmp_path / "test.npz")
 
 
 def test_what_is_written_is_read(path):
     data = array_dataset(path)
     assert not data.masks
-    assert (data.name, data.image_shape, data.class_names) == ("colours", (4, 4, 3), ("red", "blue"))
-    for read, written in zip(data.load("test"), colours("test"), strict=True):
+    assert (data.name, data.image_shape, data.class_names) == ("colors", (4, 4, 3), ("red", "blue"))
+    for read, written in zip(data.load("test"), colors("test"), strict=True):
         np.testing.assert_array_equal(read, written)
         assert read.dtype == written.dtype
 

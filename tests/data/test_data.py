@@ -89,13 +89,13 @@ def test_a_set_without_labels_is_refused(tmp_path):
 
 def test_tfds_sets_load_by_name_resized(tfds_dir):
     data = tfds_dataset("mnist", data_dir=tfds_dir)
-    assert (data.image_shape, data.classes) == ((32, 32, 1), 10)
+    assert (data.image_shape, data.num_classes) == ((32, 32, 1), 10)
     test = data.load("test")
     assert test.images.shape == (10_000, 32, 32, 1)
     assert np.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-def test_colour_sets_keep_their_classes(tfds_dir):
+def test_color_sets_keep_their_classes(tfds_dir):
     data = tfds_dataset("cifar10", data_dir=tfds_dir)
     assert data.image_shape == (32, 32, 3)
     assert data.class_names[:2] == ("airplane", "automobile")

@@ -3,16 +3,16 @@ import pytest
 from PIL import Image
 
 from dfkd_keras.data import nyuv2, shapes, tfds_segmentation
-from dfkd_keras.data.dataset import known_masks, resize_masks
-from dfkd_keras.data.moved import MovedImages
+from dfkd_keras.data.dataset import remap_labels, resize_masks
 from dfkd_keras.data.nyuv2 import CLASS_NAMES
+from dfkd_keras.data.segmentation_augmentation import ShiftFlipSequence
 from dfkd_keras.metrics import IGNORED
 
 
 def test_shapes_are_the_same_at_every_call_and_differ_between_splits():
     data = shapes(32, train_images=20, test_images=10)
     train, test = data.load("train"), data.load("test")
-    assert (data.image_shape, data.classes, data.masks) == ((32, 32, 3), 5, True)
+    assert (data.image_shape, data.num_classes, data.masks) == ((32, 32, 3), 5, True)
     assert train.images.shape == (20, 32, 32, 3) and train.labels.shape == (20, 32, 32)
     assert train.images.dtype == train.labels.dtype == np.uint8
     np.testing.assert_array_equal(train.images, shapes(32, 20, 10).load("train").images)
@@ -33,25 +33,25 @@ def test_masks_are_resized_to_the_nearest_label():
 
 
 def test_labels_begin_at_the_first_and_the_ignored_one_is_void():
-    masks = known_masks(np.array([[[0, 1, 3]]]), 3, ignore_label=0, first_label=1)
+    masks = remap_labels(np.array([[[0, 1, 3]]]), 3, ignore_label=0, first_label=1)
     np.testing.assert_array_equal(masks, [[[IGNORED, 0, 2]]])
 
 
 def test_several_labels_may_be_void():
-    masks = known_masks(np.array([[[0, 1, 2, 200]]]), 1, ignore_label=(0, 2, 200), first_label=1)
+    masks = remap_labels(np.array([[[0, 1, 2, 200]]]), 1, ignore_label=(0, 2, 200), first_label=1)
     np.testing.assert_array_equal(masks, [[[IGNORED, 0, IGNORED, IGNORED]]])
 
 
 @pytest.mark.parametrize("label", [-1, 3, 200])
 def test_a_label_that_is_no_class_is_refused(label):
     with pytest.raises(ValueError, match=f"a mask holds the label {label}, but there are 3 classes"):
-        known_masks(np.array([[[0, label]]]), 3, ignore_label=11)
+        remap_labels(np.array([[[0, label]]]), 3, ignore_label=11)
 
 
 def test_images_and_masks_move_together(rng):
     masks = rng.integers(1, 5, (6, 16, 24)).astype(np.uint8)
     images = np.repeat(masks[..., None] * 20, 3, axis=-1)
-    batches = MovedImages(images, masks, batch_size=4, seed=0)
+    batches = ShiftFlipSequence(images, masks, batch_size=4, seed=0)
     assert len(batches) == 2 and batches[1][0].shape == (2, 16, 24, 3)
     moved = [batches[index] for index in range(2)]
     for image, mask in ((image, mask) for pair in moved for image, mask in zip(*pair, strict=True)):
@@ -75,7 +75,7 @@ def nyuv2_folder(tmp_path, rng):
 
 def test_nyuv2_pairs_images_and_masks_by_their_numbers(nyuv2_folder):
     data = nyuv2(str(nyuv2_folder), size=(12, 16))
-    assert (data.image_shape, data.classes) == ((12, 16, 3), 13)
+    assert (data.image_shape, data.num_classes) == ((12, 16, 3), 13)
     train = data.load("train")
     assert train.images.shape == (3, 12, 16, 3)
     assert (train.labels[:, 0] == IGNORED).all()
@@ -144,13 +144,13 @@ def test_masks_may_lack_the_channel_axis_but_not_have_several(tmp_path, rng):
     masks = [np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)]
     image, mask = tfds.features.Image(shape=(8, 8, 3)), tfds.features.Tensor(shape=(8, 8), dtype=np.uint8)
     stored(tmp_path / "flat", list(zip(images, masks, strict=True)), image, mask)
-    stored(tmp_path / "colour", list(zip(images, images, strict=True)), image, image)
-    flat, colour = (
-        tfds_segmentation("made_up", ("a", "b"), (8, 8), data_dir=str(tmp_path / kind)) for kind in ("flat", "colour")
+    stored(tmp_path / "color", list(zip(images, images, strict=True)), image, image)
+    flat, color = (
+        tfds_segmentation("made_up", ("a", "b"), (8, 8), data_dir=str(tmp_path / kind)) for kind in ("flat", "color")
     )
     np.testing.assert_array_equal(sorted(flat.load("test").labels, key=np.sum), masks)  # TFDS shuffles
     with pytest.raises(ValueError, match=r"'segmentation_mask' of data set 'made_up' has the shape \(8, 8, 3\)"):
-        colour.load("test")
+        color.load("test")
 
 
 def test_a_tfds_set_without_the_feature_is_told_what_it_has(tmp_path):

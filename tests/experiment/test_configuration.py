@@ -6,7 +6,7 @@ import dfkd_keras as dk
 from dfkd_keras import data
 from dfkd_keras.experiment import Experiment, configure
 from dfkd_keras.experiment.configuration import available, configuration_folders
-from dfkd_keras.optimizers import CosineOverTraining
+from dfkd_keras.optimizers import CosineDecayOverTraining
 
 FILES = available(configuration_folders())
 METHODS = [name for name in FILES if "/" not in name and name not in ("smoke.gin", "alternating.gin")]
@@ -115,7 +115,7 @@ def test_the_papers_settings_stay_whatever_pair_follows(name, updates, student, 
 )
 def test_paper_files_have_the_published_numbers_of_updates(name, schedule, synthesis, student, batch_size):
     experiment(f"papers/{name}.gin")
-    planned = gin.get_configurable(schedule)().in_all()
+    planned = gin.get_configurable(schedule)().total_updates()
     assert (planned.synthesis, planned.student) == (synthesis, student)
     assert gin.query_parameter("%batch_size") == batch_size
 
@@ -135,7 +135,7 @@ def test_cifar100_tasks_have_100_classes_and_their_own_statistics(task):
     described = experiment("ssdkd.gin", task)
     assert gin.query_parameter("tfds_dataset.name") == "cifar100"
     assert described.task.student().output_shape == (None, 100)
-    assert gin.get_configurable("Normalisation")().mean == (0.5071, 0.4867, 0.4408)
+    assert gin.get_configurable("Normalization")().mean == (0.5071, 0.4867, 0.4408)
 
 
 SEGMENTATION = [task for task in TASKS if "deeplab" in task]
@@ -162,8 +162,8 @@ def test_rounds_ask_for_all_classes_where_none_can_be_drawn(method):
 @pytest.mark.parametrize("method", COMPARED)
 def test_methods_are_compared_on_segmentation_with_a_cosine_and_at_one_temperature(method, task):
     described = experiment(method, task)
-    assert isinstance(described.optimizer()._learning_rate, CosineOverTraining)
-    loss = gin.query_parameter("DataFreeDistiller.student_loss").scoped_configurable_fn()
+    assert isinstance(described.optimizer()._learning_rate, CosineDecayOverTraining)
+    loss = gin.query_parameter("DataFreeDistiller.distillation_loss").scoped_configurable_fn()
     assert method == "dfad.gin" or loss.temperature == 20.0
 
 
@@ -179,7 +179,7 @@ def test_camvids_comparison_with_three_seeds_fits_into_two_hours():
     seconds = 600.0  # of the teacher
     for method, schedule in COMPARED.items():
         experiment(method, "tasks/camvid_deeplab.gin")
-        planned = gin.get_configurable(schedule)().in_all()
+        planned = gin.get_configurable(schedule)().total_updates()
         seconds += 3 * (planned.synthesis * 0.30 + planned.student * 0.13)  # an update each, on 2 cores
     assert 3600 < seconds < 0.9 * 7200
 
@@ -202,13 +202,13 @@ def test_bindings_win_over_files_and_take_effect():
 
 def test_a_direct_call_ignores_gin():
     configure(["rdskd.gin"])
-    assert dk.SoftTargets().temperature == 1.0
+    assert dk.losses.SoftTargets().temperature == 1.0
 
 
 def test_the_alternating_schedule_is_a_matter_of_one_file():
     configure(["rdskd.gin", "alternating.gin"])
     schedule = gin.query_parameter("DataFreeDistiller.schedule").scoped_configurable_fn()
-    assert schedule == dk.Alternating(epochs=20, steps_per_epoch=60)
+    assert schedule == dk.schedules.Alternating(epochs=20, steps_per_epoch=60)
 
 
 def test_operative_configurations_can_be_read_again(tmp_path):
@@ -237,9 +237,9 @@ def test_unknown_names_are_reported_in_one_line(files, params, message):
     assert "\n" not in str(error.value)
 
 
-def test_normalisation_of_digits_is_the_training_splits():
+def test_normalization_of_digits_is_the_training_splits():
     configure(["rdskd.gin"])
     unit = data.digits().load("train").unit_images
-    normalisation = gin.get_configurable("Normalisation")()
-    assert abs(normalisation.mean[0] - unit.mean()) < 1e-3
-    assert abs(normalisation.std[0] - unit.std()) < 1e-3
+    normalization = gin.get_configurable("Normalization")()
+    assert abs(normalization.mean[0] - unit.mean()) < 1e-3
+    assert abs(normalization.std[0] - unit.std()) < 1e-3

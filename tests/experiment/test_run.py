@@ -10,7 +10,7 @@ from PIL import Image
 
 from dfkd_keras import data, export, metrics
 from dfkd_keras.experiment import configure
-from dfkd_keras.experiment.history import read_history
+from dfkd_keras.experiment.training.history import read_history
 
 KEYS = [
     "method", "task", "seed", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
@@ -60,9 +60,9 @@ def test_metrics_have_one_row_per_epoch_with_the_active_side_only(finished):
     rows = read_history(finished[0] / "run" / "logs" / "metrics.csv")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows[:2]:
-        assert "synthesis_loss" in row and "class_entropy" in row and "student_loss" not in row
+        assert "synthesis_loss" in row and "class_entropy" in row and "distillation_loss" not in row
     for row in rows[2:]:
-        assert "student_loss" in row and "agreement" in row and "synthesis_loss" not in row
+        assert "distillation_loss" in row and "agreement" in row and "synthesis_loss" not in row
     assert all(row["seconds"] > 0 for row in rows)
     assert [0 <= row.get("val_accuracy", -1) <= 1 for row in rows] == [False, False, True, True]
 
@@ -172,9 +172,9 @@ def test_a_non_finite_loss_at_half_the_rates_too_stops_with_its_name_and_step_an
 def test_teachers_of_other_tasks_are_refused(tmp_path):
     from dfkd_keras import models
 
-    models.lenet5(classes=7).save(tmp_path / "seven.keras")
-    models.lenet5(image_shape=(32, 32, 3)).save(tmp_path / "colour.keras")
+    models.lenet5(num_classes=7).save(tmp_path / "seven.keras")
+    models.lenet5(image_shape=(32, 32, 3)).save(tmp_path / "color.keras")
     with pytest.raises(ValueError, match=r"'lenet5' has 7 outputs, but task 'digits_lenet5' has 10 classes"):
         run(tmp_path, params=[f'Teacher.path = "{tmp_path}/seven.keras"'])
     with pytest.raises(ValueError, match=r"takes images of shape \(32, 32, 3\), but task"):
-        run(tmp_path, params=[f'Teacher.path = "{tmp_path}/colour.keras"'], resume=False)
+        run(tmp_path, params=[f'Teacher.path = "{tmp_path}/color.keras"'], resume=False)

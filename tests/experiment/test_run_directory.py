@@ -2,8 +2,8 @@ import errno
 
 import pytest
 
-from dfkd_keras.experiment.history import History, read_history
 from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.training.history import History, read_history
 
 
 def taken(path, configuration="a = 1", resume=True):
@@ -100,15 +100,15 @@ def test_a_run_that_a_limit_ended_is_complete_for_no_higher_limit(tmp_path):
 
 
 def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
-    history = History(tmp_path / "logs" / "metrics.csv", ["epoch", "seconds", "student_loss", "val_accuracy"])
+    history = History(tmp_path / "logs" / "metrics.csv", ["epoch", "seconds", "distillation_loss", "val_accuracy"])
     history.restart_after(0)
     for epoch in (1, 2, 3):
-        history.append({"epoch": epoch, "seconds": 0.5, **({"student_loss": 1.0 / epoch} if epoch > 1 else {})})
+        history.append({"epoch": epoch, "seconds": 0.5, **({"distillation_loss": 1.0 / epoch} if epoch > 1 else {})})
     assert read_history(history.path) == history.rows
     again = History(history.path, history.columns)
     again.restart_after(2)
     assert again.column("epoch") == [1, 2]
-    assert again.column("student_loss") == [0.5]
+    assert again.column("distillation_loss") == [0.5]
     assert read_history(history.path) == again.rows
     assert again.seconds_before == 1.0
     again.restart_after(1, seconds=0.25)
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_is_told():
 @pytest.mark.parametrize("failure", [RuntimeError("half written"), OSError(errno.ENOSPC, "No space left on device")])
 def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, full_disk, failure):
     with pytest.raises(OSError, match=r"cannot be written \(No space left on device\): make room"):  # noqa: SIM117
-        with RunDirectory(tmp_path).told_if_full():
+        with RunDirectory(tmp_path).translate_disk_full():
             raise failure
 
 
@@ -133,16 +133,16 @@ def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, full_disk, fail
 )
 def test_a_disk_that_is_full_for_large_files_alone_is_told_too(tmp_path, failure):
     with pytest.raises(OSError, match=r"cannot be written \((File too large|No space left on device)\): make room"):  # noqa: SIM117
-        with RunDirectory(tmp_path).told_if_full():
+        with RunDirectory(tmp_path).translate_disk_full():
             raise failure
 
 
 def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, request):
-    with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).told_if_full():
+    with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).translate_disk_full():
         raise RuntimeError("another kind")
     elsewhere = OSError(errno.ENOSPC, "No space left on device", "/teachers/a.keras")
-    with pytest.raises(OSError, match="/teachers/a"), RunDirectory(tmp_path).told_if_full():
+    with pytest.raises(OSError, match="/teachers/a"), RunDirectory(tmp_path).translate_disk_full():
         raise elsewhere
     request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match="checkpoint 'a'"), RunDirectory(tmp_path).told_if_full():
+    with pytest.raises(OSError, match="checkpoint 'a'"), RunDirectory(tmp_path).translate_disk_full():
         raise OSError("checkpoint 'a' cannot be written")

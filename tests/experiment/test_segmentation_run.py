@@ -9,7 +9,7 @@ from PIL import Image
 
 from dfkd_keras import data, metrics
 from dfkd_keras.experiment import configure, results
-from dfkd_keras.experiment.history import read_history
+from dfkd_keras.experiment.training.history import read_history
 from tests.methods.test_segmentation import SMALL, TASK
 
 SMOKE = ["TeacherRecipe.train_images = 24", "TeacherRecipe.batch_size = 8", "Task.test_images = 8"]

@@ -20,7 +20,7 @@ def test_images_of_a_run_are_those_that_its_distiller_shows(tmp_path, method):
     RunDirectory(tmp_path).checkpoints.save(distiller, steps=1)
     images = synthetic_images(experiment, tmp_path, count=12)
     assert images.shape == (12, 32, 32, 1) and images.dtype == np.uint8
-    np.testing.assert_allclose(images / 255.0, distiller.replay.show(12, distiller), atol=0.51 / 255)
+    np.testing.assert_allclose(images / 255.0, distiller.replay.preview(12, distiller), atol=0.51 / 255)
 
 
 def test_a_run_without_a_checkpoint_is_told(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from dfkd_keras import export, models
-from tests.export import servers
+from tests.serving import servers
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 

@@ -16,7 +16,7 @@ from dfkd_keras import export, models
 from dfkd_keras.export import formats, parity
 from tests.export.elsewhere import logits_elsewhere
 
-INPUTS = {"image_shape": (32, 32, 3), "normalisation": dk.Normalisation((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
+INPUTS = {"image_shape": (32, 32, 3), "normalization": dk.Normalization((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
 STUDENTS = {
     "lenet5_half": lambda: models.lenet5_half(**INPUTS),
     "resnet8": lambda: models.cifar_resnet(depth=8, **INPUTS),
@@ -32,24 +32,24 @@ def served():
 
 
 @pytest.fixture
-def colour_images(rng):
+def color_images(rng):
     return rng.integers(0, 256, size=(40, 32, 32, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("format_name", LIMITS)
 @pytest.mark.parametrize("student_name", STUDENTS)
-def test_float_formats_agree_with_the_student(served, tmp_path, colour_images, student_name, format_name):
-    report = export.export_student(served[student_name], format_name, tmp_path, colour_images)
+def test_float_formats_agree_with_the_student(served, tmp_path, color_images, student_name, format_name):
+    report = export.export_student(served[student_name], format_name, tmp_path, color_images)
     assert report.largest_logit_difference < LIMITS[format_name]
     assert report.agreement == 1.0 and report.lost_accuracy == 0.0 and report.images == 40
     assert report.bytes > 10_000 and report.milliseconds_batch_1 > 0 and report.milliseconds_batch_32 > 0
 
 
 @pytest.mark.parametrize("student_name", STUDENTS)
-def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour_images, student_name):
-    student, other = served[student_name], colour_images[::-1].transpose(0, 2, 1, 3)
+def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, color_images, student_name):
+    student, other = served[student_name], color_images[::-1].transpose(0, 2, 1, 3)
     reports = {
-        name: export.export_student(student, name, tmp_path, colour_images, calibration=other, tolerance=0.2)
+        name: export.export_student(student, name, tmp_path, color_images, calibration=other, tolerance=0.2)
         for name in ("litert", "litert_dynamic", "litert_int8")
     }
     for name in ("litert_dynamic", "litert_int8"):
@@ -58,18 +58,18 @@ def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, colour
 
 
 @pytest.mark.parametrize("format_name", ["savedmodel", "litert", "litert_int8", "onnx"])
-def test_a_process_without_this_package_says_the_same(served, tmp_path, colour_images, format_name):
+def test_a_process_without_this_package_says_the_same(served, tmp_path, color_images, format_name):
     student = served["resnet8"]
     report = export.export_student(
-        student, format_name, tmp_path, colour_images, calibration=colour_images, tolerance=0.2
+        student, format_name, tmp_path, color_images, calibration=color_images, tolerance=0.2
     )
-    logits = logits_elsewhere(format_name, report.path, colour_images, tmp_path)
-    difference = np.abs(logits - student.logits(colour_images)).max()
+    logits = logits_elsewhere(format_name, report.path, color_images, tmp_path)
+    difference = np.abs(logits - student.logits(color_images)).max()
     assert difference == pytest.approx(report.largest_logit_difference, abs=1e-6)
 
 
-def test_a_float16_file_rounds_kernels_and_not_the_normalisation(served, tmp_path, colour_images):
-    report = export.export_student(served["resnet8"], "litert_float16", tmp_path, colour_images)
+def test_a_float16_file_rounds_kernels_and_not_the_normalization(served, tmp_path, color_images):
+    report = export.export_student(served["resnet8"], "litert_float16", tmp_path, color_images)
     details = Interpreter(model_path=report.path).get_tensor_details()
     halved = {detail["name"]: np.prod(detail["shape"]) for detail in details if detail["dtype"] == np.float16}
     assert max(halved.values()) == 3 * 3 * 64 * 64
@@ -78,10 +78,10 @@ def test_a_float16_file_rounds_kernels_and_not_the_normalisation(served, tmp_pat
     assert min(np.prod(detail["shape"]) for detail in details if detail["index"] in sources) > 3
 
 
-def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, colour_images):
-    dark = colour_images // 4 + 20  # neither black nor white
+def test_uint8_images_go_into_an_int8_file_as_they_are(served, tmp_path, color_images):
+    dark = color_images // 4 + 20  # neither black nor white
     report = export.export_student(
-        served["lenet5_half"], "litert_int8", tmp_path, colour_images, calibration=dark, tolerance=1.0
+        served["lenet5_half"], "litert_int8", tmp_path, color_images, calibration=dark, tolerance=1.0
     )
     model = Interpreter(model_path=report.path)
     runner = model.get_signature_runner("serving_default")

@@ -26,15 +26,15 @@ for size in (1, 40):
 """
 
 
-@pytest.mark.parametrize("space", ["unit", "normalised"])
-def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalisation, space):
-    student = models.lenet5_half(normalisation=normalisation if space == "unit" else None)
-    folder = export.export_savedmodel(student, tmp_path / "student", normalisation, space)
+@pytest.mark.parametrize("space", ["unit", "normalized"])
+def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalization, space):
+    student = models.lenet5_half(normalization=normalization if space == "unit" else None)
+    folder = export.export_savedmodel(student, tmp_path / "student", normalization, space)
     assert folder == tmp_path / "student" / "1"
     np.save(tmp_path / "images.npy", images)
     arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "outputs")]
     subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True, cwd="/", timeout=120)
-    inputs = normalisation.convert(images / np.float32(255), "unit", space)
+    inputs = normalization.convert(images / np.float32(255), "unit", space)
     for size in (1, 40):
         served = np.load(tmp_path / f"outputs-{size}.npz")
         logits = np.array(student(inputs[:size], training=False))
@@ -113,8 +113,8 @@ def test_encoded_images_are_decoded_and_resized_as_the_data_are(model, student, 
     outputs = decode(images=tf.constant([encoded(large, "PNG"), encoded(small, "PNG")]))
     np.testing.assert_allclose(outputs["logits"], student.logits(expected), atol=1e-5)
     jpeg = encoded(np.full((48, 48), 77, np.uint8), "JPEG")
-    grey = np.full((1, 32, 32, 1), 77, np.uint8)
-    np.testing.assert_allclose(decode(images=tf.constant([jpeg]))["logits"], student.logits(grey), atol=1e-5)
+    gray = np.full((1, 32, 32, 1), 77, np.uint8)
+    np.testing.assert_allclose(decode(images=tf.constant([jpeg]))["logits"], student.logits(gray), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32, 3), (1, 9, 32, 1), (1, 64, 64, 1), (0,), ()])

@@ -35,7 +35,7 @@ def trained(strategy):
         return distiller.student.variables, losses
 
 with distribution.scope("mirrored"):
-    halves = jax.jit(lambda: distribution.share(jax.numpy.ones((8, 3))))()
+    halves = jax.jit(lambda: distribution.local_shard(jax.numpy.ones((8, 3))))()
     assert halves.sharding.shard_shape(halves.shape) == (4, 3)
 (one, losses), (two, losses_of_two) = trained("none"), trained("mirrored")
 assert len(two[0].value.sharding.device_set) == 2

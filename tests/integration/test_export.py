@@ -9,7 +9,7 @@ from PIL import Image
 from dfkd_keras import data, models
 from dfkd_keras.export import FORMATS
 from tests.commandline import error_line, script, smoke
-from tests.export import servers
+from tests.serving import servers
 
 
 @pytest.fixture(scope="module")

@@ -55,10 +55,11 @@ import numpy as np
 import dfkd_keras as dk
 from dfkd_keras import models
 
-objective = dk.ExponentialPenalty([dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()])
-synthesizer = dk.GeneratorSynthesizer(models.upsampling_generator(5), objective)
+penalized = [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()]
+objective = dk.objectives.ExponentialPenalty(penalized, [dk.objectives.SoftmaxDistanceDiversity()])
+synthesizer = dk.synthesis.GeneratorSynthesizer(models.upsampling_generator(5), objective)
 distiller = dk.DataFreeDistiller(
-    models.lenet5(), models.lenet5_half(), synthesizer, schedule=dk.TwoStage(1, 1), batch_size=4
+    models.lenet5(), models.lenet5_half(), synthesizer, schedule=dk.schedules.TwoStage(1, 1), batch_size=4
 )
 distiller.compile("adam", synthesis_optimizer="adam")
 

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 
 def bindings(name, arguments):
-    shared = ["image_shape = %image_shape", "normalisation = %normalisation"]
+    shared = ["image_shape = %image_shape", "normalization = %normalization"]
     return [*BUDGET, f"Task.student = @{name}", *(f"{name}.{argument}" for argument in [*shared, *arguments])]
 
 

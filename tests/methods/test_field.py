@@ -61,7 +61,7 @@ PARAMETERS = [
     ("dafl.gin", "Alternating.student_updates = 2"),
     ("mskd.gin", "WeightedSum.weights = [1.0, 2.1715, 0.1, 0.0]"),
     ("dfad.gin", "AdversarialDiscrepancy.agreed_only = True"),
-    ("dfad.gin", "DataFreeDistiller.student_loss = @SoftTargets()"),
+    ("dfad.gin", "DataFreeDistiller.distillation_loss = @SoftTargets()"),
     ("dfad.gin", "upsampling_generator.epsilon = 0.8"),
     ("zskt.gin", "AttentionTransfer.weight = 0.0"),
     (
@@ -71,10 +71,10 @@ PARAMETERS = [
     ("zskt.gin", "SoftTargets.temperature = 4.0"),
     ("zskt.gin", "Alternating.shared_latents = False"),
     ("zskt.gin", "upsampling_generator.activation = 'tanh'"),
-    ("zskt.gin", "synthesis/CosineOverTraining.initial_learning_rate = 0.01"),
+    ("zskt.gin", "synthesis/CosineDecayOverTraining.initial_learning_rate = 0.01"),
     ("zskt.gin", "student/Adam.global_clipnorm = 0.01"),
     ("dfq.gin", "WeightedSum.weights = [1.0, 0.0, 1.0, 20.0]"),
-    ("dfq.gin", "GeneratorSynthesizer.output_space = 'normalised'"),
+    ("dfq.gin", "GeneratorSynthesizer.output_space = 'normalized'"),
     ("zskd.gin", "DirichletTargets.concentrations = (0.5,)"),
     ("zskd.gin", "SoftTargetCrossEntropy.temperature = 1.0"),
     ("zskd.gin", "PixelInversion.bounds = 'clip'"),
@@ -151,8 +151,8 @@ def test_synthesis_leaves_the_students_batch_norm_alone(method):
     distiller.fit(epochs=1, verbose=0)  # compiles, and fills what a step reads
     after_training = values(distiller.student.variables)
     assert not equal(after_training, before)
-    distiller.switch_to(kind._replace(student=0, shared_latents=False))
-    from dfkd_keras.noise import NoiseStream
+    distiller.set_step_kind(kind._replace(student=0, shared_latents=False))
+    from dfkd_keras.schedules.noise import NoiseStream
 
     arguments = distiller.batch_size, lambda step: distiller.updates, distiller.synthesizer.latent_dim, 10, 1
     noise = NoiseStream(*arguments, by_rounds=distiller.synthesizer.works_by_rounds)

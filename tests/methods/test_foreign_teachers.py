@@ -11,8 +11,8 @@ from keras import layers
 
 from dfkd_keras import inspect_teacher, models
 from dfkd_keras.experiment import configure
-from dfkd_keras.experiment.saved_models import saved_model
-from dfkd_keras.inspection import REQUIREMENTS
+from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.teacher.inspection import REQUIREMENTS
 from tests.conftest import equal, values
 from tests.methods.test_gin_files import source
 
@@ -46,13 +46,13 @@ for function in (mobilenet_v2, resnet_v2, small_student):
     gin.external_configurable(function, module="foreign")
 
 
-def normalised(mean, std):
-    return [f"Normalisation.mean = {(mean,) * 3}", f"Normalisation.std = {(std,) * 3}"]
+def normalized(mean, std):
+    return [f"Normalization.mean = {(mean,) * 3}", f"Normalization.std = {(std,) * 3}"]
 
 
 def softmax_of(function, mean, std):
     made = [f"Teacher.model = @foreign/{function}", 'Teacher.outputs = "probabilities"']
-    return [*made, 'Teacher.input_space = "normalised"', *normalised(mean, std)]
+    return [*made, 'Teacher.input_space = "normalized"', *normalized(mean, std)]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def teacher(request):
         path = request.getfixturevalue("savedmodel")
     else:
         return softmax_of(name, *((0.5, 0.5) if name == "mobilenet_v2" else (0.0, 1 / 255)))
-    return [f'Teacher.path = "{path}"', *normalised(0.45, 0.25)]
+    return [f'Teacher.path = "{path}"', *normalized(0.45, 0.25)]
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_what_it_offers_is_found_out(teacher, request):
     experiment("dfad", teacher)
     found = inspect_teacher(gin.get_configurable("Teacher")().model)
     name = request.node.callspec.params["teacher"]
-    assert found.image_shape == SHAPE and found.classes == 10
+    assert found.image_shape == SHAPE and found.num_classes == 10
     assert found.outputs == ("probabilities" if name in ("mobilenet_v2", "resnet_v2") else "logits")
     batch_norms = {"cifar10_resnet20": 19, "cifar10_resnet56": 55, "svhn_vggbn": 6, "mobilenet_v2": 52, "resnet_v2": 13}
     assert found.batch_norms == batch_norms.get(name, 0)
@@ -106,7 +106,7 @@ def unfit(savedmodel):
 @pytest.mark.parametrize("method", [method for method in REQUIREMENTS if method not in LOGITS_ONLY])
 def test_what_does_not_work_is_refused_for_the_reason_that_inspection_gives(savedmodel, unfit, method):
     with pytest.raises(ValueError) as refused:
-        experiment(method, [f'Teacher.path = "{savedmodel}"', *normalised(0.45, 0.25)]).build()
+        experiment(method, [f'Teacher.path = "{savedmodel}"', *normalized(0.45, 0.25)]).build()
     assert str(refused.value).startswith(unfit[method])
 
 

@@ -10,17 +10,17 @@ from tests.conftest import equal, values
 from tests.experiment.test_configuration import ABLATIONS, METHODS, PAPERS, TASKS
 
 
-def made_up(image_shape=(32, 32, 3), classes=10, masks=False):
+def made_up(image_shape=(32, 32, 3), num_classes=10, masks=False):
     """A data set of random images; only its shape and number of classes matter here."""
 
     def load(name):
         rng = np.random.default_rng(0)
-        labels = np.arange(96) % classes
+        labels = np.arange(96) % num_classes
         if masks:
             labels = np.broadcast_to(labels[:, None, None], (96, *image_shape[:2])).astype(np.uint8)
         return Split(rng.integers(0, 256, (96, *image_shape), dtype=np.uint8), labels)
 
-    return ImageDataset("made_up", image_shape, tuple(map(str, range(classes))), load, masks=masks)
+    return ImageDataset("made_up", image_shape, tuple(map(str, range(num_classes))), load, masks=masks)
 
 
 gin.external_configurable(made_up, "made_up", module="tests")
@@ -63,7 +63,7 @@ def data_of(files):
     """Bindings that put made-up images in the place of the task's data."""
     known = {"cifar100": 100, "shapes": 5, "camvid": 11, "nyuv2": 13}
     classes = next((count for name, count in known.items() if name in files[-1]), 10)
-    made = ["data = @made_up()", "made_up.image_shape = %image_shape", f"made_up.classes = {classes}"]
+    made = ["data = @made_up()", "made_up.image_shape = %image_shape", f"made_up.num_classes = {classes}"]
     return [*made, f"made_up.masks = {'deeplab' in files[-1]}"]
 
 

@@ -41,9 +41,9 @@ def test_the_same_configuration_gives_the_same_student(usual):
         "FreshSamples.training = True",
         "ExponentialPenalty.refresh_update = 2",
         "ExponentialPenalty.added = []",
-        "ExponentialPenalty.penalised = [@OneHotCrossEntropy()]",
+        "ExponentialPenalty.penalized = [@OneHotCrossEntropy()]",
         "GeneratorSynthesizer.output_space = 'unit'",
-        "Normalisation.mean = (0.1,)",
+        "Normalization.mean = (0.1,)",
         "TwoStage.student_epochs = 2",
         "latent_dim = 7",
         "batch_size = 10",
@@ -51,7 +51,7 @@ def test_the_same_configuration_gives_the_same_student(usual):
         "student/Adam.epsilon = 1e-3",
         "synthesis/Adam.learning_rate = 0.01",
         "synthesis/Adam.epsilon = 1e-3",
-        "Teacher.input_space = 'normalised'",
+        "Teacher.input_space = 'normalized'",
     ],
 )
 def test_every_parameter_takes_effect(usual, binding):

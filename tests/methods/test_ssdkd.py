@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from dfkd_keras.experiment import configure
-from dfkd_keras.schedule import Updates
+from dfkd_keras.schedules.schedule import StepKind
 from tests.conftest import equal, values
 
 SMALL = ["batch_size = 8", "epochs = 2", "rounds_per_epoch = 3", "warmup_rounds = 2", "student_updates_per_round = 3"]
-OFF = ["Modulation.diversity = False", "Modulation.gamma = 0.0", "PrioritySampling.alpha = 0.0"]
+OFF = ["Modulation.diversity = False", "Modulation.gamma = 0.0", "PrioritySampling.priority_exponent = 0.0"]
 SHORT = ["TeacherRecipe.epochs = 2", "TeacherRecipe.train_images = 640", "ReplayBuffer.capacity_images = 20"]
 
 
@@ -54,7 +54,7 @@ def losses_of(distiller):
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             means = self.model.running_means()
-            seen.append([float(means[name]) for name in ("synthesis_loss", "student_loss")])
+            seen.append([float(means[name]) for name in ("synthesis_loss", "distillation_loss")])
 
     distiller.fit(callbacks=[Watch()], verbose=0)
     return np.array(seen)
@@ -68,7 +68,7 @@ def test_with_every_switch_off_it_is_fast_meta_with_a_capped_memory(losses):
 
 
 @pytest.mark.parametrize(
-    "switch", ["Modulation.gamma = 1.0", "Modulation.diversity = True", "PrioritySampling.alpha = 1.0"]
+    "switch", ["Modulation.gamma = 1.0", "Modulation.diversity = True", "PrioritySampling.priority_exponent = 1.0"]
 )
 def test_every_switch_has_an_effect(losses, switch):
     changed = [line for line in OFF if line.split(" = ")[0] != switch.split(" = ")[0]]
@@ -76,21 +76,28 @@ def test_every_switch_has_an_effect(losses, switch):
     assert np.abs(on - plain).max() > 1e-4
 
 
-@pytest.mark.parametrize("normalise", ["mean", "max"])
-def test_the_importance_weights_are_in_the_students_loss(losses, normalise):
-    priorities = ["PrioritySampling.weighted = False", "PrioritySampling.alpha = 1.0"]
-    unweighted = losses("ssdkd.gin", *priorities, "PrioritySampling.beta = 0.0")
-    weighted = losses("ssdkd.gin", *priorities, f'PrioritySampling.normalise = "{normalise}"')
+@pytest.mark.parametrize("normalize", ["mean", "max"])
+def test_the_importance_weights_are_in_the_students_loss(losses, normalize):
+    priorities = ["PrioritySampling.weighted = False", "PrioritySampling.priority_exponent = 1.0"]
+    unweighted = losses("ssdkd.gin", *priorities, "PrioritySampling.importance_sampling_exponent = 0.0")
+    weighted = losses("ssdkd.gin", *priorities, f'PrioritySampling.normalize = "{normalize}"')
     assert np.abs(weighted - unweighted)[:, 1].max() > 1e-4
 
 
 def test_beta_has_an_effect(losses):
-    assert np.abs(losses("ssdkd.gin") - losses("ssdkd.gin", "PrioritySampling.beta = 0.0")).max() > 1e-4
+    assert (
+        np.abs(losses("ssdkd.gin") - losses("ssdkd.gin", "PrioritySampling.importance_sampling_exponent = 0.0")).max()
+        > 1e-4
+    )
 
 
 def test_beta_may_be_annealed(losses):
     decay = "PolynomialDecay.initial_learning_rate = 0.7", "PolynomialDecay.end_learning_rate = 1.0"
-    annealed = ["PrioritySampling.beta = @PolynomialDecay()", *decay, "PolynomialDecay.decay_steps = 8"]
+    annealed = [
+        "PrioritySampling.importance_sampling_exponent = @PolynomialDecay()",
+        *decay,
+        "PolynomialDecay.decay_steps = 8",
+    ]
     constant, changing = losses("ssdkd.gin"), losses("ssdkd.gin", *annealed)
     assert np.isfinite(changing).all()
     assert np.abs(changing - constant).max() > 1e-4
@@ -122,8 +129,8 @@ def test_resuming_without_the_weights_is_refused(build):
 
 
 def test_a_training_longer_than_the_schedule_stretches_the_meta_optimizers_cosine_too(build):
-    cosine = "synthesis/Adam.learning_rate = @synthesis/CosineOverTraining()"
-    distiller = build("ssdkd.gin", cosine, "synthesis/CosineOverTraining.initial_learning_rate = 0.01")
+    cosine = "synthesis/Adam.learning_rate = @synthesis/CosineDecayOverTraining()"
+    distiller = build("ssdkd.gin", cosine, "synthesis/CosineDecayOverTraining.initial_learning_rate = 0.01")
     rounds = distiller.schedule.rounds
     distiller.fit(epochs=3, verbose=0)
     assert distiller.synthesizer.optimizer._learning_rate.updates == rounds + 3
@@ -165,8 +172,8 @@ def test_each_network_passes_once_an_update_and_nothing_is_compiled_twice(build,
 
     monkeypatch.setattr(keras.layers.Layer, "__call__", counted)
     distiller.fit(verbose=0)
-    both = [(kind, name) for kind in (Updates(1, 0), Updates(0, 1)) for name in ("teacher", "student")]
-    assert passes == dict.fromkeys([*both, (Updates(0, 0, closes_round=True), "teacher")], 1)
+    both = [(kind, name) for kind in (StepKind(1, 0), StepKind(0, 1)) for name in ("teacher", "student")]
+    assert passes == dict.fromkeys([*both, (StepKind(0, 0, ends_round=True), "teacher")], 1)
 
 
 def test_phi_may_weigh_the_students_loss_too(losses):

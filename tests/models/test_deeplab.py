@@ -4,8 +4,8 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.taps import flat_layers
-from dfkd_keras.teacher import batch_norms
+from dfkd_keras.teacher.hooks import flat_layers
+from dfkd_keras.teacher.teacher import batch_norms
 
 SHAPE = (64, 96, 3)
 
@@ -14,19 +14,19 @@ SHAPE = (64, 96, 3)
 def test_segmenters_give_logits_for_each_pixel_and_survive_saving(build, tmp_path, rng):
     images = rng.random((2, *SHAPE), np.float32)
     options = {"depth": 18} if build is models.deeplab_resnet_v2 else {}
-    model = build(SHAPE, classes=7, normalisation=dk.Normalisation((0.5,), (0.5,)), **options)
-    assert model.layers[1].name == "normalise"
+    model = build(SHAPE, num_classes=7, normalization=dk.Normalization((0.5,), (0.5,)), **options)
+    assert model.layers[1].name == "normalize"
     logits = model(images)
     assert logits.shape == (2, *SHAPE[:2], 7)
     teacher = dk.Teacher(model)  # refuses probabilities
     assert {layer.momentum for layer in batch_norms(model)} == {0.9}
-    assert teacher.segments and teacher.classes == 7 and teacher.logits_shape == (*SHAPE[:2], 7)
+    assert teacher.is_segmenter and teacher.num_classes == 7 and teacher.logits_shape == (*SHAPE[:2], 7)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(keras.saving.load_model(tmp_path / "model.keras")(images), logits, atol=1e-6)
 
 
 def test_keras_cvs_atrous_convolutions_have_the_rates_asked_for(tmp_path):
-    model = models.deeplab_mobilenet_v3(SHAPE, classes=7, rates=(1, 2))
+    model = models.deeplab_mobilenet_v3(SHAPE, num_classes=7, rates=(1, 2))
     model.save(tmp_path / "model.keras")
     for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
         dilated = {getattr(layer, "dilation_rate", None) for layer in flat_layers(each)}
@@ -56,7 +56,7 @@ def test_the_large_generator_makes_images_of_any_size_divisible_by_16(shape, rng
         (lambda: models.deeplab_resnet_v2((48, 64, 3)), "deeplab_resnet_v2.*divisible by 32"),
         (lambda: models.deeplab_resnet_v2(depth=101), "depth=101 must be one of 18, 34, 50"),
         (lambda: models.dcgan_generator(image_shape=(24, 32, 3)), "dcgan_generator.*divisible by 16"),
-        (lambda: models.dcgan_generator(output_space="pixels"), "output_space='pixels' must be 'unit' or 'normalised'"),
+        (lambda: models.dcgan_generator(output_space="pixels"), "output_space='pixels' must be 'unit' or 'normalized'"),
     ],
 )
 def test_impossible_settings_are_refused(build, message):
@@ -67,12 +67,12 @@ def test_impossible_settings_are_refused(build, message):
 def test_a_segmenters_student_must_segment_at_the_same_resolution():
     teacher = dk.Teacher(models.small_deeplab((32, 32, 3), width=4))
     coarse = keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Conv2D(5, 3, strides=2, padding="same")])
-    synthesizer = dk.GeneratorSynthesizer(
-        models.dcgan_generator(4, (32, 32, 3), width=2), dk.WeightedSum([dk.OneHotCrossEntropy()])
+    synthesizer = dk.synthesis.GeneratorSynthesizer(
+        models.dcgan_generator(4, (32, 32, 3), width=2), dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
     )
     with pytest.raises(
         ValueError, match=r"at \(16, 16\) positions, but the teacher .* at \(32, 32\): choose a segmenter"
     ):
         dk.DataFreeDistiller(teacher, coarse, synthesizer)
     with pytest.raises(ValueError, match=r"at \(\) positions, but the teacher .* at \(32, 32\)"):
-        dk.DataFreeDistiller(teacher, models.cifar_resnet((32, 32, 3), depth=8, classes=5), synthesizer)
+        dk.DataFreeDistiller(teacher, models.cifar_resnet((32, 32, 3), depth=8, num_classes=5), synthesizer)

@@ -72,13 +72,13 @@ def test_slim_resnets_have_depth_minus_one_convolutions(depth):
         lambda **kw: models.wide_resnet(depth=10, width=1, **kw),
     ],
 )
-def test_classifiers_take_any_classes_and_channels_and_normalise_inside(build, rng, normalisation):
+def test_classifiers_take_any_classes_and_channels_and_normalize_inside(build, rng, normalization):
     unit = rng.uniform(size=(2, 32, 32, 2)).astype("float32")
     keras.utils.set_random_seed(0)
-    inside = build(image_shape=(32, 32, 2), classes=7, normalisation=normalisation)
+    inside = build(image_shape=(32, 32, 2), num_classes=7, normalization=normalization)
     keras.utils.set_random_seed(0)
-    outside = build(image_shape=(32, 32, 2), classes=7)
-    expected = outside(normalisation.convert(unit, "unit", "normalised"), training=False)
+    outside = build(image_shape=(32, 32, 2), num_classes=7)
+    expected = outside(normalization.convert(unit, "unit", "normalized"), training=False)
     assert expected.shape == (2, 7)
     np.testing.assert_allclose(inside(unit, training=False), expected, atol=1e-4)
 
@@ -93,7 +93,7 @@ def test_classifiers_take_any_classes_and_channels_and_normalise_inside(build, r
         (lambda: models.wide_resnet(depth=18), r"wide_resnet.depth=18 must be 6n \+ 4"),
         (lambda: models.upsampling_generator(image_shape=(30, 32, 1)), "divisible by 4"),
         (
-            lambda: models.lenet5(normalisation=dk.Normalisation((0.1, 0.2), (1.0, 1.0))),
+            lambda: models.lenet5(normalization=dk.Normalization((0.1, 0.2), (1.0, 1.0))),
             "does not fit images of 1 channel",
         ),
     ],
@@ -104,7 +104,7 @@ def test_impossible_sizes_are_refused(build, message):
 
 
 def test_striding_convolutions_pad_all_sides_alike():
-    """The centre of the receptive field must not drift as "same" padding makes it: PyTorch's padding of 1."""
+    """The center of the receptive field must not drift as "same" padding makes it: PyTorch's padding of 1."""
     from dfkd_keras.models.blocks import residual_convolution
 
     inputs = layers.Input((4, 4, 1))
@@ -157,12 +157,12 @@ def test_sigmoid_generators_end_in_unit_space(rng):
     assert 0 < images.min() < images.max() < 1
 
 
-def test_response_normalisation_equals_numpy(rng):
+def test_response_normalization_equals_numpy(rng):
     x = rng.normal(size=(2, 3, 3, 7)).astype("float32")
     expected = np.empty_like(x)
     for channel in range(7):
-        neighbours = x[..., max(0, channel - 2) : channel + 3]
-        expected[..., channel] = x[..., channel] / (2.0 + 1e-4 * (neighbours**2).sum(axis=-1)) ** 0.75
+        neighbors = x[..., max(0, channel - 2) : channel + 3]
+        expected[..., channel] = x[..., channel] / (2.0 + 1e-4 * (neighbors**2).sum(axis=-1)) ** 0.75
     np.testing.assert_allclose(LocalResponseNormalization()(x), expected, atol=1e-5)
 
 

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 import dfkd_keras as dk
-from dfkd_keras.batch_statistics import BatchStatistics
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.teacher.batch_statistics import BatchStatistics
+from dfkd_keras.teacher.teacher import TeacherOutputs
 
 CHANNELS = (3, 5)
 
@@ -19,11 +19,11 @@ def layers(rng):
 
 def batch(statistics):
     tensors = [BatchStatistics(*map(ops.convert_to_tensor, seen)) for seen in statistics]
-    return dk.SyntheticBatch(None, None, None, batch_statistics=tensors)
+    return dk.objectives.SyntheticBatch(None, None, None, batch_statistics=tensors)
 
 
 def prepared(momentum, relative=False):
-    term = dk.BatchNormStatistics(momentum, relative)
+    term = dk.objectives.BatchNormStatistics(momentum, relative)
     term.prepare(TeacherOutputs(None, {}, [BatchStatistics(*[np.zeros(size)] * 4) for size in CHANNELS]), 4)
     return term
 
@@ -54,7 +54,7 @@ def test_the_relative_form_equals_numpy_over_rounds(momentum, rng):
     term, (first, second) = prepared(momentum, relative=True), (layers(rng) for _ in range(2))
     np.testing.assert_allclose(term(batch(first)), expected(first, relative=True), rtol=1e-6)
     term.after_update(batch(first))
-    term.close_round()
+    term.end_round()
     averages = [(seen.mean, seen.variance) for seen in first]
     np.testing.assert_allclose(term(batch(second)), expected(second, averages, momentum, relative=True), rtol=1e-6)
 
@@ -86,7 +86,7 @@ def test_later_rounds_average_over_the_last_batches_of_the_rounds(rng):
     for statistics in rounds[:3]:
         term.after_update(batch(layers(rng)))  # not the last update of its round
         term.after_update(batch(statistics))
-        term.close_round()
+        term.end_round()
         ours = [(seen.mean, seen.variance) for seen in statistics]
         averages = ours if averages is None else [moved(*pair) for pair in zip(averages, ours, strict=True)]
     np.testing.assert_allclose(term(batch(rounds[3])), expected(rounds[3], averages, 0.9), rtol=1e-5)
@@ -94,15 +94,15 @@ def test_later_rounds_average_over_the_last_batches_of_the_rounds(rng):
 
 def test_its_memory_is_saved_with_the_objective(rng):
     term = prepared(0.9)
-    objective = dk.WeightedSum([dk.TargetCrossEntropy(), term])
+    objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy(), term])
     names = {variable.name for variable in objective.variables}
     assert {"latest_0", "average_3", "rounds"} <= names
-    wrapped = dk.WeightedSum([dk.AfterRounds(prepared(0.9), 3)])
+    wrapped = dk.objectives.WeightedSum([dk.objectives.AfterRounds(prepared(0.9), 3)])
     assert len(wrapped.variables) == len(term.variables) == 9
 
 
-def test_it_survives_serialisation():
-    objective = dk.WeightedSum([dk.BatchNormStatistics(0.9, relative=True)], [10.0])
+def test_it_survives_serialization():
+    objective = dk.objectives.WeightedSum([dk.objectives.BatchNormStatistics(0.9, relative=True)], [10.0])
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
     assert again.names == ["batch_norm_statistics"]
     assert (again._all_terms[0].momentum, again._all_terms[0].relative) == (0.9, True)
@@ -111,4 +111,4 @@ def test_it_survives_serialisation():
 @pytest.mark.parametrize("momentum", [-0.1, 1.0, "0.9"])
 def test_a_momentum_outside_of_0_to_1_is_refused(momentum):
     with pytest.raises(ValueError, match=r"BatchNormStatistics\.momentum"):
-        dk.BatchNormStatistics(momentum)
+        dk.objectives.BatchNormStatistics(momentum)

@@ -8,7 +8,9 @@ import dfkd_keras as dk
 
 @pytest.fixture
 def penalty():
-    return dk.ExponentialPenalty([dk.OneHotCrossEntropy(), dk.ClassEntropy()], [dk.SoftmaxDistanceDiversity()])
+    return dk.objectives.ExponentialPenalty(
+        [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()], [dk.objectives.SoftmaxDistanceDiversity()]
+    )
 
 
 def terms(one_hot, entropy, diversity=0.25):
@@ -38,14 +40,14 @@ def test_references_are_refreshed_at_the_second_update_of_an_epoch_only(penalty)
 
 
 def test_refresh_update_is_an_argument_that_counts():
-    penalty = dk.ExponentialPenalty([dk.OneHotCrossEntropy()], refresh_update=0)
+    penalty = dk.objectives.ExponentialPenalty([dk.objectives.OneHotCrossEntropy()], refresh_update=0)
     penalty.after_update(None, terms(3.0, 0.0), 0)
     np.testing.assert_array_equal(penalty.references.value, [3.0])
 
 
 def test_training_follows_the_official_order_of_refreshes(make_distiller):
-    """Updates 0 and 1 of an epoch use the references of the epoch before; from update 2 on, this epoch's."""
-    distiller = make_distiller(dk.TwoStage(2, 1))
+    """StepKind 0 and 1 of an epoch use the references of the epoch before; from update 2 on, this epoch's."""
+    distiller = make_distiller(dk.schedules.TwoStage(2, 1))
     seen, objective = [], distiller.synthesizer.objective
 
     class Watch(keras.callbacks.Callback):
@@ -62,18 +64,20 @@ def test_training_follows_the_official_order_of_refreshes(make_distiller):
 
 
 def test_weighted_sum_weighs_its_terms():
-    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), dk.ClassEntropy()], [0.5, 5.0])
+    objective = dk.objectives.WeightedSum(
+        [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()], [0.5, 5.0]
+    )
     np.testing.assert_allclose(objective.combine(terms(2.0, -1.0)), 1.0 - 5.0, rtol=1e-6)
 
 
 def test_weighted_sum_wants_one_weight_per_term():
     with pytest.raises(ValueError, match="3 weights for 1 terms"):
-        dk.WeightedSum([dk.OneHotCrossEntropy()], [1.0, 2.0, 3.0])
+        dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()], [1.0, 2.0, 3.0])
 
 
 def test_two_terms_of_one_name_are_refused():
     with pytest.raises(ValueError, match="another name"):
-        dk.WeightedSum([dk.OneHotCrossEntropy(), dk.OneHotCrossEntropy()])
+        dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), dk.objectives.OneHotCrossEntropy()])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
@@ -84,11 +88,11 @@ def test_batches_that_have_no_halves_are_refused_by_value_and_remedy(penalty, ba
 
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_objectives_without_halves_take_any_batch_size(batch_size):
-    dk.WeightedSum([dk.OneHotCrossEntropy()]).check_batch_size(batch_size)
+    dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()]).check_batch_size(batch_size)
 
 
-def test_objectives_survive_serialisation(penalty):
-    weighted = dk.WeightedSum([dk.ClassEntropy(), dk.OneHotCrossEntropy()], [0.5, 5.0])
+def test_objectives_survive_serialization(penalty):
+    weighted = dk.objectives.WeightedSum([dk.objectives.ClassEntropy(), dk.objectives.OneHotCrossEntropy()], [0.5, 5.0])
     for objective in (penalty, weighted):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
         assert type(again) is type(objective)
@@ -97,9 +101,9 @@ def test_objectives_survive_serialisation(penalty):
 
 
 def test_a_term_of_weight_0_is_left_out_with_its_needs():
-    class Statistics(dk.Term):
+    class Statistics(dk.objectives.Term):
         needs = frozenset({"batch_statistics"})
 
-    objective = dk.WeightedSum([dk.OneHotCrossEntropy(), Statistics()], [1.0, 0.0])
+    objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), Statistics()], [1.0, 0.0])
     assert objective.needs == frozenset()
     assert objective.names == ["one_hot_cross_entropy"]

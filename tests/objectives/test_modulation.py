@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import dfkd_keras as dk
-from dfkd_keras.gradient import BACKEND, differentiate
+from dfkd_keras.backend.gradient import BACKEND, differentiate
 
 from .test_adversarial import batch
 from .test_terms import softmax
@@ -15,8 +15,8 @@ EVEN = ops.convert_to_tensor([2, 2, 2, 2])
 
 
 def plain(**kwargs):
-    """phi itself, neither raised nor normalised."""
-    return dk.Modulation(**{"floor": 0.0, "normalise": False, **kwargs})
+    """phi itself, neither raised nor normalized."""
+    return dk.objectives.Modulation(**{"floor": 0.0, "normalize": False, **kwargs})
 
 
 def tensor(values):
@@ -61,9 +61,9 @@ def test_either_factor_can_be_left_out():
     np.testing.assert_allclose(plain(gamma=0.0)(logits, tensor([1, 3, 0, 0])), [0.75, 0.25], rtol=1e-6)
 
 
-def test_normalising_makes_the_mean_1_and_the_floor_comes_before():
+def test_normalizing_makes_the_mean_1_and_the_floor_comes_before():
     logits = tensor([[200.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    phi = np.array(dk.Modulation(floor=0.01)(logits, EVEN))
+    phi = np.array(dk.objectives.Modulation(floor=0.01)(logits, EVEN))
     np.testing.assert_allclose(phi.mean(), 1.0, rtol=1e-6)
     np.testing.assert_allclose(phi[0] / phi[1], 0.01 / (0.75 * 0.75), rtol=1e-5)
 
@@ -84,9 +84,11 @@ def test_phi_of_a_segmenter_is_the_mean_over_pixels_of_what_the_teacher_predicts
 
 def test_phi_weighs_a_term_per_image(rng):
     logits, labels = rng.normal(size=(8, 4)), rng.integers(4, size=8)
-    modulated = dk.Modulated(dk.TargetCrossEntropy(), plain())
+    modulated = dk.objectives.Modulated(dk.objectives.TargetCrossEntropy(), plain())
     whole = batch(logits, labels=labels, class_counts=EVEN)
-    expected = np.array(plain()(whole.teacher_logits, EVEN, labels)) * np.array(dk.TargetCrossEntropy()(whole))
+    expected = np.array(plain()(whole.teacher_logits, EVEN, labels)) * np.array(
+        dk.objectives.TargetCrossEntropy()(whole)
+    )
     np.testing.assert_allclose(modulated(whole), expected, rtol=1e-6)
 
 
@@ -100,7 +102,7 @@ def test_phi_is_constant_to_the_gradient(rng):
 
 
 def test_statistics_of_a_batch_cannot_be_modulated(rng):
-    term = dk.Modulated(dk.ClassEntropy(), plain())
+    term = dk.objectives.Modulated(dk.objectives.ClassEntropy(), plain())
     with pytest.raises(ValueError, match=r"ClassEntropy is a statistic of the batch"):
         term(batch(rng.normal(size=(8, 4)), class_counts=EVEN))
 
@@ -108,7 +110,7 @@ def test_statistics_of_a_batch_cannot_be_modulated(rng):
 @pytest.mark.parametrize("kwargs", [{"gamma": -1.0}, {"floor": -0.1}, {"gamma": float("nan")}, {"category": "rare"}])
 def test_negative_arguments_are_refused(kwargs):
     with pytest.raises(ValueError, match="Modulation"):
-        dk.Modulation(**kwargs)
+        dk.objectives.Modulation(**kwargs)
 
 
 def test_phi_is_constant_to_the_gradient_unless_told(rng):

@@ -7,7 +7,7 @@ from keras import ops
 
 import dfkd_keras as dk
 from dfkd_keras import losses, objectives
-from dfkd_keras.teacher import TeacherOutputs
+from dfkd_keras.teacher.teacher import TeacherOutputs
 
 from .test_terms import K, gradient_of, softmax
 
@@ -20,7 +20,7 @@ def batch(**known):
     """A synthetic batch of what is given, as tensors."""
     empty = {"images": None, "latents": None, "teacher_logits": None}
     known = {name: value if isinstance(value, dict) else tensor(value) for name, value in known.items()}
-    return dk.SyntheticBatch(**{**empty, **known})
+    return dk.objectives.SyntheticBatch(**{**empty, **known})
 
 
 def test_activation_equals_numpy_and_asks_for_more(rng):
@@ -28,7 +28,8 @@ def test_activation_equals_numpy_and_asks_for_more(rng):
     values = objectives.Activation()(batch(teacher_features={"penultimate": tensor(features)}))
     np.testing.assert_allclose(values, -np.abs(features).mean(axis=1), atol=1e-5)
     gradient = gradient_of(
-        lambda f: ops.sum(objectives.Activation()(dk.SyntheticBatch(None, None, None, {"penultimate": f}))), features
+        lambda f: ops.sum(objectives.Activation()(dk.objectives.SyntheticBatch(None, None, None, {"penultimate": f}))),
+        features,
     )
     assert (np.sign(gradient) == -np.sign(features)).all()
 
@@ -74,7 +75,7 @@ def test_soft_target_cross_entropy_is_least_where_the_prediction_is_the_label(rn
     np.testing.assert_allclose(values, entropy, atol=1e-4)
 
     def loss(logits):
-        return ops.sum(term(dk.SyntheticBatch(None, None, logits, soft_labels=tensor(labels))))
+        return ops.sum(term(dk.objectives.SyntheticBatch(None, None, logits, soft_labels=tensor(labels))))
 
     gradient = gradient_of(loss, np.zeros((8, K)))
     np.testing.assert_allclose(gradient, (1 / K - labels) / 20, atol=1e-5)
@@ -94,14 +95,14 @@ def test_total_variation_equals_numpy(rng):
 def test_total_variation_of_flat_images_is_0_with_a_finite_gradient():
     flat = np.ones((2, 4, 4, 1))
     np.testing.assert_allclose(objectives.TotalVariation()(batch(images=flat)), 0.0, atol=1e-5)
-    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.SyntheticBatch(x, None, None)), flat)
+    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(x, None, None)), flat)
     np.testing.assert_array_equal(gradient, np.zeros_like(flat))
 
 
-def test_total_variation_pulls_an_outlier_towards_its_neighbours():
+def test_total_variation_pulls_an_outlier_towards_its_neighbors():
     images = np.zeros((1, 5, 5, 1))
     images[0, 2, 2] = 1.0
-    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.SyntheticBatch(x, None, None)), images)
+    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(x, None, None)), images)
     assert gradient[0, 2, 2, 0] > 0
     assert gradient[0, 1, 2, 0] < 0
 
@@ -109,7 +110,7 @@ def test_total_variation_pulls_an_outlier_towards_its_neighbours():
 def test_image_norm_equals_numpy(rng):
     x = rng.normal(size=(3, 5, 4, 2))
     np.testing.assert_allclose(objectives.ImageNorm()(batch(images=x)), np.linalg.norm(x.ravel()), rtol=1e-5)
-    gradient = gradient_of(lambda x: objectives.ImageNorm()(dk.SyntheticBatch(x, None, None)), x)
+    gradient = gradient_of(lambda x: objectives.ImageNorm()(dk.objectives.SyntheticBatch(x, None, None)), x)
     np.testing.assert_allclose(gradient, x / np.linalg.norm(x.ravel()), atol=1e-5)
 
 
@@ -155,7 +156,7 @@ def test_contrast_with_a_bank_equals_numpy_and_the_bank_keeps_the_newest(rng, co
     rounds = rng.normal(size=(4, 2, 3, 5))
     for first, second in rounds[:3]:
         contrast.after_update(batch(sample_means=first, second_sample_means=second))
-        contrast.close_round()
+        contrast.end_round()
     bank = np.concatenate([rounds[2], rounds[1]], axis=1)  # of the last two rounds: 6 images
     np.testing.assert_allclose(contrast.bank.value, bank, atol=1e-6)
     assert int(contrast.banked.value) == 6
@@ -167,7 +168,7 @@ def test_contrast_with_a_bank_equals_numpy_and_the_bank_keeps_the_newest(rng, co
 def test_contrast_with_a_bank_that_is_not_full_leaves_the_empty_places_out(rng, contrast):
     rounds = rng.normal(size=(2, 2, 3, 5))
     contrast.after_update(batch(sample_means=rounds[0, 0], second_sample_means=rounds[0, 1]))
-    contrast.close_round()
+    contrast.end_round()
     value = contrast(batch(sample_means=rounds[1, 0], second_sample_means=rounds[1, 1]))
     expected = contrastive_loss(*rounds[1], project_with(contrast), 0.5, rounds[0])
     np.testing.assert_allclose(value, expected, rtol=1e-5)
@@ -177,7 +178,9 @@ def test_contrast_moves_the_second_view_alone(rng, contrast):
     first, second = rng.normal(size=(2, 3, 5))
 
     def loss(f, s):
-        return contrast(dk.SyntheticBatch(None, None, None, sample_means=1.0 * f, second_sample_means=1.0 * s))
+        return contrast(
+            dk.objectives.SyntheticBatch(None, None, None, sample_means=1.0 * f, second_sample_means=1.0 * s)
+        )
 
     assert np.abs(gradient_of(lambda s: loss(tensor(first), s), second)).max() > 1e-3
     assert np.abs(gradient_of(lambda f: loss(f, tensor(second)), first)).max() < 1e-6

@@ -6,7 +6,7 @@ from keras import ops
 
 import dfkd_keras as dk
 from dfkd_keras import losses, objectives
-from dfkd_keras.batch_statistics import BatchStatistics
+from dfkd_keras.teacher.batch_statistics import BatchStatistics
 
 from .test_terms import gradient_of, softmax
 
@@ -19,11 +19,11 @@ DISCREPANCIES = {
 
 def adversarial(discrepancy, teacher_weights, student_weights, **kwargs):
     """The discrepancy of two linear networks, a function of their inputs."""
-    term = dk.AdversarialDiscrepancy(discrepancy, **kwargs)
+    term = dk.objectives.AdversarialDiscrepancy(discrepancy, **kwargs)
 
     def of_inputs(inputs):
         teacher, student = (ops.matmul(inputs, weights) for weights in (teacher_weights, student_weights))
-        return ops.sum(term(dk.SyntheticBatch(None, None, teacher, student_logits=student)))
+        return ops.sum(term(dk.objectives.SyntheticBatch(None, None, teacher, student_logits=student)))
 
     return of_inputs
 
@@ -61,8 +61,8 @@ def test_images_that_the_student_gets_wrong_rest_under_the_mask(networks, rng):
 
 def test_the_target_cross_entropy_pulls_the_target_up_and_all_others_down(rng):
     logits, labels = rng.normal(size=(8, 5)), rng.integers(5, size=8)
-    term = dk.TargetCrossEntropy()
-    gradient = gradient_of(lambda t: ops.sum(term(dk.SyntheticBatch(None, None, t, labels=labels))), logits)
+    term = dk.objectives.TargetCrossEntropy()
+    gradient = gradient_of(lambda t: ops.sum(term(dk.objectives.SyntheticBatch(None, None, t, labels=labels))), logits)
     np.testing.assert_allclose(gradient, softmax(logits) - np.eye(5)[labels], atol=1e-5)
 
 
@@ -72,7 +72,9 @@ def test_batch_norm_statistics_pull_the_batchs_towards_the_stored(rng):
     def loss(means_and_variances):
         mean, variance = means_and_variances[0], means_and_variances[1]
         statistics = BatchStatistics(mean, variance, *map(ops.convert_to_tensor, stored))
-        return dk.BatchNormStatistics()(dk.SyntheticBatch(None, None, None, batch_statistics=[statistics]))
+        return dk.objectives.BatchNormStatistics()(
+            dk.objectives.SyntheticBatch(None, None, None, batch_statistics=[statistics])
+        )
 
     assert (np.sign(gradient_of(loss, seen)) == np.sign(seen - stored)).all()
 
@@ -80,7 +82,7 @@ def test_batch_norm_statistics_pull_the_batchs_towards_the_stored(rng):
 def test_latent_mode_seeking_pushes_the_two_halves_apart(rng):
     images, latents = rng.normal(size=(8, 3)), ops.convert_to_tensor(rng.normal(size=(8, 5)).astype("float32"))
     term = objectives.LatentModeSeeking()
-    gradient = gradient_of(lambda x: term(dk.SyntheticBatch(x, latents, None)), images)
+    gradient = gradient_of(lambda x: term(dk.objectives.SyntheticBatch(x, latents, None)), images)
     assert (np.sign(gradient[:4]) == -np.sign(images[:4] - images[4:])).all()
     np.testing.assert_allclose(gradient[4:], -gradient[:4], atol=1e-5)
 

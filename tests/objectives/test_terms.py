@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import dfkd_keras as dk
-from dfkd_keras.gradient import BACKEND
+from dfkd_keras.backend.gradient import BACKEND
 
 K = 10
 
@@ -18,7 +18,9 @@ def softmax(logits):
 
 def batch(logits, images=None):
     images = np.zeros((len(logits), 4, 4, 1), "float32") if images is None else images
-    return dk.SyntheticBatch(ops.convert_to_tensor(images), None, ops.convert_to_tensor(logits.astype("float32")))
+    return dk.objectives.SyntheticBatch(
+        ops.convert_to_tensor(images), None, ops.convert_to_tensor(logits.astype("float32"))
+    )
 
 
 def gradient_of(function, point):
@@ -28,7 +30,7 @@ def gradient_of(function, point):
     optimizer.build([variable])
     if BACKEND != "tensorflow":
         pytest.skip("outside of a training step, minimize runs on TensorFlow only")
-    from dfkd_keras.gradient import minimize
+    from dfkd_keras.backend.gradient import minimize
 
     minimize(lambda: (function(ops.convert_to_tensor(variable)), ()), [variable], optimizer)
     return point - np.array(variable.value)
@@ -47,17 +49,19 @@ def images(rng):
 def test_one_hot_cross_entropy_equals_numpy(logits):
     p = softmax(logits)
     expected = [-np.log(row[row.argmax()]) for row in p]
-    np.testing.assert_allclose(dk.OneHotCrossEntropy()(batch(logits)), expected, atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.OneHotCrossEntropy()(batch(logits)), expected, atol=1e-5)
 
 
 def test_one_hot_cross_entropy_is_ln_k_for_uniform_and_0_for_one_hot_logits():
-    np.testing.assert_allclose(dk.OneHotCrossEntropy()(batch(np.zeros((4, K)))), np.full(4, np.log(K)), atol=1e-6)
-    np.testing.assert_allclose(dk.OneHotCrossEntropy()(batch(100 * np.eye(K)))[:4], np.zeros(4), atol=1e-6)
+    np.testing.assert_allclose(
+        dk.objectives.OneHotCrossEntropy()(batch(np.zeros((4, K)))), np.full(4, np.log(K)), atol=1e-6
+    )
+    np.testing.assert_allclose(dk.objectives.OneHotCrossEntropy()(batch(100 * np.eye(K)))[:4], np.zeros(4), atol=1e-6)
 
 
 def test_one_hot_cross_entropy_pulls_the_predicted_logit_up_and_all_others_down(logits):
     def loss(values):
-        return ops.sum(dk.OneHotCrossEntropy()(dk.SyntheticBatch(None, None, values)))
+        return ops.sum(dk.objectives.OneHotCrossEntropy()(dk.objectives.SyntheticBatch(None, None, values)))
 
     gradient = gradient_of(loss, logits)
     predicted = np.eye(K, dtype=bool)[logits.argmax(axis=1)]
@@ -68,21 +72,21 @@ def test_one_hot_cross_entropy_pulls_the_predicted_logit_up_and_all_others_down(
 
 def test_class_entropy_equals_numpy(logits):
     q = softmax(logits).mean(axis=0)
-    np.testing.assert_allclose(dk.ClassEntropy()(batch(logits)), (q * np.log(q)).sum(), atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.ClassEntropy()(batch(logits)), (q * np.log(q)).sum(), atol=1e-5)
 
 
 def test_class_entropy_is_minus_ln_k_when_balanced_and_0_when_collapsed():
-    np.testing.assert_allclose(dk.ClassEntropy()(batch(100 * np.eye(K))), -np.log(K), atol=1e-5)
-    np.testing.assert_allclose(dk.ClassEntropy()(batch(np.zeros((4, K)))), -np.log(K), atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.ClassEntropy()(batch(100 * np.eye(K))), -np.log(K), atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.ClassEntropy()(batch(np.zeros((4, K)))), -np.log(K), atol=1e-5)
     collapsed = np.tile(1000 * np.eye(K)[3], (4, 1))  # every other class has probability 0 exactly
-    np.testing.assert_allclose(dk.ClassEntropy()(batch(collapsed)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.ClassEntropy()(batch(collapsed)), 0.0, atol=1e-5)
 
 
 def test_class_entropy_pushes_the_overrepresented_class_down():
     logits = np.tile(3 * np.eye(K)[3], (4, 1))
 
     def loss(values):
-        return dk.ClassEntropy()(dk.SyntheticBatch(None, None, values))
+        return dk.objectives.ClassEntropy()(dk.objectives.SyntheticBatch(None, None, values))
 
     gradient = gradient_of(loss, logits)
     assert (gradient[:, 3] > 0).all()
@@ -92,7 +96,9 @@ def test_class_entropy_pushes_the_overrepresented_class_down():
 def test_softmax_distance_diversity_equals_numpy(logits, images):
     p = softmax(logits)
     ratio = np.sqrt(((images[4:] - images[:4]) ** 2).sum()) / np.sqrt(((p[4:] - p[:4]) ** 2).sum())
-    np.testing.assert_allclose(dk.SoftmaxDistanceDiversity()(batch(logits, images)), 1 / (ratio + 1e-20), atol=1e-5)
+    np.testing.assert_allclose(
+        dk.objectives.SoftmaxDistanceDiversity()(batch(logits, images)), 1 / (ratio + 1e-20), atol=1e-5
+    )
 
 
 def test_softmax_distance_diversity_compares_halves_and_not_single_images(logits, images):
@@ -101,16 +107,18 @@ def test_softmax_distance_diversity_compares_halves_and_not_single_images(logits
     distances = [
         np.linalg.norm(p[i + 4] - p[i]) / np.linalg.norm((images[i + 4] - images[i]).ravel()) for i in range(4)
     ]
-    assert abs(float(dk.SoftmaxDistanceDiversity()(batch(logits, images))) - np.mean(distances)) > 1e-4
+    assert abs(float(dk.objectives.SoftmaxDistanceDiversity()(batch(logits, images))) - np.mean(distances)) > 1e-4
 
 
 def test_softmax_distance_diversity_falls_as_images_grow_apart(logits, images):
-    near = dk.SoftmaxDistanceDiversity()(batch(logits, images))
-    far = dk.SoftmaxDistanceDiversity()(batch(logits, 2 * images))
+    near = dk.objectives.SoftmaxDistanceDiversity()(batch(logits, images))
+    far = dk.objectives.SoftmaxDistanceDiversity()(batch(logits, 2 * images))
     np.testing.assert_allclose(far, near / 2, rtol=1e-5)
 
     def loss(values):
-        return dk.SoftmaxDistanceDiversity()(dk.SyntheticBatch(values, None, ops.convert_to_tensor(logits, "float32")))
+        return dk.objectives.SoftmaxDistanceDiversity()(
+            dk.objectives.SyntheticBatch(values, None, ops.convert_to_tensor(logits, "float32"))
+        )
 
     gradient, difference = gradient_of(loss, images), images[4:] - images[:4]
     assert (gradient[4:] * difference).sum() < 0  # a step against the gradient widens the difference
@@ -118,21 +126,27 @@ def test_softmax_distance_diversity_falls_as_images_grow_apart(logits, images):
 
 def test_softmax_distance_diversity_of_identical_images_is_finite_with_a_finite_gradient():
     logits, images = np.zeros((4, K)), np.ones((4, 2, 2, 1), "float32")
-    np.testing.assert_allclose(dk.SoftmaxDistanceDiversity()(batch(logits, images)), 1.0, atol=1e-5)
+    np.testing.assert_allclose(dk.objectives.SoftmaxDistanceDiversity()(batch(logits, images)), 1.0, atol=1e-5)
 
     def loss(values):
-        return dk.SoftmaxDistanceDiversity()(dk.SyntheticBatch(values, None, ops.convert_to_tensor(logits, "float32")))
+        return dk.objectives.SoftmaxDistanceDiversity()(
+            dk.objectives.SyntheticBatch(values, None, ops.convert_to_tensor(logits, "float32"))
+        )
 
     assert np.isfinite(gradient_of(loss, images)).all()
 
 
 def test_softmax_distance_diversity_is_as_large_for_a_segmenter_as_for_a_classifier(logits, images):
     everywhere = np.broadcast_to(logits[:, None, None], (*logits.shape[:1], 3, 5, K)).astype("float32")
-    of_pixels, of_images = (dk.SoftmaxDistanceDiversity()(batch(each, images)) for each in (everywhere, logits))
+    of_pixels, of_images = (
+        dk.objectives.SoftmaxDistanceDiversity()(batch(each, images)) for each in (everywhere, logits)
+    )
     np.testing.assert_allclose(of_pixels, of_images, rtol=1e-5)
 
 
-@pytest.mark.parametrize("term", [dk.OneHotCrossEntropy(), dk.ClassEntropy()], ids=lambda term: term.name)
+@pytest.mark.parametrize(
+    "term", [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()], ids=lambda term: term.name
+)
 def test_segmentation_logits_give_per_image_means_or_one_scalar(term, rng):
     logits = rng.normal(size=(2, 3, 5, K)).astype("float32")
     value = np.array(term(batch(logits, np.zeros((2, 3, 5, 1), "float32"))))
@@ -142,5 +156,5 @@ def test_segmentation_logits_give_per_image_means_or_one_scalar(term, rng):
 
 
 def test_terms_are_logged_under_their_class_name_in_snake_case():
-    assert dk.SoftmaxDistanceDiversity().name == "softmax_distance_diversity"
-    assert dk.OneHotCrossEntropy().name == "one_hot_cross_entropy"
+    assert dk.objectives.SoftmaxDistanceDiversity().name == "softmax_distance_diversity"
+    assert dk.objectives.OneHotCrossEntropy().name == "one_hot_cross_entropy"

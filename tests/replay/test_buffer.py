@@ -7,10 +7,10 @@ from keras import ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.noise import Draws
+from dfkd_keras.backend.state import INTEGER
 from dfkd_keras.replay import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction, capacity
 from dfkd_keras.replay.batch import ReplayBatch
-from dfkd_keras.serialization import INTEGER
+from dfkd_keras.schedules.noise import Draws
 
 SHAPE, BATCH = (4, 4, 1), 4
 
@@ -18,13 +18,13 @@ SHAPE, BATCH = (4, 4, 1), 4
 @pytest.fixture
 def teacher():
     model = keras.Sequential([keras.layers.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(10)])
-    return dk.Teacher(model, dk.Normalisation((0.5,), (0.25,)))
+    return dk.Teacher(model, dk.Normalization((0.5,), (0.25,)))
 
 
 @pytest.fixture
 def make(teacher):
     def make(capacity=10, sampling=None, eviction=None):
-        buffer = dk.ReplayBuffer(capacity, sampling, eviction)
+        buffer = dk.replay.ReplayBuffer(capacity, sampling, eviction)
         buffer.prepare(teacher, BATCH, rounds=5)
         return buffer
 
@@ -61,7 +61,7 @@ class Constant:
         return ops.full((BATCH,), self.value)
 
 
-def test_images_survive_as_8_bits_and_come_back_normalised(make, rng):
+def test_images_survive_as_8_bits_and_come_back_normalized(make, rng):
     buffer, images = make(), rng.uniform(-0.2, 1.2, (BATCH, *SHAPE)).astype("float32")
     buffer.write(ops.convert_to_tensor(images), ops.zeros(BATCH, "int32"))
     sample = buffer.sample(draws([0.0, 0.3, 0.6, 0.9]))
@@ -92,7 +92,7 @@ def test_a_write_overwrites_the_oldest_only(make):
 
 def test_counts_always_are_those_of_the_images(make, rng):
     for eviction in (FirstInFirstOut(), LargestClassFirst(), RandomEviction(), LowestPriorityFirst()):
-        buffer = make(10, dk.PrioritySampling(), eviction)
+        buffer = make(10, dk.replay.PrioritySampling(), eviction)
         for _ in range(8):
             write(buffer, rng.integers(256, size=BATCH), rng.integers(10, size=BATCH))
             assert counts(buffer).sum() == buffer.stored
@@ -102,7 +102,7 @@ def test_counts_always_are_those_of_the_images(make, rng):
 
 
 def test_the_lowest_priorities_go_first(make):
-    buffer = make(8, dk.PrioritySampling(), LowestPriorityFirst())
+    buffer = make(8, dk.replay.PrioritySampling(), LowestPriorityFirst())
     write(buffer, [1, 2, 3, 4])
     write(buffer, [5, 6, 7, 8])
     buffer.priorities.assign([0.5, 0.1, 0.7, 0.2, 0.9, 0.3, 0.8, 0.4])
@@ -128,10 +128,10 @@ def test_random_eviction_keeps_images_of_many_rounds(make):
         buffer = make(capacity, eviction=RandomEviction())
         buffer.written.assign(1000 * start)  # other random numbers
         for batch in range(rounds):
-            before = np.array(buffer.written_at.value)
+            before = np.array(buffer.insertion_index.value)
             write(buffer, [batch] * BATCH)
             if buffer.stored == capacity and batch > 10:
-                evicted += np.array(buffer.written_at.value) != before
+                evicted += np.array(buffer.insertion_index.value) != before
         kept += np.bincount(contents(buffer), minlength=rounds)
     expected = BATCH * 20 * (1 - BATCH / capacity) ** np.arange(rounds)[::-1]
     assert abs(kept[:30].sum() - expected[:30].sum()) < 5 * np.sqrt(expected[:30].sum())
@@ -148,7 +148,7 @@ def test_a_growing_memory_has_room_for_every_round(make):
 
 
 def test_new_images_get_the_highest_priority(make):
-    buffer = make(10, dk.PrioritySampling())
+    buffer = make(10, dk.replay.PrioritySampling())
     write(buffer, [1, 2, 3, 4])
     np.testing.assert_array_equal(np.array(buffer.priorities.value)[:4], [1.0] * 4)
     buffer.priorities.assign(ops.convert_to_tensor([0.5, 0.1, 7.0, 0.2] + [0.0] * 6))
@@ -157,19 +157,19 @@ def test_new_images_get_the_highest_priority(make):
 
 
 def test_priorities_come_from_the_forward_pass_of_the_student(make, rng):
-    buffer = make(10, dk.PrioritySampling(beta=0.0))
+    buffer = make(10, dk.replay.PrioritySampling(importance_sampling_exponent=0.0))
     write(buffer, [1, 2, 3, 4])
     sample = buffer.sample(draws([0.05, 0.3, 0.6, 0.9]))
     teacher, student = (ops.convert_to_tensor(rng.normal(size=(BATCH, 10)).astype("float32")) for _ in range(2))
     logged = buffer.update(sample, teacher, student)
-    expected = np.array(dk.SoftTargets(1.0)(teacher, student))
+    expected = np.array(dk.losses.SoftTargets(1.0)(teacher, student))
     np.testing.assert_allclose(np.array(buffer.priorities.value)[np.array(sample.indices)], expected, rtol=1e-6)
     np.testing.assert_allclose(logged["priority"], expected.mean(), rtol=1e-6)
 
 
 def test_images_of_the_warm_up_stay_within_reach_after_the_first_updates(make, rng):
     """Once all but the first batch starved: it alone had priorities of a discrepancy's size."""
-    policy = dk.PrioritySampling(alpha=1.0, beta=0.4)
+    policy = dk.replay.PrioritySampling(priority_exponent=1.0, importance_sampling_exponent=0.4)
     buffer = make(100, policy)
     for _ in range(25):
         write(buffer, rng.integers(256, size=BATCH))
@@ -182,7 +182,10 @@ def test_images_of_the_warm_up_stay_within_reach_after_the_first_updates(make, r
 
 
 def test_priorities_have_the_weight_itself_not_what_its_batch_made_of_it(make):
-    buffer = make(10, dk.PrioritySampling(1.0, beta=1.0, discrepancy=Constant(2.0), normalise="max"))
+    buffer = make(
+        10,
+        dk.replay.PrioritySampling(1.0, importance_sampling_exponent=1.0, discrepancy=Constant(2.0), normalize="max"),
+    )
     write(buffer, [1, 2, 3, 4])
     buffer.priorities.assign(np.array([1.0, 2.0, 1.0, 4.0] + [0.0] * 6, "float32"))
     sample = buffer.sample(draws([0.0, 0.2, 0.4, 0.9]))
@@ -195,10 +198,10 @@ def test_priorities_have_the_weight_itself_not_what_its_batch_made_of_it(make):
 
 
 def test_an_image_drawn_twice_has_one_priority_whichever_is_written(make, monkeypatch):
-    buffer, written = make(4, dk.PrioritySampling()), []
+    buffer, written = make(4, dk.replay.PrioritySampling()), []
     monkeypatch.setattr("dfkd_keras.replay.buffer.assign_rows", lambda variable, *rows: written.append(rows))
     priorities = ops.convert_to_tensor(np.array([1.0, 2.0, 3.0, 4.0], "float32"))
-    monkeypatch.setattr(dk.PrioritySampling, "priorities", lambda self, *arguments: priorities)
+    monkeypatch.setattr(dk.replay.PrioritySampling, "priorities", lambda self, *arguments: priorities)
     buffer.update(ReplayBatch(None, None, None, ops.convert_to_tensor([2, 0, 2, 0])), None, None)
     np.testing.assert_array_equal(written[0][1], [3.0, 4.0, 3.0, 4.0])
 
@@ -211,7 +214,7 @@ def test_uniform_sampling_keeps_no_priorities(make):
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
 def test_priorities_that_are_negative_or_nan_are_refused_where_they_arise(make, value):
-    buffer = make(10, dk.PrioritySampling(discrepancy=Constant(value)))
+    buffer = make(10, dk.replay.PrioritySampling(discrepancy=Constant(value)))
     write(buffer, [1, 2, 3, 4])
     sample = buffer.sample(draws([0.1, 0.3, 0.6, 0.9]))
     with pytest.raises(ValueError, match=rf"PrioritySampling.discrepancy=.*Constant.* gave the priority {value}"):
@@ -219,8 +222,8 @@ def test_priorities_that_are_negative_or_nan_are_refused_where_they_arise(make, 
 
 
 def test_a_refused_priority_is_told_of_but_not_kept(make, monkeypatch):
-    monkeypatch.setattr("dfkd_keras.replay.buffer.concrete", lambda value: None)  # as in a compiled step
-    buffer = make(10, dk.PrioritySampling(discrepancy=Constant(-1.0)))
+    monkeypatch.setattr("dfkd_keras.replay.buffer.value_or_none", lambda value: None)  # as in a compiled step
+    buffer = make(10, dk.replay.PrioritySampling(discrepancy=Constant(-1.0)))
     write(buffer, [1, 2, 3, 4])
     told = buffer.update(buffer.sample(draws([0.1, 0.3, 0.6, 0.9])), None, None)
     assert np.isnan(told["priority"])
@@ -241,7 +244,7 @@ def test_an_empty_memory_is_refused(make):
 
 def test_eviction_by_priority_wants_priorities():
     with pytest.raises(ValueError, match="LowestPriorityFirst needs priorities"):
-        dk.ReplayBuffer(10, dk.UniformSampling(), LowestPriorityFirst())
+        dk.replay.ReplayBuffer(10, dk.replay.UniformSampling(), LowestPriorityFirst())
 
 
 def test_inspection_shows_unit_images_it_holds(make):
@@ -255,25 +258,25 @@ def test_inspection_shows_unit_images_it_holds(make):
 
 def test_a_memory_and_rounds_go_together(make_distiller):
     with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
-        make_distiller(dk.Alternating(1), replay=dk.ReplayBuffer(10))
+        make_distiller(dk.schedules.Alternating(1), replay=dk.replay.ReplayBuffer(10))
     with pytest.raises(ValueError, match="Rounds with a ReplayBuffer"):
-        make_distiller(dk.Rounds(1, 3, 1, 1, 1))
+        make_distiller(dk.schedules.Rounds(1, 3, 1, 1, 1))
 
 
 def test_any_synthesizer_can_fill_a_memory(make_distiller):
-    distiller = make_distiller(dk.Rounds(2, 2, 1, 1, 2), replay=dk.ReplayBuffer(20))
+    distiller = make_distiller(dk.schedules.Rounds(2, 2, 1, 1, 2), replay=dk.replay.ReplayBuffer(20))
     distiller.fit(verbose=0)
     assert distiller.replay.stored == 20
     assert int(distiller.replay.written.value) == 8 * distiller.schedule.rounds
-    assert len(np.unique(distiller.replay.show(20))) > 10
+    assert len(np.unique(distiller.replay.preview(20))) > 10
 
 
 def test_counting_classes_wants_a_memory(make_distiller):
-    objective = dk.WeightedSum([dk.Modulated(dk.OneHotCrossEntropy())])
+    objective = dk.objectives.WeightedSum([dk.objectives.Modulated(dk.objectives.OneHotCrossEntropy())])
     with pytest.raises(ValueError, match="use a ReplayBuffer, or Modulation"):
         make_distiller(objective=objective)
     with pytest.raises(ValueError, match="use a ReplayBuffer, or Modulation"):
-        make_distiller(modulation=dk.Modulation())
+        make_distiller(modulation=dk.objectives.Modulation())
 
 
 def test_a_memory_made_ready_twice_has_its_variables_once(make):
@@ -289,7 +292,7 @@ def segmenter():
 
 def test_of_a_segmenter_pixels_are_counted(segmenter, rng):
     for eviction in (FirstInFirstOut(), LargestClassFirst()):
-        buffer = dk.ReplayBuffer(10, eviction=eviction)
+        buffer = dk.replay.ReplayBuffer(10, eviction=eviction)
         buffer.prepare(segmenter, BATCH, rounds=5)
         masks = rng.integers(10, size=(6, BATCH, *SHAPE[:2]))
         for number, mask in enumerate(masks):
@@ -308,7 +311,7 @@ def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_made(seg
         make(100)
     monkeypatch.setattr(capacity, "free_bytes", lambda: None)
     with pytest.raises(ValueError, match=r"have 2,147,483,648 pixels, but at most 2,147,483,647 can be counted"):
-        dk.ReplayBuffer(2**27).prepare(segmenter, BATCH, rounds=5)
+        dk.replay.ReplayBuffer(2**27).prepare(segmenter, BATCH, rounds=5)
 
 
 def test_the_memory_of_images_is_what_its_variables_take(make):

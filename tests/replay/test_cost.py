@@ -22,8 +22,8 @@ rng = np.random.default_rng(0)
 images = tf.constant(rng.random((BATCH, 32, 32, 3), dtype=np.float32))
 labels = tf.constant(rng.integers(10, size=BATCH, dtype=np.int32))
 logits = [tf.constant(rng.normal(size=(BATCH, 10)).astype("float32")) for _ in range(2)]
-normalisation = dk.Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-teacher, student = dk.Teacher(models.cifar_resnet(depth=8), normalisation), models.cifar_resnet(depth=8)
+normalization = dk.Normalization((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+teacher, student = dk.Teacher(models.cifar_resnet(depth=8), normalization), models.cifar_resnet(depth=8)
 optimizer = keras.optimizers.SGD()
 optimizer.build(student.trainable_variables)
 
@@ -31,7 +31,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 def filled(capacity):
-    replay = dk.ReplayBuffer(capacity, dk.PrioritySampling())
+    replay = dk.replay.ReplayBuffer(capacity, dk.replay.PrioritySampling())
     replay.prepare(teacher, BATCH, rounds=1)
 
     @tf.function
@@ -52,7 +52,7 @@ def filled(capacity):
 @tf.function
 def train(selection):
     target = teacher(images).logits
-    loss_fn = lambda: (tf.reduce_mean(dk.SoftTargets()(target, student(images, training=True))), ())
+    loss_fn = lambda: (tf.reduce_mean(dk.losses.SoftTargets()(target, student(images, training=True))), ())
     return gradient.minimize(loss_fn, student.trainable_variables, optimizer)[0]
 
 def seconds(function):

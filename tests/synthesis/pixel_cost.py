@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 import dfkd_keras as dk
-from dfkd_keras import augmentation, gradient, models, objectives, synthesis
-from dfkd_keras.noise import Draws
-from dfkd_keras.synthesis.synthesizer import Surroundings
+from dfkd_keras import augmentation, models, objectives, synthesis
+from dfkd_keras.backend import gradient
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.synthesizer import SynthesisContext
 
 
 def draws(images):
@@ -30,15 +31,15 @@ def draws(images):
 
 def inverting(model, priors, drawn, updates):
     """Returns a compiled call of so many updates on a cross-entropy and the terms of a prior."""
-    normalisation = dk.Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    teacher = dk.Teacher(keras.models.clone_model(model), normalisation)
-    objective = dk.WeightedSum([dk.TargetCrossEntropy(), *priors])
+    normalization = dk.Normalization((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    teacher = dk.Teacher(keras.models.clone_model(model), normalization)
+    objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy(), *priors])
     inversion = synthesis.PixelInversion(objective, jitter=augmentation.RollFlip(2))
     inversion.prepare(teacher, len(drawn.labels))
     inversion.compile(keras.optimizers.Adam(0.05))
-    inversion.open_round(drawn, teacher)
-    around = Surroundings(teacher, None)
-    return tf.function(lambda: gradient.repeat(updates, lambda index: inversion.update(drawn, around, index)))
+    inversion.begin_round(drawn, teacher)
+    context = SynthesisContext(teacher, None)
+    return tf.function(lambda: gradient.repeat(updates, lambda index: inversion.update(drawn, context, index)))
 
 
 def passing(model, drawn, updates):
@@ -56,7 +57,7 @@ def passing(model, drawn, updates):
 
 def main(images, updates, times):
     model, drawn = models.cifar_resnet(depth=20), draws(images)
-    deep_inversion = [dk.BatchNormStatistics(), objectives.TotalVariation(), objectives.ImageNorm()]
+    deep_inversion = [dk.objectives.BatchNormStatistics(), objectives.TotalVariation(), objectives.ImageNorm()]
     calls = {
         "bare": passing(keras.models.clone_model(model), drawn, updates),
         "cross_entropy": inverting(model, [], drawn, updates),

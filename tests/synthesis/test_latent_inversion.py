@@ -1,4 +1,4 @@
-"""Rounds of latent inversion: what is optimised, what is kept, how the generator learns."""
+"""Rounds of latent inversion: what is optimized, what is kept, how the generator learns."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ from keras import layers, ops
 import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.augmentation import RandomResizedCropFlip
-from dfkd_keras.noise import Draws
 from dfkd_keras.objectives import ContrastiveDiversity
-from dfkd_keras.optimizers import CosineOverTraining
+from dfkd_keras.optimizers import CosineDecayOverTraining
+from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis import ContinuedLearning, FreshStart
-from dfkd_keras.synthesis.synthesizer import Surroundings
+from dfkd_keras.synthesis.synthesizer import SynthesisContext
 from tests.conftest import equal, values
 
 BATCH, LATENT, SHAPE = 4, 5, (8, 8, 1)
@@ -25,7 +25,7 @@ def adam(rate=0.01):
 def norm_teacher():
     hidden = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU(), layers.Flatten()]
     model = keras.Sequential([layers.Input(SHAPE), *hidden, layers.Dense(3)])
-    return dk.Teacher(model, dk.Normalisation((0.5,), (0.25,)))
+    return dk.Teacher(model, dk.Normalization((0.5,), (0.25,)))
 
 
 def draws(seed=0):
@@ -40,21 +40,23 @@ class Round:
     def __init__(self, learning=None, objective=None, optimizer=None, **kwargs):
         keras.utils.set_random_seed(0)
         self.teacher = norm_teacher()
-        objective = objective or dk.WeightedSum([dk.TargetCrossEntropy(), dk.BatchNormStatistics(0.9)], [1.0, 1.0])
+        objective = objective or dk.objectives.WeightedSum(
+            [dk.objectives.TargetCrossEntropy(), dk.objectives.BatchNormStatistics(0.9)], [1.0, 1.0]
+        )
         generator = models.sigmoid_generator(LATENT, SHAPE, width=8)
-        self.inversion = dk.LatentInversion(generator, objective, adam(0.05), learning, **kwargs)
+        self.inversion = dk.synthesis.LatentInversion(generator, objective, adam(0.05), learning, **kwargs)
         self.inversion.prepare(self.teacher, BATCH)
         self.inversion.compile(optimizer or adam())
-        self.around = Surroundings(self.teacher, None)
+        self.context = SynthesisContext(self.teacher, None)
 
     def open(self, seed=0):
-        self.inversion.open_round(draws(seed), self.teacher)
+        self.inversion.begin_round(draws(seed), self.teacher)
 
     def update(self):
-        return self.inversion.update(draws(), self.around, 0)[0]
+        return self.inversion.update(draws(), self.context, 0)[0]
 
     def close(self):
-        return self.inversion.close_round(draws(), self.teacher)
+        return self.inversion.end_round(draws(), self.teacher)
 
     def run(self, updates=3, seed=0):
         self.open(seed)
@@ -109,7 +111,7 @@ class Black:
 def test_kept_classes_are_what_the_teacher_sees_in_the_images_that_are_kept():
     rounds = Round(augment=Black())
     _, images, classes = rounds.run(updates=1)
-    seen = rounds.teacher(rounds.teacher.normalisation.convert(images, "unit", "normalised")).logits
+    seen = rounds.teacher(rounds.teacher.normalization.convert(images, "unit", "normalized")).logits
     np.testing.assert_array_equal(classes, np.argmax(seen, axis=-1))
 
 
@@ -157,8 +159,8 @@ def plain_gradients(rounds, updates):
         with tf.GradientTape() as tape:
             tape.watch(latents.value)
             images = generator(latents.value, training=True)
-            seen = rounds.teacher(rounds.teacher.normalisation.convert(images, "unit", "normalised"))
-            batch = dk.SyntheticBatch(
+            seen = rounds.teacher(rounds.teacher.normalization.convert(images, "unit", "normalized"))
+            batch = dk.objectives.SyntheticBatch(
                 None, None, seen.logits, batch_statistics=seen.batch_statistics, labels=draws().labels
             )
             loss, _ = rounds.inversion.objective.evaluate(batch)
@@ -172,7 +174,7 @@ def plain_gradients(rounds, updates):
 def test_fomaml_takes_one_step_from_the_start_along_the_sum_of_the_gradients():
     reference = Round()
     steps, _ = plain_gradients(reference, 3)
-    rounds = Round(dk.FirstOrderMAML(adam()), optimizer=keras.optimizers.SGD(0.1))
+    rounds = Round(dk.synthesis.FirstOrderMAML(adam()), optimizer=keras.optimizers.SGD(0.1))
     start = rounds.weights
     rounds.run(updates=3)
     for after, before, *gradients in zip(rounds.weights, start, *steps, strict=True):
@@ -182,14 +184,14 @@ def test_fomaml_takes_one_step_from_the_start_along_the_sum_of_the_gradients():
 def test_reptile_goes_towards_where_the_round_ended():
     reference = Round()
     _, end = plain_gradients(reference, 3)
-    rounds = Round(dk.Reptile(adam(), scale=2.0), optimizer=keras.optimizers.SGD(0.25))
+    rounds = Round(dk.synthesis.Reptile(adam(), scale=2.0), optimizer=keras.optimizers.SGD(0.25))
     start = rounds.weights
     rounds.run(updates=3)
     for after, before, target in zip(rounds.weights, start, end, strict=True):
         np.testing.assert_allclose(after, before + 0.5 * (target - before), atol=2e-4)
 
 
-@pytest.mark.parametrize("make", [dk.FirstOrderMAML, dk.Reptile])
+@pytest.mark.parametrize("make", [dk.synthesis.FirstOrderMAML, dk.synthesis.Reptile])
 def test_within_a_round_the_generator_adapts_and_the_outer_optimizer_waits(make):
     optimizer = adam()
     rounds = Round(make(adam()), optimizer=optimizer)
@@ -224,7 +226,9 @@ def test_the_first_layers_start_over_once_at_their_round():
 
 def test_a_generator_without_layers_to_reset_is_refused():
     generator = keras.Sequential([layers.Input((LATENT,)), layers.Dense(64, use_bias=False), layers.Reshape(SHAPE)])
-    inversion = dk.LatentInversion(generator, dk.WeightedSum([dk.TargetCrossEntropy()]), adam(), reset_at_round=2)
+    inversion = dk.synthesis.LatentInversion(
+        generator, dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy()]), adam(), reset_at_round=2
+    )
     with pytest.raises(ValueError, match=r"reset_at_round=2: the generator .* has no dense or no BatchNorm layer"):
         inversion.prepare(norm_teacher(), BATCH)
 
@@ -234,15 +238,19 @@ def test_the_networks_see_augmented_images_and_the_memory_gets_them_as_they_are(
     rounds.open()
     before = np.array(rounds.inversion.generator(draws().latents, training=True))
     black = rounds.teacher(ops.full((BATCH, *SHAPE), -2.0)).logits
-    expected = np.mean(dk.TargetCrossEntropy()(dk.SyntheticBatch(None, None, black, labels=draws().labels)))
-    values_seen = rounds.inversion.update(draws(), rounds.around, 0)[1]
+    expected = np.mean(
+        dk.objectives.TargetCrossEntropy()(dk.objectives.SyntheticBatch(None, None, black, labels=draws().labels))
+    )
+    values_seen = rounds.inversion.update(draws(), rounds.context, 0)[1]
     np.testing.assert_allclose(values_seen["target_cross_entropy"], expected, rtol=1e-4)
     np.testing.assert_allclose(rounds.close()[0], before, atol=1e-5)
 
 
 def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
-    inversion = dk.LatentInversion(
-        models.sigmoid_generator(LATENT, (32, 32, 1)), dk.WeightedSum([dk.BatchNormStatistics()]), adam()
+    inversion = dk.synthesis.LatentInversion(
+        models.sigmoid_generator(LATENT, (32, 32, 1)),
+        dk.objectives.WeightedSum([dk.objectives.BatchNormStatistics()]),
+        adam(),
     )
     with pytest.raises(ValueError, match=r"no BatchNormalization layer.*weight 0, or choose another method"):
         inversion.prepare(dk.Teacher(models.lenet5()), BATCH)
@@ -252,17 +260,23 @@ def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
     ("make", "message"),
     [
         (
-            lambda: Round(dk.FirstOrderMAML(keras.optimizers.Adam(CosineOverTraining(0.1)))),
+            lambda: Round(dk.synthesis.FirstOrderMAML(keras.optimizers.Adam(CosineDecayOverTraining(0.1)))),
             "inner optimizer .* constant rate",
         ),
-        (lambda: Round(ContinuedLearning(), optimizer=keras.optimizers.Adam(CosineOverTraining(0.1))), "constant rate"),
         (
-            lambda: Round(dk.Reptile(keras.optimizers.Adagrad())),
+            lambda: Round(ContinuedLearning(), optimizer=keras.optimizers.Adam(CosineDecayOverTraining(0.1))),
+            "constant rate",
+        ),
+        (
+            lambda: Round(dk.synthesis.Reptile(keras.optimizers.Adagrad())),
             "'adagrad', cannot start over in every round: use Adam",
         ),
-        (lambda: Round(dk.Reptile(keras.optimizers.Nadam())), "'nadam', cannot start over in every round: use Adam"),
         (
-            lambda: Round(dk.FirstOrderMAML(keras.optimizers.LossScaleOptimizer(adam()))),
+            lambda: Round(dk.synthesis.Reptile(keras.optimizers.Nadam())),
+            "'nadam', cannot start over in every round: use Adam",
+        ),
+        (
+            lambda: Round(dk.synthesis.FirstOrderMAML(keras.optimizers.LossScaleOptimizer(adam()))),
             "the synthesizer itself scales the loss under mixed_float16",
         ),
     ],
@@ -284,15 +298,15 @@ def test_scaling_the_loss_changes_nothing_but_what_float16_would_lose():
 def test_one_optimizer_in_two_parts_is_refused():
     shared = adam()
     with pytest.raises(ValueError, match=r"the same 'adam\w*' object has two parts"):
-        Round(dk.FirstOrderMAML(shared), optimizer=shared)
+        Round(dk.synthesis.FirstOrderMAML(shared), optimizer=shared)
 
 
 def test_a_meta_optimizers_cosine_spans_the_rounds():
-    rate = CosineOverTraining(0.1)
-    rounds = Round(dk.FirstOrderMAML(adam()), optimizer=keras.optimizers.Adam(rate))
-    assert rounds.inversion.span(updates=60, rounds=20)
+    rate = CosineDecayOverTraining(0.1)
+    rounds = Round(dk.synthesis.FirstOrderMAML(adam()), optimizer=keras.optimizers.Adam(rate))
+    assert rounds.inversion.set_total_updates(updates=60, rounds=20)
     assert rate.updates == 20
-    assert not rounds.inversion.span(updates=60, rounds=20)
+    assert not rounds.inversion.set_total_updates(updates=60, rounds=20)
 
 
 def test_previews_use_the_batchs_own_statistics_as_the_rounds_do():
@@ -310,7 +324,7 @@ def test_a_fresh_start_draws_new_weights_in_every_round():
     learning.compile(adam(), generator.trainable_variables)
     drawn = []
     for _ in range(2):
-        learning.open_round(generator.trainable_variables)
+        learning.begin_round(generator.trainable_variables)
         drawn.append(values(generator.trainable_variables))
     assert not any(np.array_equal(a, b) for a, b in zip(*drawn, strict=True) if a.std() > 0)
     for variable, value in zip(generator.trainable_variables, drawn[0], strict=True):
@@ -325,12 +339,12 @@ def contrastive():
 
 def test_a_contrastive_term_wants_a_second_view():
     with pytest.raises(ValueError, match=r"needs a second view of each image \(LatentInversion\.second_view\)"):
-        Round(objective=dk.WeightedSum([contrastive()]))
+        Round(objective=dk.objectives.WeightedSum([contrastive()]))
 
 
 def test_a_contrastive_term_learns_and_fills_its_bank():
     term = contrastive()
-    objective = dk.WeightedSum([dk.TargetCrossEntropy(), term])
+    objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy(), term])
     rounds = Round(FreshStart(), objective, second_view=RandomResizedCropFlip())
     before = values(term.learned_variables)
     rounds.run()

@@ -7,10 +7,10 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import augmentation, models, objectives, synthesis
-from dfkd_keras.noise import Draws
-from dfkd_keras.rounds import RoundsFirst
-from dfkd_keras.synthesis.synthesizer import Surroundings
-from dfkd_keras.synthesis.targets import class_similarity
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.schedules.rounds import RoundsFirst
+from dfkd_keras.synthesis.synthesizer import SynthesisContext
+from dfkd_keras.teacher.class_similarity import class_similarity
 from tests.conftest import equal, values
 
 SHAPE = (32, 32, 1)
@@ -30,17 +30,17 @@ def draws(seed=0, batch_size=B):
 class Inverted:
     """A prepared inversion of a small teacher."""
 
-    def __init__(self, normalisation, terms=None, learning_rate=0.05, **kwargs):
+    def __init__(self, normalization, terms=None, learning_rate=0.05, **kwargs):
         keras.utils.set_random_seed(0)
-        self.teacher = dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
-        objective = dk.WeightedSum(terms or [dk.TargetCrossEntropy()])
+        self.teacher = dk.Teacher(models.lenet5(normalization=normalization), normalization)
+        objective = dk.objectives.WeightedSum(terms or [dk.objectives.TargetCrossEntropy()])
         self.inversion = synthesis.PixelInversion(objective, **kwargs)
         self.inversion.prepare(self.teacher, B)
         self.inversion.compile(keras.optimizers.Adam(learning_rate))
-        self.around = Surroundings(self.teacher, models.lenet5_half(normalisation=normalisation))
+        self.context = SynthesisContext(self.teacher, models.lenet5_half(normalization=normalization))
 
     def update(self, seed=0):
-        return float(self.inversion.update(draws(seed), self.around, 0)[0])
+        return float(self.inversion.update(draws(seed), self.context, 0)[0])
 
     @property
     def images(self):
@@ -48,21 +48,23 @@ class Inverted:
 
 
 @pytest.fixture
-def make(normalisation):
-    return lambda *args, **kwargs: Inverted(normalisation, *args, **kwargs)
+def make(normalization):
+    return lambda *args, **kwargs: Inverted(normalization, *args, **kwargs)
 
 
 @pytest.fixture
-def make_inverting_distiller(normalisation):
+def make_inverting_distiller(normalization):
     """Returns a function that builds a compiled distiller that inverts pixels, the same at every call."""
 
     def make(schedule, terms=None, **kwargs):
         keras.utils.set_random_seed(0)
-        teacher = dk.Teacher(models.lenet5(normalisation=normalisation), normalisation)
-        synthesizer = synthesis.PixelInversion(dk.WeightedSum(terms or [dk.TargetCrossEntropy()]), **kwargs)
-        student = models.lenet5_half(normalisation=normalisation)
+        teacher = dk.Teacher(models.lenet5(normalization=normalization), normalization)
+        synthesizer = synthesis.PixelInversion(
+            dk.objectives.WeightedSum(terms or [dk.objectives.TargetCrossEntropy()]), **kwargs
+        )
+        student = models.lenet5_half(normalization=normalization)
         distiller = dk.DataFreeDistiller(
-            teacher, student, synthesizer, schedule=schedule, replay=dk.ReplayBuffer(None), batch_size=B
+            teacher, student, synthesizer, schedule=schedule, replay=dk.replay.ReplayBuffer(None), batch_size=B
         )
         distiller.compile(keras.optimizers.Adam(1e-3), synthesis_optimizer=keras.optimizers.Adam(0.05))
         return distiller
@@ -72,7 +74,7 @@ def make_inverting_distiller(normalisation):
 
 def test_a_round_starts_from_the_noise_and_updates_lower_the_loss(make):
     inverted = make()
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     np.testing.assert_allclose(inverted.images, np.array(draws().latents).reshape(B, *SHAPE))
     losses = [inverted.update() for _ in range(40)]
     assert losses[-1] < 0.9 * losses[0]
@@ -80,7 +82,7 @@ def test_a_round_starts_from_the_noise_and_updates_lower_the_loss(make):
 
 def test_unit_images_start_uniform(make):
     inverted = make(output_space="unit")
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     assert 0 <= inverted.images.min() < 0.01 < 0.99 < inverted.images.max() <= 1
     assert abs(inverted.images.mean() - 0.5) < 0.02
     assert abs(inverted.images.std() - np.sqrt(1 / 12)) < 0.01
@@ -90,14 +92,14 @@ def test_every_round_starts_over_with_a_fresh_optimizer(make):
     inverted = make()
     losses = []
     for _ in range(2):
-        inverted.inversion.open_round(draws(), inverted.teacher)
+        inverted.inversion.begin_round(draws(), inverted.teacher)
         losses.append([inverted.update() for _ in range(5)])
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_the_batch_of_the_lowest_loss_is_kept_and_not_an_alias(make):
     inverted = make(learning_rate=3.0)  # too much, so that later images may be worse
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     history = []
     for _ in range(8):
         images = inverted.images
@@ -109,28 +111,28 @@ def test_the_batch_of_the_lowest_loss_is_kept_and_not_an_alias(make):
 
 def test_closing_gives_unit_images_and_the_class_the_teacher_sees(make):
     inverted = make()
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     inverted.update()
-    images, classes = inverted.inversion.close_round(draws(), inverted.teacher)
+    images, classes = inverted.inversion.end_round(draws(), inverted.teacher)
     assert np.array(images).min() >= 0
     assert np.array(images).max() <= 1
-    convert = inverted.teacher.normalisation.convert
-    expected = np.argmax(inverted.teacher(convert(images, "unit", "normalised")).logits, axis=1)
+    convert = inverted.teacher.normalization.convert
+    expected = np.argmax(inverted.teacher(convert(images, "unit", "normalized")).logits, axis=1)
     np.testing.assert_array_equal(classes, expected)
 
 
 def test_clipped_images_stay_within_the_unit_interval(make):
     inverted = make(bounds="clip")
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     inverted.update()
-    unit = np.array(inverted.teacher.normalisation.convert(inverted.images, "normalised", "unit"))
+    unit = np.array(inverted.teacher.normalization.convert(inverted.images, "normalized", "unit"))
     assert unit.min() >= -1e-6
     assert unit.max() <= 1 + 1e-6
 
 
 def test_rescaled_images_fill_the_unit_interval_before_each_update(make):
     inverted = make(output_space="unit", bounds="rescale", learning_rate=0.5)
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     inverted.update()
     before = inverted.images
     inverted.update()
@@ -164,14 +166,14 @@ def test_there_are_no_images_from_latents(make):
 def test_jitter_is_applied_before_the_networks(make):
     plain, jittered = make(), make(jitter=augmentation.RollFlip(2))
     for inverted in (plain, jittered):
-        inverted.inversion.open_round(draws(), inverted.teacher)
+        inverted.inversion.begin_round(draws(), inverted.teacher)
     assert plain.update() != jittered.update()
     np.testing.assert_array_equal(plain.inversion.best.images.value, jittered.inversion.best.images.value)
 
 
 def test_balanced_classes_come_in_turn(make):
     inverted = make(targets=synthesis.BalancedClasses())
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     first = int(draws().labels[0])
     np.testing.assert_array_equal(inverted.inversion.labels.value, (first + np.arange(B)) % 10)
 
@@ -186,15 +188,15 @@ def test_class_similarity_is_the_cosine_of_the_last_weights_row_by_row(make):
     np.testing.assert_allclose(np.diag(class_similarity(teacher)), 1.0)
 
 
-def test_class_similarity_wants_a_last_dense_layer(normalisation):
+def test_class_similarity_wants_a_last_dense_layer(normalization):
     inputs = layers.Input(SHAPE)
     convolved = layers.Conv2D(10, 3)(inputs)
     with pytest.raises(ValueError, match=r"but .* has none: use RandomClasses"):
-        class_similarity(dk.Teacher(keras.Model(inputs, layers.GlobalAveragePooling2D()(convolved)), normalisation))
+        class_similarity(dk.Teacher(keras.Model(inputs, layers.GlobalAveragePooling2D()(convolved)), normalization))
     hidden = layers.Reshape((1, 1, 5))(layers.Dense(5)(layers.GlobalAveragePooling2D()(convolved)))
     outputs = layers.Flatten()(layers.Conv2D(10, 1)(hidden))
     with pytest.raises(ValueError, match="has 5 and the teacher 10"):
-        class_similarity(dk.Teacher(keras.Model(inputs, outputs), normalisation))
+        class_similarity(dk.Teacher(keras.Model(inputs, outputs), normalization))
 
 
 def test_a_class_without_weights_is_refused_by_dirichlet_targets(make):
@@ -232,7 +234,7 @@ def test_soft_labels_are_followed(make):
     """ZSKD: the teacher's softened prediction comes near what was drawn."""
     terms = [objectives.SoftTargetCrossEntropy(1.0)]
     inverted = make(terms, targets=synthesis.DirichletTargets(), output_space="unit", bounds="rescale")
-    inverted.inversion.open_round(draws(), inverted.teacher)
+    inverted.inversion.begin_round(draws(), inverted.teacher)
     losses = [inverted.update() for _ in range(40)]
     assert losses[-1] < losses[0]
 
@@ -250,7 +252,7 @@ def test_a_loop_of_updates_equals_updates_step_by_step(make_inverting_distiller)
 def test_no_retrace_after_the_first_round(make_inverting_distiller):
     traces = []
 
-    class Counted(dk.TargetCrossEntropy):
+    class Counted(dk.objectives.TargetCrossEntropy):
         @property
         def name(self):
             return "counted"
@@ -310,7 +312,7 @@ def test_a_loaded_distiller_draws_the_same_soft_labels(make_inverting_distiller,
 def test_a_round_of_nothing_but_nan_is_seen(make):
     inverted = make()
     for seed, poison in ((0, 1.0), (1, np.nan)):
-        inverted.inversion.open_round(draws(seed), inverted.teacher)
+        inverted.inversion.begin_round(draws(seed), inverted.teacher)
         inverted.inversion.images.assign(inverted.inversion.images.value * poison)
         inverted.update()
     assert np.isnan(inverted.inversion.best.images.value).all()

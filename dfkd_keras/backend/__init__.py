@@ -1,0 +1,1 @@
+"""Autodiff, devices, precision and state: everything that depends on the backend or on Keras' internals."""

@@ -1,0 +1,1 @@
+"""What a run shows: plots, its report, and comparisons of several runs."""

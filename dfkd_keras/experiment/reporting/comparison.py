@@ -1,0 +1,191 @@
+"""Several methods on one task: a table and a plot of what their runs came to."""
+
+import csv
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.training.history import read_history
+from dfkd_keras.metrics import METRICS
+from dfkd_keras.utils.files import atomic_write
+
+LINES = ("-", "--", ":")  # of the first ten methods, of the next ten, ...
+COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
+    "method",
+    "task",
+    "seeds",
+    "teacher_accuracy",
+    "student_accuracy",
+    "student_accuracy_std",
+    "student_accuracy_best",
+    "synthetic_images",
+    "memory_images",
+    "seconds",
+    "seconds_synthesis",
+    "seconds_student",
+    "seconds_to_reference",
+)
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        results: what its `results.json` holds, "method" being the name of its folder without the seed.
+        curve: training seconds and accuracy, or mean IoU, at every evaluation.
+    """
+
+    results: dict[str, Any]
+    curve: list[tuple[float, float]]
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Run | None":
+        """Returns the run of a folder, or None if it is not complete."""
+        run = RunDirectory(path)
+        if not run.results.exists():
+            return None
+        results, curve, seconds = json.loads(run.results.read_text()), [], 0.0
+        results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # files of one method may have several settings
+        for row in read_history(run.metrics):
+            seconds += row["seconds"]
+            if (measured := f"val_{metric_of(results)}") in row:
+                curve.append((seconds, row[measured]))
+        return cls(results, curve)
+
+    def seconds_to(self, accuracy: float) -> float | None:
+        """Returns the training seconds at the first evaluation of at least this accuracy; None if there is none."""
+        # An evaluation within training is in single precision, the final one in double.
+        return next((seconds for seconds, reached in self.curve if reached >= accuracy - 1e-6), None)
+
+
+def metric_of(results: dict[str, Any]) -> str:
+    """Returns what a run's task is measured by, "accuracy" or "mean_iou"."""
+    return results.get("metric", "accuracy")  # which older runs do not tell
+
+
+def columns(metric: str) -> tuple[str, ...]:
+    """Returns the columns of a comparison by this metric."""
+    return tuple(name.replace("accuracy", metric) for name in COLUMNS)
+
+
+def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[str, Any]]:
+    """Averages the runs of each method over its seeds.
+
+    Args:
+        runs: of one task, or of tasks so alike that their figures may stand in one table.
+        reference: the method whose mean final accuracy the time `seconds_to_reference` is counted to; the first run's
+            by default.
+
+    Returns:
+        A row per method with the keys `columns(metric)`; accuracies are fractions, their deviation is None for one
+        seed, `seconds` are of training, and `seconds_to_reference` is None unless every seed gets there.
+    """
+    methods: dict[str, list[Run]] = {}
+    for run in runs:
+        methods.setdefault(run.results["method"], []).append(run)
+    if not methods:
+        return []
+    reference = reference or next(iter(methods))
+    if reference not in methods:
+        raise ValueError(f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}.")
+    if len(metrics := {metric_of(run.results) for run in runs}) > 1:
+        raise ValueError(f"runs measured by {' and '.join(sorted(metrics))} cannot be compared: compare one task's.")
+    goal = _mean(methods[reference], f"student_{metric_of(runs[0].results)}")
+    return [_row(method, of_method, goal) for method, of_method in methods.items()]
+
+
+def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = None) -> str:
+    """Writes `comparison.csv`, `comparison.md` and `comparison.png` and returns the table in Markdown."""
+    rows, metric = summarize(runs, reference), metric_of(runs[0].results) if runs else "accuracy"
+    with atomic_write(folder / "comparison.csv") as aside, open(aside, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns(metric))
+        writer.writeheader()
+        writer.writerows(rows)
+    table = markdown(rows, reference or (rows[0]["method"] if rows else ""), metric)
+    with atomic_write(folder / "comparison.md") as aside:
+        aside.write_text(table)
+    with atomic_write(folder / "comparison.png") as aside:
+        _plot(aside, runs)
+    return table
+
+
+def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accuracy") -> str:
+    """Returns the rows of `summarize` as a Markdown table, which tells the tasks where they differ."""
+    tasks = {row["task"] for row in rows}
+    student = f"student_{metric}"
+    titles = (
+        "method",
+        "seeds",
+        "teacher",
+        "student, final" if metric == "accuracy" else f"student's {METRICS[metric]}, final",
+        "best",
+        "synthetic images",
+        "training time",
+        f"to {reference}'s final",
+    )
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    for row in rows:
+        spread = "" if row[f"{student}_std"] is None else f" ± {100 * row[f'{student}_std']:.2f}"
+        cells = (
+            row["method"] + (f" on {row['task']}" if len(tasks) > 1 else ""),
+            row["seeds"],
+            f"{100 * row[f'teacher_{metric}']:.2f} %",
+            f"{100 * row[student]:.2f}{spread} %",
+            f"{100 * row[f'{student}_best']:.2f} %",
+            f"{row['synthetic_images']:,.0f}"
+            + (f" ({row['memory_images']:,.0f} kept)" if row["memory_images"] else ""),
+            f"{row['seconds']:,.0f} s ({row['seconds_synthesis']:,.0f} + {row['seconds_student']:,.0f})",
+            "not reached" if row["seconds_to_reference"] is None else f"{row['seconds_to_reference']:,.0f} s",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _row(method: str, runs: Sequence[Run], goal: float) -> dict[str, Any]:
+    student = f"student_{metric_of(runs[0].results)}"
+    finals = [run.results[student] for run in runs]
+    reached = [run.seconds_to(goal) for run in runs]
+    names = columns(metric_of(runs[0].results))
+    averaged = {name: _mean(runs, name) for name in names if name in runs[0].results and name not in ("method", "task")}
+    return {
+        "method": method,
+        "task": runs[0].results["task"],
+        "seeds": len(runs),
+        **averaged,
+        f"{student}_std": statistics.stdev(finals) if len(runs) > 1 else None,
+        "seconds": averaged["seconds_synthesis"] + averaged["seconds_student"],
+        "seconds_to_reference": None if None in reached else statistics.mean(reached),
+    }
+
+
+def _mean(runs: Sequence[Run], name: str) -> float:
+    return statistics.mean(run.results[name] for run in runs)
+
+
+def _plot(path: Path, runs: Sequence[Run]) -> None:
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    looks: dict[str, dict[str, str]] = {}
+    for run in runs:
+        method = run.results["method"]
+        label = None if method in looks else method
+        look = looks.setdefault(method, _look(len(looks)))
+        seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
+        axes.plot([second / 60 for second in seconds], accuracies, label=label, **look)
+    metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
+    axes.set(xlabel="training time in minutes", ylabel=f"{metric} on real test images")
+    axes.grid(alpha=0.3)
+    if looks:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, format="png", dpi=120)
+
+
+def _look(place: int) -> dict[str, str]:
+    """Returns color and style of the lines of the method in this place."""
+    return {"color": f"C{place % 10}", "linestyle": LINES[place // 10 % len(LINES)]}

@@ -1,0 +1,136 @@
+"""Image grids and curves."""
+
+import colorsys
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from dfkd_keras.metrics import IGNORED
+
+COLUMNS = 12
+SHOWN_WITH_MASKS = 12  # images in a grid of masks
+
+
+def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> None:
+    """Writes a PNG with one row of images per class.
+
+    Args:
+        path: of the file.
+        images: unit images `[N, H, W, C]` of 1 or 3 channels.
+        classes: the class of each `[N]`.
+        class_names: a row each; a class without images leaves its row empty.
+    """
+    height, width, channels = images.shape[1:]
+    grid = np.ones((len(class_names) * (height + 2), COLUMNS * (width + 2), channels), dtype=np.float32)
+    for row in range(len(class_names)):
+        for column, image in enumerate(images[classes == row][:COLUMNS]):
+            top, left = row * (height + 2) + 1, column * (width + 2) + 1
+            grid[top : top + height, left : left + width] = image
+    figure = Figure(figsize=(COLUMNS * 0.5 + 1.2, len(class_names) * 0.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(grid.squeeze(-1) if channels == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(class_names))], class_names, fontsize=8)
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    figure.savefig(path, format="png", dpi=110)
+
+
+def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarray], class_names: Sequence[str]) -> None:
+    """Writes a PNG with images and their masks side by side, and what the colors of the masks mean.
+
+    Args:
+        path: of the file.
+        images: unit images `[N, H, W, C]` of 1 or 3 channels; the first `SHOWN_WITH_MASKS` are drawn.
+        masks: integers `[N, H, W]` by whose they are, such as "teacher"; pixels labeled `IGNORED` are black.
+        class_names: one per class.
+    """
+    colors, images = _class_colors(len(class_names)), images[:SHOWN_WITH_MASKS]
+    palette = np.zeros((IGNORED + 1, 3), np.float32)
+    palette[: len(class_names)] = colors
+    painted = [palette[mask[: len(images)]] for mask in masks.values()]
+    parts = [np.broadcast_to(images, (*images.shape[:3], 3)), *painted]
+    titles = ["image", *masks] * max(1, 9 // len(parts))
+    grid = _side_by_side(parts, len(titles) // len(parts))
+    figure = Figure(figsize=(11.0, 11.0 * grid.shape[0] / grid.shape[1] + 0.8), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(grid, interpolation="nearest")
+    axes.set_xticks([(column + 0.5) * grid.shape[1] / len(titles) for column in range(len(titles))], titles, fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    patches = [Patch(color=color, label=name) for color, name in zip(colors, class_names, strict=True)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(8, len(patches)), fontsize=8)
+    figure.savefig(path, format="png", dpi=110)
+
+
+def _side_by_side(parts: Sequence[np.ndarray], per_row: int) -> np.ndarray:
+    """Returns one picture `[H', W', 3]` of all parts `[N, H, W, 3]` of every example, so many examples in a row."""
+    framed = [np.pad(part, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0) for part in parts]
+    examples = np.concatenate(framed, axis=2)
+    blank = np.ones((-len(examples) % per_row, *examples.shape[1:]), np.float32)
+    examples = np.concatenate([examples, blank])
+    rows = [
+        np.concatenate(list(examples[start : start + per_row]), axis=1) for start in range(0, len(examples), per_row)
+    ]
+    return np.concatenate(rows)
+
+
+def _class_colors(num_classes: int) -> list[tuple[float, float, float]]:
+    """Returns colors that are easy to tell apart, neighboring classes in particular."""
+    return [colorsys.hsv_to_rgb(0.618034 * index % 1.0, 0.75, (1.0, 0.7)[index % 2]) for index in range(num_classes)]
+
+
+def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logarithmic: bool = False) -> str:
+    """Returns an SVG of lines over epochs.
+
+    Args:
+        title: of the plot.
+        series: epochs and values by name.
+        logarithmic: whether the values' axis is.
+    """
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for name, (epochs, values) in series.items():
+        axes.plot(epochs, values, label=name.replace("_", " "), marker="." if len(values) < 30 else None)
+    axes.set(title=title, xlabel="epoch")
+    axes.grid(alpha=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if logarithmic:
+        axes.set_yscale("log")
+    if series:
+        axes.legend(fontsize=8)
+    return _svg(figure)
+
+
+def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "images") -> str:
+    """Returns an SVG of one bar per class; `unit` is what is counted."""
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(range(len(names)), counts)
+    if len(names) <= 20:
+        axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 3 else 0, fontsize=8)
+    axes.set(title=title, ylabel=unit)
+    return _svg(figure)
+
+
+def histogram(title: str, values: np.ndarray) -> str:
+    """Returns an SVG of how often values in [0, 1] occur."""
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(values, bins=20, range=(0.0, 1.0))
+    axes.set(title=title, xlabel="highest probability", ylabel="images")
+    return _svg(figure)
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    return buffer.getvalue()[buffer.getvalue().index("<svg") :]

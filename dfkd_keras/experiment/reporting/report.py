@@ -1,0 +1,128 @@
+"""The report of a run: one self-contained page."""
+
+import base64
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dfkd_keras.experiment.reporting.diagnostics import Diagnostics
+from dfkd_keras.experiment.reporting.plots import bars, curves, histogram
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.training.history import History
+from dfkd_keras.metrics import METRICS
+
+NOT_TERMS = (
+    "epoch", "synthesis_loss", "distillation_loss", "priority",
+    "agreement", "fresh_agreement", "val_mean_iou", "val_accuracy",
+)  # fmt: skip
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; }} td {{ padding: .15rem 1rem .15rem 0; border-bottom: 1px solid #ddd; }}
+td:last-child {{ font-variant-numeric: tabular-nums; }}
+.plots {{ display: flex; flex-wrap: wrap; gap: 1rem; }} svg, img {{ max-width: 100%; height: auto; }}
+pre {{ background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: 13px; }}
+.headline {{ font-size: 1.3rem; }}
+</style></head><body>
+<h1>{title}</h1>
+<p class="headline">{headline}</p>
+<div class="plots">{plots}</div>
+{grids}
+<h2>Results</h2><table>{rows}</table>
+<h2>Configuration</h2><pre>{configuration}</pre>
+</body></html>
+"""
+
+
+def write_report(
+    run: RunDirectory,
+    results: dict[str, Any],
+    history: History,
+    class_names: Sequence[str],
+    diagnostics: Diagnostics,
+) -> None:
+    """Writes `report.html`.
+
+    Args:
+        run: the run's folder, which holds the image grids and the configuration.
+        results: what `results.json` holds.
+        history: of the epochs.
+        class_names: of the data set.
+        diagnostics: of the synthetic images.
+    """
+    counted = "pixels" if run.test_images.exists() else "images"
+    plots = [
+        _plot(history, "Losses", ["synthesis_loss", "distillation_loss"]),
+        _plot(
+            history,
+            "On real test images, and agreement",
+            ["val_mean_iou", "val_accuracy", "agreement", "fresh_agreement"],
+        ),
+        _plot(
+            history,
+            "Terms",
+            [name for name in history.columns if name not in NOT_TERMS and not name.startswith("seconds")],
+        ),
+        bars(f"Classes of {sum(diagnostics.class_counts):,} {counted}", class_names, diagnostics.class_counts, counted),
+        histogram(f"Teacher's confidence in {len(diagnostics.confidences):,} images", diagnostics.confidences),
+    ]
+    figures = dict(results)
+    if diagnostics.effective_sample_size is not None:
+        figures["priorities_effective_sample_size"] = diagnostics.effective_sample_size
+    page = PAGE.format(
+        title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
+        headline=headline(results),
+        plots="".join(f"<div>{plot}</div>" for plot in plots),
+        grids=_grids(run),
+        rows="".join(
+            f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in figures.items()
+        ),
+        configuration=html.escape(run.configuration.read_text()),
+    )
+    run.write_text(run.report, page)
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Returns what a run came to, in a sentence."""
+    metric = results["metric"]
+    return (
+        f"Student {results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%}), "
+        f"teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {results['test_images']:,} real test images."
+    )
+
+
+def _plot(history: History, title: str, names: list[str]) -> str:
+    series = {
+        name: ([row["epoch"] for row in history.rows if name in row], history.column(name))
+        for name in names
+        if history.column(name)
+    }
+    positive = all(min(values) > 0 for _, values in series.values())
+    return curves(title, series, logarithmic=title == "Losses" and positive)
+
+
+def _grids(run: RunDirectory) -> str:
+    masks = run.test_images.exists()
+    described = "With the masks of teacher and student." if masks else "One row per class, as the teacher sees them."
+    paths = sorted(run.images.glob("epoch-*.png"))
+    drawn = (
+        f"<p>{described}</p>{_embedded(paths[-1], 'grid of synthetic images')}" if paths else "<p>None were drawn.</p>"
+    )
+    real = f"<h2>Real test images</h2>{_embedded(run.test_images, 'real images and their masks')}" if masks else ""
+    return f"<h2>Synthetic images</h2>{drawn}{real}"
+
+
+def _embedded(path: Path, described: str) -> str:
+    encoded = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{described}" src="data:image/png;base64,{encoded}">'
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

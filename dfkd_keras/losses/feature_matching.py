@@ -1,0 +1,69 @@
+"""Features of teacher and student side by side, for a student's loss that matches them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from dfkd_keras.teacher.features import add_feature_hooks, common_stages, probe_shape
+from dfkd_keras.teacher.hooks import ForwardHooks
+from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
+
+
+class FeatureMatching:
+    """ForwardHooks what a student's loss matches; for one that looks at the logits alone, nothing.
+
+    Args:
+        loss: with `matches_features`, `teacher_features` and `student_features`, such as `AttentionTransfer`; or any.
+        teacher: is tapped.
+        student: is tapped.
+
+    Raises:
+        ValueError: for features that are not there, or not of the same resolutions.
+    """
+
+    def __init__(self, loss: Any, teacher: Teacher, student: keras.Model):
+        self.names, self._hooks = None, ForwardHooks()
+        if not getattr(loss, "matches_features", False):
+            return
+        names = loss.teacher_features, loss.student_features
+        if names == (None, None):
+            names = common_stages(teacher.model, student, teacher.image_shape)
+        if None in names or len(names[0]) != len(names[1]):
+            raise ValueError(
+                f"{type(loss).__name__}: teacher_features={names[0]} and student_features={names[1]} must be equally "
+                "many, or both None for the stages."
+            )
+        self.names = names
+        teacher.record((), names[0])
+        add_feature_hooks(self._hooks, student, sorted({*names[1]}), teacher.image_shape)
+        self._check(teacher, student)
+
+    @contextlib.contextmanager
+    def recording(self, seen: TeacherOutputs) -> Iterator[Callable[[], list]]:
+        """Yields a function that, after the student's pass within, returns what the loss wants besides the logits.
+
+        Args:
+            seen: what the teacher gave for the same images.
+        """
+        with self._hooks.recording() as kept:
+            yield lambda: self._features(seen.features, kept)
+
+    def _features(self, *features: dict[str, Any]) -> list:
+        if self.names is None:
+            return []
+        return [[kept[name] for name in names] for kept, names in zip(features, self.names, strict=True)]
+
+    def _check(self, teacher: Teacher, student: keras.Model) -> None:
+        images = np.zeros(probe_shape(teacher.image_shape), "float32")
+        with self.recording(teacher(images)) as features:
+            student(teacher.to_inputs(images), training=False)
+        for name, other, *maps in zip(*self.names, *features(), strict=True):
+            sizes = [tuple(each.shape[1:-1]) for each in maps]
+            if sizes[0] != sizes[1]:
+                raise ValueError(
+                    f"the teacher's feature {name!r} is of size {sizes[0]}, but the student's {other!r} of {sizes[1]}: "
+                    "match features of equal size."
+                )

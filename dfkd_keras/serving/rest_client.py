@@ -1,0 +1,102 @@
+"""A client for the predict API over HTTP and JSON: TF Serving's REST, which is the V1 protocol of others."""
+
+import base64
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any, Literal
+
+import numpy as np
+
+from dfkd_keras.serving.client import PredictClient, failure
+from dfkd_keras.serving.retries import Unavailable
+from dfkd_keras.utils.checks import single_line
+
+BUSY = (429, 502, 503, 504)
+CHUNK = 1 << 16
+
+
+class RestClient(PredictClient):
+    """Asks a served student for its predictions, see `PredictClient`.
+
+    Args:
+        url: of the server, such as "http://localhost:8501".
+        model: the served model's name.
+        version: the version asked; None (default) for the server's choice.
+        deadline_seconds: for one request with all its retries.
+        form: of the requests and their answers: "row" (default), an object per image; "column", an array per output.
+
+    Raises:
+        ValueError: if the URL is none of a web server, or the form is unknown.
+
+    Example:
+        >>> client = RestClient("http://localhost:8501", "student")
+        >>> client.predict(images)["class_id"]  # uint8 [N, H, W, C] in, [N] out
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str = "student",
+        version: int | None = None,
+        deadline_seconds: float = 10.0,
+        form: Literal["row", "column"] = "row",
+    ):
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"url {url!r} is none of a REST server: give one such as http://localhost:8501.")
+        if form not in ("row", "column"):
+            raise ValueError(f"form {form!r} is unknown: use 'row' or 'column'.")
+        path = f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
+        super().__init__(f"{url.rstrip('/')}{path}:predict", deadline_seconds)
+        self.form = form
+
+    def _message(self, signature: str, images: np.ndarray | list[bytes]) -> bytes:
+        if signature == "encoded":
+            values = [{"b64": base64.b64encode(data).decode()} for data in images]
+        else:
+            values = images.tolist()
+        # With one input, a column is the bare array.
+        rows = {"instances": [{"images": value} for value in values]}
+        body = {"signature_name": signature, **(rows if self.form == "row" else {"inputs": values})}
+        return json.dumps(body).encode()
+
+    def _send(self, message: bytes, seconds: float) -> Any:
+        request = urllib.request.Request(self.address, message, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as response:
+                content = read(response, time.monotonic() + seconds)
+        except urllib.error.HTTPError as error:
+            said = " ".join(error.read(CHUNK).decode(errors="replace").split())[:500]
+            told = f"{self.address} answered HTTP {error.code}: {said or error.reason}"
+            raise failure(told, error.code in BUSY, error.code < 500) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"{self.address}: {getattr(error, 'reason', None) or single_line(error)}") from error
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise OSError(
+                f"the answer of {self.address} is no JSON ({single_line(error)}): is it a predict API?"
+            ) from error
+
+    def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
+        try:
+            if "outputs" in answer:
+                return {name: np.asarray(values) for name, values in answer["outputs"].items()}
+            rows = answer["predictions"]
+            return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise OSError(
+                f"the answer of {self.address} is not understood ({type(error).__name__}): is it a predict API?"
+            ) from error
+
+
+def read(response: http.client.HTTPResponse, end: float) -> bytes:
+    """Reads an answer in pieces, so that one that trickles in does not outlast the deadline."""
+    pieces = []
+    while piece := response.read1(CHUNK):
+        pieces.append(piece)
+        if time.monotonic() > end:
+            raise Unavailable("the answer was not complete in time")
+    return b"".join(pieces)

@@ -1,0 +1,1 @@
+"""Checks, files and serialization, without any knowledge of distillation."""

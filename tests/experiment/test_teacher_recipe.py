@@ -1,0 +1,182 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import dfkd_keras as dk
+from dfkd_keras import data, models
+from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher, check_same_everywhere
+from dfkd_keras.experiment.training.preemption import Preempted
+from dfkd_keras.models.saved_model import saved_model
+
+
+def recipe(folder, **changes):
+    settings = {
+        "model": models.lenet5,
+        "data": data.digits(),
+        "optimizer": keras.optimizers.Adam,
+        "epochs": 1,
+        "train_images": 64,
+        "cache_dir": str(folder),
+    }
+    return TeacherRecipe(**{**settings, **changes})
+
+
+def test_a_recipe_is_carried_out_once_per_configuration(tmp_path):
+    first = recipe(tmp_path).teacher_model(verbose=0)
+    again = recipe(tmp_path).teacher_model(verbose=0)
+    assert len(list(tmp_path.iterdir())) == 1
+    for ours, theirs in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 2},
+        {"batch_size": 32},
+        {"seed": 1},
+        {"augment": True},
+        {"train_images": 32},
+        {"model": models.lenet5_half},
+        {"data": dataclasses.replace(data.digits(), source="folder_1")},
+        {"optimizer": lambda: keras.optimizers.Adam(0.01)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_every_change_of_a_recipe_trains_another_teacher(tmp_path, changes):
+    for one in (recipe(tmp_path), recipe(tmp_path, **changes)):
+        one.teacher_model(verbose=0)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_training_learns(tmp_path):
+    model = recipe(tmp_path, epochs=10, batch_size=64, train_images=None).teacher_model(verbose=0)
+    test = data.digits().load("test")
+    assert np.mean(np.argmax(model(test.unit_images), axis=-1) == test.labels) > 0.9
+
+
+def test_a_diverged_teacher_is_not_cached(tmp_path):
+    with pytest.raises(ValueError, match="not finite"):
+        recipe(tmp_path, optimizer=lambda: keras.optimizers.SGD(1e30)).teacher_model(verbose=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_wins_over_the_recipe(tmp_path):
+    model = models.lenet5(name="from_file")
+    model.save(tmp_path / "teacher.keras")
+    teacher = build_teacher(str(tmp_path / "teacher.keras"), recipe=None, normalization=dk.Normalization())
+    assert teacher.model.name == "from_file"
+
+
+def test_neither_file_nor_recipe_is_told():
+    with pytest.raises(ValueError, match=r"names no teacher: set Teacher\.path"):
+        build_teacher()
+
+
+def test_loading_keeps_the_safe_mode_on(tmp_path):
+    inputs = layers.Input((4,))
+    model = keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs))
+    model.save(tmp_path / "lambda.keras")
+    with pytest.raises(ValueError, match=r"lambda\.keras' cannot be loaded"):
+        saved_model(tmp_path / "lambda.keras")
+
+
+def test_code_inside_a_trusted_file_can_be_admitted(tmp_path):
+    inputs = layers.Input((4,))
+    keras.Model(inputs, layers.Lambda(lambda x: x + 1)(inputs)).save(tmp_path / "lambda.keras")
+    with pytest.raises(ValueError, match=r"if you trust it, set Teacher\.safe_mode = False"):
+        saved_model(tmp_path / "lambda.keras")
+    np.testing.assert_array_equal(saved_model(tmp_path / "lambda.keras", safe_mode=False)(np.zeros((1, 4))), 1.0)
+
+
+def test_a_class_that_nobody_registered_is_named(tmp_path):
+    class Unregistered(layers.Layer):
+        def call(self, x):
+            return x
+
+    inputs = layers.Input((4,))
+    keras.Model(inputs, Unregistered()(inputs)).save(tmp_path / "custom.keras")
+    with pytest.raises(ValueError, match="Unregistered must be known: register it"):
+        saved_model(tmp_path / "custom.keras")
+
+
+def test_a_teacher_can_come_from_a_function(normalization):
+    teacher = build_teacher(model=lambda: models.lenet5(name="made"), normalization=normalization)
+    assert teacher.model.name == "made"
+
+
+class Exported(keras.Model):
+    """Float images in, and what is given under names."""
+
+    def __init__(self, body, names):
+        super().__init__()
+        self.body, self.names = body, names
+
+    def call(self, images):
+        logits = self.body(images)
+        return {name: logits for name in self.names} if self.names else logits
+
+
+@pytest.mark.parametrize("names", [(), ("scores",), ("logits", "other")])
+def test_a_savedmodel_is_a_teacher_through_which_gradients_pass(tmp_path, names):
+    tf = pytest.importorskip("tensorflow")
+    body = models.lenet5()
+    exported = Exported(body, names)
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32, 1)).astype("float32")
+    exported(images)
+    exported.export(tmp_path / "served" / "1", format="tf_saved_model", verbose=False)
+    teacher = build_teacher(str(tmp_path / "served" / "1"))
+    assert teacher.model.name == "served"
+    np.testing.assert_allclose(
+        teacher(teacher.normalization.convert(images, "unit", "normalized")).logits, body(images), atol=1e-5
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(inputs := tf.constant(images))
+        loss = tf.reduce_sum(teacher.model(inputs) ** 2)
+    assert np.abs(tape.gradient(loss, inputs)).max() > 0
+
+
+def test_a_savedmodel_of_bytes_is_refused_with_the_reason(tmp_path):
+    pytest.importorskip("tensorflow")
+    from dfkd_keras.export import export_savedmodel
+
+    folder = export_savedmodel(models.lenet5_half(), tmp_path)
+    with pytest.raises(ValueError, match="takes images: uint8: a gradient has to pass"):
+        saved_model(folder)
+
+
+def test_a_savedmodel_without_logits_among_several_outputs_is_refused(tmp_path):
+    pytest.importorskip("tensorflow")
+    exported = Exported(models.lenet5(), ("a", "b"))
+    exported(np.zeros((1, 32, 32, 1), "float32"))
+    exported.export(tmp_path / "1", format="tf_saved_model", verbose=False)
+    with pytest.raises(ValueError, match="gives a, b: export it again"):
+        saved_model(tmp_path / "1")
+
+
+def test_a_signal_while_a_file_is_loaded_is_no_broken_file(tmp_path, monkeypatch):
+    def preempted(*arguments, **options):
+        raise Preempted("stopped by SIGTERM")
+
+    models.lenet5().save(tmp_path / "teacher.keras")
+    monkeypatch.setattr(keras.saving, "load_model", preempted)
+    with pytest.raises(Preempted):
+        saved_model(str(tmp_path / "teacher.keras"))
+
+
+def test_workers_with_different_teachers_are_refused(monkeypatch):
+    teacher = dk.Teacher(models.lenet5())
+    check_same_everywhere(teacher)
+    monkeypatch.setattr("dfkd_keras.experiment.teacher_recipe.least", lambda checksum: min(checksum, 5))
+    with pytest.raises(ValueError, match=r"the workers have different teachers 'lenet5'.*give it as Teacher\.path"):
+        check_same_everywhere(teacher)
+
+
+def test_a_savedmodel_without_the_default_signature_is_refused(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
+    with pytest.raises(ValueError, match=r"no 'serving_default': export it again"):
+        saved_model(tmp_path / "1")

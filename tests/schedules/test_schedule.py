@@ -1,0 +1,135 @@
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras.schedules.rounds import RoundsFirst
+from dfkd_keras.schedules.schedule import StepKind
+
+
+def test_two_stage_synthesizes_first_and_distils_then():
+    schedule = dk.schedules.TwoStage(synthesis_epochs=2, student_epochs=3)
+    assert schedule.epochs == 5
+    assert [schedule.step_kind(epoch)[:2] for epoch in range(5)] == [(1, 0), (1, 0), (0, 1), (0, 1), (0, 1)]
+
+
+def test_alternating_makes_both_updates_in_every_step():
+    schedule = dk.schedules.Alternating(epochs=2, synthesis_updates=1, student_updates=5)
+    assert [schedule.step_kind(epoch)[:2] for epoch in range(2)] == [(1, 5), (1, 5)]
+
+
+def test_kinds_are_all_that_occurs():
+    for schedule in (
+        dk.schedules.TwoStage(1, 2),
+        dk.schedules.Alternating(3, 1, 2),
+        dk.schedules.Rounds(2, 3, 2, 2, 4),
+        RoundsFirst(1, 2, 4, 1, 2),
+    ):
+        steps = range(schedule.steps_per_epoch)
+        assert set(schedule.kinds) == {
+            schedule.step_kind(epoch, step) for epoch in range(schedule.epochs) for step in steps
+        }
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: dk.schedules.TwoStage(1, 0),
+        lambda: dk.schedules.Alternating(1, 0),
+        lambda: dk.schedules.Rounds(student_updates=0),
+    ],
+)
+def test_counts_below_1_are_refused(make):
+    with pytest.raises(ValueError, match="at least 1"):
+        make()
+
+
+def written(schedule, epoch):
+    """An epoch's steps in letters: ( and ) for the ends of a round, y for synthesis, s for the student."""
+    letters = {(0, 0, True, False): "(", (1, 0, False, False): "y", (0, 0, False, True): ")", (0, 1, False, False): "s"}
+    return "".join(letters[schedule.step_kind(epoch, step)[:4]] for step in range(schedule.steps_per_epoch))
+
+
+def test_rounds_warm_up_first_and_then_alternate():
+    schedule = dk.schedules.Rounds(
+        epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5
+    )
+    assert schedule.steps_per_epoch == 18
+    assert written(schedule, 0) == "(yy)(yy)(yy)(yy)ss"
+    assert written(schedule, 1) == written(schedule, 2) == "(yy)sssss(yy)sssss"
+
+
+def test_rounds_know_their_number_and_an_epochs_updates():
+    schedule = dk.schedules.Rounds(
+        epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5
+    )
+    assert schedule.rounds == 3 + 1 + 2 * 2
+    assert sum(written(schedule, epoch).count(")") for epoch in range(3)) == schedule.rounds
+    assert [schedule.updates_in_epoch(epoch)[:2] for epoch in range(3)] == [(8, 2), (4, 10), (4, 10)]
+
+
+def test_a_long_first_epoch_goes_on_by_rounds_after_the_warm_up():
+    schedule = dk.schedules.Rounds(
+        epochs=2, rounds_per_epoch=4, warmup_rounds=2, synthesis_updates=1, student_updates=3
+    )
+    assert written(schedule, 0) == "(y)(y)(y)sss(y)sss(y)sss"
+    schedule = dk.schedules.Rounds(
+        epochs=2, rounds_per_epoch=4, warmup_rounds=3, synthesis_updates=1, student_updates=3
+    )
+    assert written(schedule, 0) == "(y)(y)(y)(y)sss(y)sssyss".replace("yss", "sss")  # no room for a third round
+    assert schedule.rounds == sum(written(schedule, epoch).count(")") for epoch in range(2))
+
+
+def test_there_need_be_no_warm_up():
+    schedule = dk.schedules.Rounds(
+        epochs=2, rounds_per_epoch=1, warmup_rounds=0, synthesis_updates=2, student_updates=5
+    )
+    assert written(schedule, 0) == written(schedule, 1) == "(yy)sssss"
+    with pytest.raises(ValueError, match="warmup_rounds=-1 must be a whole number of at least 0"):
+        dk.schedules.Rounds(warmup_rounds=-1)
+
+
+def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remedy():
+    with pytest.raises(
+        ValueError,
+        match=r"warmup_rounds=3 and one more take 17 steps, but an epoch has only 9: raise rounds_per_epoch to 2",
+    ):
+        dk.schedules.Rounds(epochs=3, rounds_per_epoch=1, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+    dk.schedules.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
+
+
+def test_rounds_first_fills_the_memory_before_the_student_begins():
+    schedule = RoundsFirst(2, rounds_per_epoch=2, synthesis_updates=6, student_epochs=1, updates_per_step=3)
+    assert (schedule.epochs, schedule.steps_per_epoch, schedule.rounds) == (3, 8, 4)
+    one_round = [StepKind(0, 0, begins_round=True), StepKind(3, 0), StepKind(3, 0), StepKind(0, 0, ends_round=True)]
+    assert [schedule.step_kind(0, step) for step in range(8)] == 2 * one_round
+    assert {schedule.step_kind(2, step)[:2] for step in range(8)} == {(0, 1)}
+    assert [schedule.updates_in_epoch(epoch)[:2] for epoch in range(3)] == [(12, 0), (12, 0), (0, 8)]
+
+
+def test_looped_updates_must_divide_a_round():
+    for make in (
+        lambda: RoundsFirst(synthesis_updates=10, updates_per_step=3),
+        lambda: dk.schedules.Rounds(updates_per_step=3),
+    ):
+        with pytest.raises(ValueError, match="updates_per_step=3 must divide"):
+            make()
+
+
+def test_a_round_has_fewer_steps_when_its_updates_are_looped():
+    schedule = dk.schedules.Rounds(1, 2, 1, synthesis_updates=10, student_updates=3, updates_per_step=5)
+    assert schedule.steps_per_epoch == 2 * (2 + 2 + 3)
+    assert schedule.updates_in_epoch(0).synthesis == 20
+
+
+def test_every_update_has_a_draw_of_its_own():
+    assert dk.schedules.Alternating(1, 2, 10, shared_latents=True).step_kind(0).draws == 12
+    with pytest.raises(ValueError, match="must be True or False"):
+        dk.schedules.Alternating(shared_latents="yes")
+
+
+def test_a_schedule_without_synthesis_has_updates_of_the_student_alone(make_distiller):
+    schedule = dk.schedules.TwoStage(synthesis_epochs=0, student_epochs=2, steps_per_epoch=3)
+    assert (schedule.epochs, schedule.kinds, schedule.total_updates()[:2]) == (2, (StepKind(0, 1),), (0, 6))
+    with pytest.raises(ValueError, match="must be a whole number of at least 0"):
+        dk.schedules.TwoStage(-1, 1)
+    with pytest.raises(ValueError, match="GeneratorSynthesizer has something to train, which TwoStage does not plan"):
+        make_distiller(schedule)

@@ -1,0 +1,176 @@
+import concurrent.futures
+import contextlib
+import http.server
+import io
+import json
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfkd_keras.serving import RestClient
+from tests.serving.servers import free_port
+
+CLIENTS, REQUESTS = 8, 1000
+
+
+@pytest.mark.parametrize("form", ["row", "column"])
+def test_images_are_answered_as_the_student_says(rest_url, student, images, form):
+    outputs = RestClient(rest_url, form=form).predict(images)
+    expected = student.logits(images)
+    np.testing.assert_allclose(outputs["logits"], expected, atol=1e-5)
+    np.testing.assert_allclose(outputs["probabilities"].sum(axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(outputs["class_id"], expected.argmax(axis=-1))
+    assert outputs["class_name"].tolist() == [student.class_names[i] for i in expected.argmax(axis=-1)]
+
+
+@pytest.mark.parametrize("form", ["row", "column"])
+def test_files_are_decoded_by_the_server(rest_url, student, images, form):
+    files = []
+    for image in images[:3]:
+        Image.fromarray(image[..., 0]).save(buffer := io.BytesIO(), "PNG")
+        files.append(buffer.getvalue())
+    outputs = RestClient(rest_url, form=form).predict_encoded(files)
+    np.testing.assert_allclose(outputs["logits"], student.logits(images[:3]), atol=1e-5)
+
+
+def test_of_a_thousand_requests_from_eight_clients_none_is_lost_and_none_wrong(rest_url, student, images):
+    expected = student.logits(images)
+
+    def work(number):
+        client = RestClient(rest_url, deadline_seconds=60)
+        mine = range(number, REQUESTS, CLIENTS)
+        return [(i, client.predict(images[i % len(images)][None])["logits"][0]) for i in mine]
+
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        answers = [answer for part in pool.map(work, range(CLIENTS)) for answer in part]
+    assert sorted(i for i, _ in answers) == list(range(REQUESTS))
+    for i, logits in answers:
+        np.testing.assert_allclose(logits, expected[i % len(images)], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros((2, 32, 32, 1)), r"images have dtype float64: give uint8"),
+        (np.full((1, 32, 32, 1), np.nan), r"images have dtype float64: give uint8"),
+        (np.zeros((32, 32, 1), np.uint8), r"images have shape \(32, 32, 1\): give \[N, height, width, channels\]"),
+        (np.zeros((0, 32, 32, 1), np.uint8), r"images have shape \(0, 32, 32, 1\): .* at least one"),
+        (np.zeros((1, 9, 32, 1), np.uint8), r"answered HTTP 400: .*images.*; correct the request"),
+    ],
+)
+def test_unfit_images_are_told_and_the_next_request_succeeds(rest_url, images, wrong, message):
+    client = RestClient(rest_url)
+    with pytest.raises(ValueError, match=message):
+        client.predict(wrong)
+    assert len(client.predict(images[:1])["class_id"]) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"instances": [{"images": "text"}]}).encode(),
+        json.dumps({"instances": [{"picture": [[0]]}]}).encode(),
+        json.dumps({"instances": []}).encode(),
+        b'{"instances": [{"images": NaN}]}',
+        b"",
+        b"\xff" * 10_000_000,
+    ],
+    ids=["dtype", "name", "empty", "non-finite", "nothing", "10 MB of rubbish"],
+)
+def test_rubbish_is_refused_and_the_next_request_succeeds(rest_url, images, body):
+    client = RestClient(rest_url)
+    with pytest.raises(ValueError, match=r"answered HTTP 4\d\d: .*(images|instances|format|JSON)"):
+        client._send(body, 30.0)
+    assert len(client.predict(images[:1])["class_id"]) == 1
+
+
+def test_an_unknown_model_is_told(rest_url, images):
+    with pytest.raises(ValueError, match=r"models/nobody:predict answered HTTP 404: .*the model's name"):
+        RestClient(rest_url, model="nobody").predict(images)
+
+
+@contextlib.contextmanager
+def scripted(*answers):
+    """Yields the URL of a server that gives these answers, each a status and a body, and the paths it was asked."""
+    asked, left = [], list(answers)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            """Says nothing."""
+
+    server = http.server.ThreadingHTTPServer(("localhost", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+GOOD = (200, json.dumps({"predictions": [{"class_id": 3}]}).encode())
+
+
+def test_a_busy_server_is_asked_again(images):
+    with scripted((503, b"loading"), (429, b"slow down"), GOOD) as (url, asked):
+        assert RestClient(url, version=7).predict(images[:1])["class_id"].tolist() == [3]
+    assert asked == ["/v1/models/student/versions/7:predict"] * 3
+
+
+def test_a_refused_or_failed_request_is_not_repeated(images):
+    with scripted((400, b"bad"), GOOD) as (url, asked), pytest.raises(ValueError, match="HTTP 400: bad"):
+        RestClient(url).predict(images[:1])
+    assert len(asked) == 1
+    with scripted((500, b"broken"), GOOD) as (url, asked), pytest.raises(OSError, match="HTTP 500: broken; see the"):
+        RestClient(url).predict(images[:1])
+    assert len(asked) == 1
+
+
+def test_a_server_that_stays_busy_or_is_not_there_runs_into_the_deadline(images):
+    told = pytest.raises(TimeoutError, match=r"no answer within 0\.5 s .*HTTP 503: loading")
+    with scripted((503, b"loading")) as (url, asked), told:
+        RestClient(url, deadline_seconds=0.5).predict(images[:1])
+    assert len(asked) > 1
+    with pytest.raises(TimeoutError, match=r"refused.*check that the server runs there"):
+        RestClient(f"http://localhost:{free_port()}", deadline_seconds=0.3).predict(images[:1])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"hello", "is no JSON"),
+        (b"[1]", "is not understood"),
+        (b'{"predictions": []}', "is not understood"),
+        (b'{"predictions": [{"class_id": 3}, {"class_id": 4}]}', "another number of images than the 1"),
+        (b'{"outputs": {"class_id": [1, 2, 3]}}', "another number of images than the 1"),
+    ],
+)
+def test_an_answer_that_is_none_is_told(images, body, message):
+    with scripted((200, body)) as (url, _), pytest.raises(OSError, match=message):
+        RestClient(url).predict(images[:1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"url": "localhost:8501"}, "url 'localhost:8501'"),
+        ({"deadline_seconds": 0}, "deadline_seconds=0 must be"),
+        ({"form": "table"}, "form 'table' is unknown"),
+    ],
+)
+def test_wrong_arguments_are_told(images, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RestClient(**{"url": "http://localhost:1", **arguments}).predict(images)
+
+
+def test_no_files_are_told():
+    with pytest.raises(ValueError, match="images are empty"):
+        RestClient("http://localhost:1").predict_encoded([])
