@@ -10,6 +10,7 @@ from keras import ops
 
 from dfkd_keras.backend.distribution import gather
 from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 __all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomResizedCropFlip", "RollFlip"]
@@ -74,7 +75,7 @@ class RandomResizedCropFlip(Configured):
     def __post_init__(self):
         for name, (low, high), highest in (("scale", self.scale, 1.0), ("ratio", self.ratio, math.inf)):
             if not 0 < low <= high <= highest:
-                raise ValueError(
+                raise InvalidInputError(
                     f"RandomResizedCropFlip.{name}={(low, high)} must be two positive numbers, the smaller first"
                     f"{', of at most 1' if highest == 1 else ''}."
                 )

@@ -36,6 +36,7 @@ from dfkd_keras.schedules.schedule import Alternating, Schedule, StepKind
 from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -120,15 +121,17 @@ class DataFreeDistiller(Configured, keras.Model):
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:
-                raise ValueError(
+                raise InvalidInputError(
                     f"compile({name}=...) has no effect here: the loss is DataFreeDistiller.distillation_loss."
                 )
         optimizer, synthesis_optimizer = (keras.optimizers.get(which) for which in (optimizer, synthesis_optimizer))
         if optimizer is synthesis_optimizer:
-            raise ValueError(f"both sides were given the same {optimizer.name!r} object: give each its own optimizer.")
+            raise InvalidInputError(
+                f"both sides were given the same {optimizer.name!r} object: give each its own optimizer."
+            )
         super().compile(optimizer=optimizer, **kwargs)
         if gradient.BACKEND == "jax" and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
+            raise InvalidInputError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
         disable_gradient_aggregation(self.optimizer)
         self.optimizer.build(self.student.trainable_variables)
         scaling = keras.optimizers.LossScaleOptimizer
@@ -168,7 +171,7 @@ class DataFreeDistiller(Configured, keras.Model):
         """
         for name in ("x", "y", "batch_size", "validation_split", "sample_weight", "class_weight", "shuffle"):
             if name in kwargs:
-                raise ValueError(
+                raise InvalidInputError(
                     f"fit({name}=...): data-free distillation takes no training data, only validation_data."
                 )
         epochs = self.schedule.epochs if epochs is None else epochs

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 Space = Literal["unit", "normalized"]
@@ -30,11 +31,13 @@ class Normalization(Configured):
 
     def __post_init__(self):
         if not all(isinstance(values, (tuple, list)) for values in (self.mean, self.std)):
-            raise ValueError(f"Normalization.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
+            raise InvalidInputError(f"Normalization.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
         if any(value <= 0 for value in self.std):
-            raise ValueError(f"Normalization.std={self.std} must be positive; check the task's statistics.")
+            raise InvalidInputError(f"Normalization.std={self.std} must be positive; check the task's statistics.")
         if len(self.mean) != len(self.std):
-            raise ValueError(f"Normalization.mean={self.mean} and std={self.std} must have one value per channel each.")
+            raise InvalidInputError(
+                f"Normalization.mean={self.mean} and std={self.std} must have one value per channel each."
+            )
 
     def convert(self, images: Any, source: Space, target: Space) -> Any:
         """Converts images `[B, H, W, C]` from one space to the other.
@@ -52,7 +55,7 @@ class Normalization(Configured):
         """
         for space in (source, target):
             if space not in ("unit", "normalized"):
-                raise ValueError(f"image space {space!r} is unknown: use 'unit' or 'normalized'.")
+                raise InvalidInputError(f"image space {space!r} is unknown: use 'unit' or 'normalized'.")
         if source == target:
             return images
         mean, std = (_by_row(values, images) for values in (self.mean, self.std))

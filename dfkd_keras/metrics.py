@@ -86,7 +86,7 @@ def class_ious(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> n
         Fractions; NaN for a class that neither has.
     """
     known = valid_mask(labels)
-    pairs = labels[known].astype(np.int64) * classes + predicted[known]
+    pairs = labels[known].astype(np.int64) * num_classes + predicted[known]
     confusion = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     both, either = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)

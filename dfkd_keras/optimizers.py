@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import PACKAGE
 
 __all__ = ["CosineDecayOverTraining", "CoupledSGD"]
@@ -63,7 +64,7 @@ class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         """Returns the rate at an update, counted from 0."""
         if self.updates is None:
-            raise ValueError(
+            raise InvalidInputError(
                 "CosineDecayOverTraining does not know the number of updates: train by DataFreeDistiller.fit, or give "
                 "CosineDecayOverTraining.updates."
             )
@@ -137,11 +138,11 @@ def set_total_updates(optimizer: keras.optimizers.Optimizer, updates: int) -> bo
 def check_resettable(optimizer: keras.optimizers.Optimizer, role: str) -> None:
     """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
+        raise InvalidInputError(
             f"{role} starts over in every round, and the synthesizer itself scales the loss under mixed_float16: give "
             "the inner optimizer alone."
         )
     if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        raise ValueError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
+        raise InvalidInputError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
     if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl, keras.optimizers.Nadam)):
-        raise ValueError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")
+        raise InvalidInputError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import keras
 
+from dfkd_keras.utils.errors import InvalidInputError
+
 OUTSIDE = "not made in the scope of the strategy in use: make parts, distiller and optimizers in one strategy.scope()."
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
@@ -118,7 +120,7 @@ if keras.config.backend() == "tensorflow":
         """
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         if inner._distribution_strategy is not tf.distribute.get_strategy():
-            raise ValueError(f"optimizer {inner.name!r} was {OUTSIDE}")
+            raise InvalidInputError(f"optimizer {inner.name!r} was {OUTSIDE}")
         if has_strategy():
             inner._all_reduce_sum_gradients = list
 
@@ -126,7 +128,7 @@ if keras.config.backend() == "tensorflow":
         """Raises ValueError if variables were made under another strategy than the one in scope."""
         strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
         if any(getattr(variable.value, "distribute_strategy", None) is not strategy for variable in variables):
-            raise ValueError(f"{owner} was {OUTSIDE}")
+            raise InvalidInputError(f"{owner} was {OUTSIDE}")
 
     def _shared() -> bool:
         context = tf.distribute.get_replica_context()
@@ -159,7 +161,7 @@ else:
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
         """Returns the scope in which to build and train on several devices, see above."""
         if strategy == "multi_worker":
-            raise ValueError("--strategy=multi_worker is TensorFlow's: on JAX use mirrored, on one machine.")
+            raise InvalidInputError("--strategy=multi_worker is TensorFlow's: on JAX use mirrored, on one machine.")
         return contextlib.nullcontext() if strategy == "none" else keras.distribution.DataParallel().scope()
 
     def worker() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.metrics import IGNORED, evaluation_batch_size
+from dfkd_keras.utils.errors import InvalidInputError
 
 SplitName = Literal["train", "test"]
 
@@ -96,8 +97,8 @@ def remap_labels(
     void = np.isin(labels, () if ignore_label is None else ignore_label)
     masks = np.where(void, IGNORED, labels - first_label)
     if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(num_classes, IGNORED))}):
-        raise ValueError(
-            f"a mask holds the label {wrong[0] + first_label}, but there are {classes} classes from {first_label} on "
+        raise InvalidInputError(
+            f"a mask holds the label {wrong[0] + first_label}, but there are {num_classes} classes from {first_label} on "
             f"and ignore_label={ignore_label}: name all classes, or the labels of pixels of no class."
         )
     return masks.astype(np.uint8)

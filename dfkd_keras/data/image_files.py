@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.utils.checks import same_shape, single_line
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.files import NO_SUCH_ARRAYS
 
 
@@ -25,12 +26,12 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"image file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
+        raise NotFoundError(f"image file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
     try:
         content = np.load(path)
         images = content["images"] if path.suffix == ".npz" else content
     except NO_SUCH_ARRAYS as error:
-        raise ValueError(
+        raise InvalidInputError(
             f"image file {str(path)!r} holds no array 'images' ({single_line(error)}): write it with "
             "np.savez('x.npz', images=images)."
         ) from error
@@ -42,14 +43,16 @@ def check_images(images: np.ndarray, image_shape: tuple[int | None, ...] | None 
     """Raises ValueError unless images are uint8 `[N, H, W, C]`, at least one, and of the shape that is wanted."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
-        raise ValueError(f"images have dtype {images.dtype}: give uint8 values from 0 to 255.")
+        raise InvalidInputError(f"images have dtype {images.dtype}: give uint8 values from 0 to 255.")
     if images.ndim != 4 or not images.size:
-        raise ValueError(f"images have shape {images.shape}: give [N, height, width, channels] and at least one.")
+        raise InvalidInputError(
+            f"images have shape {images.shape}: give [N, height, width, channels] and at least one."
+        )
     if image_shape and not same_shape(images.shape[1:], image_shape):
-        raise ValueError(f"images have shape {images.shape}: each must be {tuple(image_shape)}; resize them.")
+        raise InvalidInputError(f"images have shape {images.shape}: each must be {tuple(image_shape)}; resize them.")
 
 
 def check_files(files: Sequence[bytes]) -> None:
     """Raises ValueError unless there is at least one file."""
     if not files:
-        raise ValueError("images are empty: give the bytes of at least one PNG or JPEG file.")
+        raise InvalidInputError("images are empty: give the bytes of at least one PNG or JPEG file.")

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 CLASS_NAMES = ("bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "tv")
 CLASS_NAMES += ("wall", "window")
@@ -36,7 +37,7 @@ def nyuv2(folder: str, size: tuple[int, int] = (96, 128)) -> ImageDataset:
     def load(name: SplitName) -> Split:
         images, masks = (_numbered(Path(folder) / f"{name}_{kind}") for kind in ("rgb", "labels_13"))
         if unpaired := sorted(images.keys() ^ masks.keys()):
-            raise FileNotFoundError(
+            raise NotFoundError(
                 f"number {unpaired[0]} of the {name} split in {folder!r} is an image without a mask, or a mask without "
                 "an image: give both the same number."
             )
@@ -54,10 +55,12 @@ def _numbered(folder: Path) -> dict[int, Path]:
         if path.suffix.lower() not in (".png", ".jpg", ".jpeg") or not (numbers := re.findall(r"\d+", path.stem)):
             continue
         if other := found.get(number := int(numbers[-1])):
-            raise ValueError(f"{str(other)!r} and {path.name!r} have the same number, {number}: keep one of them.")
+            raise InvalidInputError(
+                f"{str(other)!r} and {path.name!r} have the same number, {number}: keep one of them."
+            )
         found[number] = path
     if not found:
-        raise FileNotFoundError(
+        raise NotFoundError(
             f"{str(folder)!r} holds no numbered PNG or JPEG files: name NYUv2's folder in nyuv2.folder."
         )
     return found
@@ -68,7 +71,7 @@ def _read(image_path: Path, mask_path: Path, size: tuple[int, int]) -> tuple[np.
     with Image.open(image_path) as image_file, Image.open(mask_path) as mask_file:
         image, mask = np.asarray(image_file.convert("RGB")), np.asarray(mask_file)
     if mask.shape != image.shape[:2]:
-        raise ValueError(
+        raise InvalidInputError(
             f"mask {str(mask_path)!r} has the shape {mask.shape}, but its image {image.shape[:2]}: give it one label "
             "for each pixel of the image."
         )

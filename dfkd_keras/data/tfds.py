@@ -9,6 +9,7 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
 from dfkd_keras.metrics import evaluation_batch_size
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.optional_imports import require_with_tensorflow
 
 WITHOUT_TENSORFLOW = (
@@ -45,7 +46,9 @@ def tfds_dataset(
     builder = _builder(name, data_dir)
     features = builder.info.features
     if not features or not {"image", "label"} <= set(features):
-        raise ValueError(f"data set {name!r} has no features 'image' and 'label': name a TFDS classification set.")
+        raise InvalidInputError(
+            f"data set {name!r} has no features 'image' and 'label': name a TFDS classification set."
+        )
 
     def load(split: SplitName) -> Split:
         read = {"image": lambda images: resize(images, (size, size)), "label": lambda labels: labels.astype(np.int32)}
@@ -110,15 +113,15 @@ def tfds_segmentation(
 def _check_features(name: str, features: Mapping, image_feature: str, mask_feature: str) -> None:
     """Raises ValueError unless a set has color images, and masks with one label for each pixel."""
     if missing := sorted({image_feature, mask_feature} - set(features)):
-        raise ValueError(
+        raise InvalidInputError(
             f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
             "tfds_segmentation.image_feature and .mask_feature."
         )
     if features[image_feature].shape[-1] != 3:
-        raise ValueError(f"the images of {name!r} are not in color: tfds_segmentation wants 3 channels.")
+        raise InvalidInputError(f"the images of {name!r} are not in color: tfds_segmentation wants 3 channels.")
     shape = features[mask_feature].shape
     if len(shape) < 2 or shape[2:] not in ((), (1,)):
-        raise ValueError(
+        raise InvalidInputError(
             f"feature {mask_feature!r} of data set {name!r} has the shape {shape}: name one with a label for each "
             "pixel in tfds_segmentation.mask_feature."
         )
@@ -136,7 +139,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
     try:
         return tfds.builder(name, data_dir=_folder(data_dir), try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
-        raise ValueError(
+        raise InvalidInputError(
             f"data set {name!r} is unknown to TensorFlow Datasets: check its name or, if it is one of your own, set "
             "TFDS_DATA_DIR to the folder that holds it."
         ) from error
@@ -154,7 +157,7 @@ def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -
         data = builder.as_dataset(split=split, shuffle_files=False)
     except Exception as error:
         cause = "is not prepared" if not builder.info.splits else f"has no usable split {split!r}"
-        raise FileNotFoundError(
+        raise NotFoundError(
             f"data set {builder.name!r} {cause} in {builder.data_path} ({type(error).__name__}): set TFDS_DATA_DIR "
             f"to the folder that holds it, or run `tfds build {builder.name}` where there is a network."
         ) from error

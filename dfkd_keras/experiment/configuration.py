@@ -18,6 +18,7 @@ from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.saved_model import saved_model
 from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
 PARTS = [AgreementEarlyStopping, Experiment, Normalization, DataFreeDistiller, Task, TeacherRecipe, saved_model]
@@ -72,7 +73,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
         gin.add_config_file_search_path(str(folder))
     for name in gin_files:
         if not any((folder / name).is_file() for folder in folders):
-            raise FileNotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
+            raise NotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)  # gin reports as an error every folder that an include is not in
     try:
@@ -82,7 +83,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
         gin.parse_config(list(gin_params))
         gin.finalize()
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"the configuration cannot be read: {single_line(error)}") from error
+        raise InvalidInputError(f"the configuration cannot be read: {single_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
 
@@ -95,7 +96,9 @@ def check_macro(binding: str) -> None:
     try:
         gin.query_parameter(f"%{name}")
     except ValueError as error:
-        raise ValueError(f"{name!r} in {binding!r} is no macro of the given files: check its spelling.") from error
+        raise InvalidInputError(
+            f"{name!r} in {binding!r} is no macro of the given files: check its spelling."
+        ) from error
 
 
 def available(folders: Sequence[Path]) -> list[str]:

@@ -30,6 +30,7 @@ from dfkd_keras.export import export_savedmodel
 from dfkd_keras.export.versions import next_version
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -85,9 +86,11 @@ class Experiment:
         )
         check_seed("Experiment", self.seed)
         if self.precision not in (None, *PRECISIONS):
-            raise ValueError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
+            raise InvalidInputError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
         if self.precision == "mixed_float16" and keras.backend.backend() == "jax":
-            raise ValueError("Experiment.precision='mixed_float16' is not for JAX: use mixed_bfloat16 or float32.")
+            raise InvalidInputError(
+                "Experiment.precision='mixed_float16' is not for JAX: use mixed_bfloat16 or float32."
+            )
 
     def teacher(self) -> Teacher:
         """Returns the task's teacher; one without a file is trained, or taken from the cache."""
@@ -139,7 +142,7 @@ class Experiment:
             Preempted: if the process was asked to stop, by SIGTERM; all state is saved.
         """
         if max_minutes is not None and not max_minutes > 0.0:
-            raise ValueError(f"max_minutes={max_minutes} must be above 0.")
+            raise InvalidInputError(f"max_minutes={max_minutes} must be above 0.")
         run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
         with Preemption() as preemption, run.locked(), run.translate_disk_full():
             run.check(configuration, resume)

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.training.checkpoints import CheckpointFolder
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import as_disk_full_error, atomic_write, check_disk_space, is_temporary, remove
 
 LOCK = ".lock"
@@ -47,12 +48,12 @@ class RunDirectory:
         """
         lock, existed = FileLock(self.path / LOCK, timeout=0), self.path.exists()
         if existed and not self.path.is_dir():
-            raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
+            raise InvalidInputError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            raise ValueError(
+            raise InvalidInputError(
                 f"run_dir {str(self.path)!r} is in use by another process: wait for its end, or choose another "
                 "--run_dir."
             ) from error
@@ -99,9 +100,9 @@ class RunDirectory:
         """
         if not self.configuration.exists():
             if any(path.name != LOCK and not is_temporary(path) for path in self.path.glob("*")):
-                raise ValueError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
+                raise InvalidInputError(f"run_dir {str(self.path)!r} exists and is no run: choose another --run_dir.")
         elif resume and self.configuration.read_text().split("\n", 1)[0] != HEADER + digest(configuration):
-            raise ValueError(
+            raise InvalidInputError(
                 f"run_dir {str(self.path)!r} holds a run of a different configuration (its config.gin): choose "
                 "another --run_dir, or start over in it with --noresume."
             )

@@ -6,6 +6,7 @@ import numpy as np
 
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.utils.errors import NotFoundError
 
 
 def synthetic_images(experiment: Experiment, run_dir: Path | str, count: int = 2048) -> np.ndarray:
@@ -24,9 +25,7 @@ def synthetic_images(experiment: Experiment, run_dir: Path | str, count: int = 2
     """
     checkpoint = RunDirectory(run_dir).checkpoints.newest()
     if checkpoint is None:
-        raise FileNotFoundError(
-            f"run {str(run_dir)!r} has no checkpoint to take images from: give --calibration_images."
-        )
+        raise NotFoundError(f"run {str(run_dir)!r} has no checkpoint to take images from: give --calibration_images.")
     distiller = experiment.build()
     distiller.load_weights(checkpoint.weights)
     images = distiller.replay.preview(count, distiller)

@@ -24,6 +24,7 @@ from dfkd_keras.models.saved_model import saved_model
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.teacher.teacher import Teacher, check_outputs
 from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class TeacherRecipe:
             logger.info("teacher: %s", path)
             return saved_model(path)
         if replicas() > 1:
-            raise ValueError(
+            raise InvalidInputError(
                 f"there is no teacher in {self.cache_dir} yet, and a recipe trains one on one device: run "
                 "scripts/train_teacher.py first, or train it outside the strategy's scope."
             )
@@ -145,7 +146,7 @@ def build_teacher(
         FileNotFoundError: if there is no such file.
     """
     if path is None and model is None and recipe is None:
-        raise ValueError(
+        raise InvalidInputError(
             "the task names no teacher: set Teacher.path to a .keras file, Teacher.model or Teacher.recipe."
         )
     if path:
@@ -162,7 +163,7 @@ def check_same_everywhere(teacher: Teacher) -> None:
         checksum = zlib.crc32(ops.convert_to_numpy(variable.value).tobytes(), checksum)
     checksum //= 2  # for 31 bits
     if all_reduce_min(checksum) != -all_reduce_min(-checksum):
-        raise ValueError(
+        raise InvalidInputError(
             f"the workers have different teachers {teacher.model.name!r}: train one by scripts/train_teacher.py, copy "
             "its file to all of them, and give it as Teacher.path."
         )

@@ -15,6 +15,7 @@ from dfkd_keras.export.parity import ParityReport, Predictor, compare
 from dfkd_keras.export.savedmodel import load_savedmodel, one_line_oserror, write_savedmodel
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.versions import check_versions, publish_version
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import replace, temporary_path
 
 
@@ -45,7 +46,9 @@ class Format:
         if self.versioned:
             check_versions(target)
         elif target.is_dir():
-            raise ValueError(f"{str(target)!r} is a folder, where a file is to go: choose another folder of exports.")
+            raise InvalidInputError(
+                f"{str(target)!r} is a folder, where a file is to go: choose another folder of exports."
+            )
 
     def publish(self, aside: Path, target: Path) -> Path:
         """Moves a finished export to its place and returns the path of it."""
@@ -103,7 +106,7 @@ def export_student(
         ModuleNotFoundError: if a package that the format needs is not installed.
     """
     if name not in FORMATS:
-        raise ValueError(f"format {name!r} is unknown: use one of {', '.join(FORMATS)}.")
+        raise InvalidInputError(f"format {name!r} is unknown: use one of {', '.join(FORMATS)}.")
     check_images(images, served.image_shape)
     chosen, target = FORMATS[name], Path(out_dir) / FORMATS[name].file
     arguments = {}
@@ -123,7 +126,7 @@ def check_parity(report: ParityReport, limited: str, tolerance: float) -> None:
     value = getattr(report, limited)
     if not value <= tolerance:
         remedy = "calibrate with other or more images" if report.format == "litert_int8" else "raise the tolerance"
-        raise ValueError(
+        raise InvalidInputError(
             f"the {report.format} export differs from the student on {report.images} images ({limited} {value:.3g}, "
             f"tolerance {tolerance:g}) and was not kept: {remedy}, or choose another format."
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.optional_imports import require
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
@@ -36,7 +37,7 @@ def write_litert(
 
     integers = precision == "int8"
     if integers and (calibration is None or not len(calibration)):
-        raise ValueError(
+        raise InvalidInputError(
             "int8 needs calibration images, and there are none: give a run with synthetic images, or a file."
         )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

@@ -13,6 +13,7 @@ from dfkd_keras.export.warmup import write_warmup
 from dfkd_keras.images import Normalization, Space
 from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
 ENCODED_CHANNELS = (1, 3, 4)  # what PNG and JPEG are decoded to
@@ -116,7 +117,7 @@ def load_savedmodel(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
     if not (Path(folder) / "saved_model.pb").exists():
-        raise ValueError(f"{str(folder)!r} holds no saved_model.pb: name the version's folder, .../student/1.")
+        raise InvalidInputError(f"{str(folder)!r} holds no saved_model.pb: name the version's folder, .../student/1.")
     model = tf.saved_model.load(str(folder))
     signature = model.signatures["serving_default"]
 

@@ -10,6 +10,7 @@ from keras import layers, ops
 
 from dfkd_keras.backend.precision import dtype_policy_scope
 from dfkd_keras.images import Normalization, Space
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def serving_model(
@@ -91,13 +92,13 @@ class ServedStudent:
 
     def __post_init__(self):
         if keras.backend.backend() != "tensorflow":
-            raise ValueError(
+            raise InvalidInputError(
                 f"an export needs the TensorFlow backend, not {keras.backend.backend()!r}: save the student as .keras "
                 "and export it with KERAS_BACKEND=tensorflow."
             )
         shape = tuple(self.image_shape or getattr(self.model, "input_shape", (None,) * 4)[1:])
         if None in shape:
-            raise ValueError(
+            raise InvalidInputError(
                 f"student {self.model.name!r} does not tell the size of its images {shape}: give image_shape, such as "
                 "(32, 32, 3)."
             )
@@ -105,7 +106,7 @@ class ServedStudent:
         object.__setattr__(self, "model", in_float32(self.model))
         classes = self.model.compute_output_spec(keras.KerasTensor((None, *shape))).shape[-1]
         if self.class_names is not None and len(self.class_names) != classes:
-            raise ValueError(
+            raise InvalidInputError(
                 f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
                 "classes: give one name per class, in the order of its outputs."
             )

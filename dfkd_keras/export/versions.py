@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import fsync, is_temporary
 
 
@@ -36,7 +37,7 @@ def check_versions(folder: Path) -> None:
         return
     strangers = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
     if strangers := sorted(path.name for path in strangers if not is_temporary(path)):
-        raise ValueError(
+        raise InvalidInputError(
             f"{str(folder)!r} is to hold numbered versions only, but there is {strangers[0]!r}: choose another folder."
         )
 

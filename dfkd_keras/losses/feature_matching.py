@@ -10,6 +10,7 @@ import numpy as np
 from dfkd_keras.teacher.features import add_feature_hooks, common_stages, probe_shape
 from dfkd_keras.teacher.hooks import ForwardHooks
 from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class FeatureMatching:
@@ -32,7 +33,7 @@ class FeatureMatching:
         if names == (None, None):
             names = common_stages(teacher.model, student, teacher.image_shape)
         if None in names or len(names[0]) != len(names[1]):
-            raise ValueError(
+            raise InvalidInputError(
                 f"{type(loss).__name__}: teacher_features={names[0]} and student_features={names[1]} must be equally "
                 "many, or both None for the stages."
             )
@@ -63,7 +64,7 @@ class FeatureMatching:
         for name, other, *maps in zip(*self.names, *features(), strict=True):
             sizes = [tuple(each.shape[1:-1]) for each in maps]
             if sizes[0] != sizes[1]:
-                raise ValueError(
+                raise InvalidInputError(
                     f"the teacher's feature {name!r} is of size {sizes[0]}, but the student's {other!r} of {sizes[1]}: "
                     "match features of equal size."
                 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -26,13 +27,13 @@ class KerasDistillation(Configured):
 
     def __post_init__(self):
         if getattr(self.loss, "loss", None) is keras.losses.kl_divergence:
-            raise ValueError(
+            raise InvalidInputError(
                 f"{type(self.loss).__name__}(loss='kl_divergence') takes raw logits for probabilities: pass "
                 "loss=keras.losses.KLDivergence(), or use SoftTargets."
             )
         names = self._names
         if (names[0] is None) != (names[1] is None):
-            raise ValueError(
+            raise InvalidInputError(
                 f"{type(self.loss).__name__} has teacher_layer_name={names[0]!r} and student_layer_name={names[1]!r}: "
                 "name both, or none for the logits."
             )

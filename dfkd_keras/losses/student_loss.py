@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from dfkd_keras.utils.errors import InvalidInputError
+
 
 def per_sample(values: Any) -> Any:
     """Averages everything behind the batch axis: `[B]` stays, `[B, H, W]` becomes `[B]`."""
@@ -15,4 +17,4 @@ def per_sample(values: Any) -> Any:
 def check_temperature(owner: str, temperature: float) -> None:
     """Raises ValueError unless the temperature is a positive number."""
     if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
-        raise ValueError(f"{owner}.temperature={temperature!r} must be positive and finite.")
+        raise InvalidInputError(f"{owner}.temperature={temperature!r} must be positive and finite.")

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def image_input(image_shape: tuple[int, int, int], normalization: Normalization | None) -> tuple[Any, Any]:
@@ -19,7 +20,7 @@ def image_input(image_shape: tuple[int, int, int], normalization: Normalization 
         list(values) * (channels if len(values) == 1 else 1) for values in (normalization.mean, normalization.std)
     )
     if len(mean) != channels:
-        raise ValueError(f"Normalization.mean={normalization.mean} does not fit images of {channels} channels.")
+        raise InvalidInputError(f"Normalization.mean={normalization.mean} does not fit images of {channels} channels.")
     return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalize")(inputs)
 
 

@@ -9,6 +9,7 @@ from keras import layers
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, image_input, residual_convolution
 from dfkd_keras.teacher.hooks import flat_layers
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.optional_imports import require_with_tensorflow
 
 RESNET_V2_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -54,7 +55,7 @@ def small_deeplab(
         ValueError: for a size not divisible by 8.
     """
     if image_shape[0] % 8 or image_shape[1] % 8:
-        raise ValueError(f"small_deeplab.image_shape={image_shape}: height and width must be divisible by 8.")
+        raise InvalidInputError(f"small_deeplab.image_shape={image_shape}: height and width must be divisible by 8.")
     inputs, x = image_input(image_shape, normalization)
     x = batch_norm_relu(residual_convolution(x, width, 3, stride=2))
     maps = []
@@ -99,7 +100,9 @@ def deeplab_resnet_v2(
     models = require_with_tensorflow("keras_cv.models", "use small_deeplab.")
 
     if depth not in RESNET_V2_BLOCKS:
-        raise ValueError(f"deeplab_resnet_v2.depth={depth!r} must be one of {', '.join(map(str, RESNET_V2_BLOCKS))}.")
+        raise InvalidInputError(
+            f"deeplab_resnet_v2.depth={depth!r} must be one of {', '.join(map(str, RESNET_V2_BLOCKS))}."
+        )
     backbone = models.ResNetV2Backbone(
         stackwise_filters=[64, 128, 256, 512],
         stackwise_blocks=list(RESNET_V2_BLOCKS[depth]),
@@ -156,7 +159,7 @@ def _keras_cv_deeplab(
     keras_cv = require_with_tensorflow("keras_cv", "use small_deeplab.")
 
     if image_shape[0] % 32 or image_shape[1] % 32:
-        raise ValueError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 32.")
+        raise InvalidInputError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 32.")
     # keras-cv's own head, less its softmax.
     head = keras.Sequential(
         [

@@ -6,6 +6,7 @@ from keras import layers
 from dfkd_keras.images import Space
 from dfkd_keras.models.blocks import batch_norm, convolution, dense
 from dfkd_keras.models.layers import UpsamplingConvolution
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def upsampling_generator(
@@ -105,9 +106,9 @@ def dcgan_generator(
     """
     rows, columns = image_shape[0] // 16, image_shape[1] // 16
     if image_shape[0] % 16 or image_shape[1] % 16:
-        raise ValueError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
+        raise InvalidInputError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
     if output_space not in ("unit", "normalized"):
-        raise ValueError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalized'.")
+        raise InvalidInputError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalized'.")
     latents = layers.Input((latent_dim,), name="latents")
     x = batch_norm(layers.Reshape((rows, columns, 8 * width))(dense(latents, 8 * width * rows * columns)))
     for factor in (4, 2, 1, 1):
@@ -123,7 +124,7 @@ def dcgan_generator(
 def _upsampled(owner, latents, image_shape, width, filters, use_bias, epsilon):
     rows, columns = image_shape[0] // 4, image_shape[1] // 4
     if image_shape[0] % 4 or image_shape[1] % 4:
-        raise ValueError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 4.")
+        raise InvalidInputError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 4.")
     x = batch_norm(layers.Reshape((rows, columns, width))(dense(latents, width * rows * columns)))
     for channels in filters:
         x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(channels, use_bias=use_bias)(x), epsilon=epsilon))

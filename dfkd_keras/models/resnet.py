@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, dense, image_input, residual_convolution
+from dfkd_keras.utils.errors import InvalidInputError
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -30,7 +31,9 @@ def resnet(
         ValueError: for another depth.
     """
     if depth not in BLOCKS:
-        raise ValueError(f"resnet.depth={depth} must be one of {sorted(BLOCKS)}; for 8, 20, 32, ... use cifar_resnet.")
+        raise InvalidInputError(
+            f"resnet.depth={depth} must be one of {sorted(BLOCKS)}; for 8, 20, 32, ... use cifar_resnet."
+        )
     return _residual_network(
         image_shape, num_classes, normalization, BLOCKS[depth], (64, 128, 256, 512), _projection, f"resnet{depth}"
     )
@@ -57,7 +60,7 @@ def cifar_resnet(
         ValueError: for a depth that is not 6n + 2.
     """
     if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"cifar_resnet.depth={depth} must be 6n + 2 with n >= 1: 8, 14, 20, 32, 44, 56, ...")
+        raise InvalidInputError(f"cifar_resnet.depth={depth} must be 6n + 2 with n >= 1: 8, 14, 20, 32, 44, 56, ...")
     blocks = ((depth - 2) // 6,) * 3
     return _residual_network(
         image_shape, num_classes, normalization, blocks, (16, 32, 64), _padded_identity, f"resnet{depth}"

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 LOGITS = "logits"
 
@@ -25,14 +26,14 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
         ValueError: if it cannot be read.
     """
     if not Path(path).exists():
-        raise FileNotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
+        raise NotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
     if (Path(path) / "saved_model.pb").exists():
         return _from_savedmodel(Path(path))
     try:
         return unfrozen(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
     except Exception as error:
         cause = single_line(error)
-        raise ValueError(
+        raise InvalidInputError(
             f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause[:200]}): "
             f"{_remedy(cause)}"
         ) from error
@@ -62,7 +63,7 @@ def _remedy(cause: str) -> str:
 
 def _from_savedmodel(path: Path) -> keras.Model:
     if keras.backend.backend() != "tensorflow":
-        raise ValueError(
+        raise InvalidInputError(
             f"SavedModel {str(path)!r} needs the TensorFlow backend, not {keras.backend.backend()!r}: give a .keras "
             "file."
         )
@@ -70,14 +71,14 @@ def _from_savedmodel(path: Path) -> keras.Model:
 
     signatures = tf.saved_model.load(str(path)).signatures
     if "serving_default" not in signatures:
-        raise ValueError(
+        raise InvalidInputError(
             f"SavedModel {str(path)!r} has the signatures {sorted(signatures)}, but no 'serving_default': export it "
             "again with model.export()."
         )
     signature = signatures["serving_default"]
     specs = list(signature.structured_input_signature[1].values())
     if len(specs) != 1 or not specs[0].dtype.is_floating:
-        raise ValueError(
+        raise InvalidInputError(
             f"SavedModel {str(path)!r} takes {', '.join(f'{spec.name}: {spec.dtype.name}' for spec in specs)}: a "
             "gradient has to pass to one input of float images; export the model again with such a signature."
         )
@@ -93,7 +94,7 @@ def _endpoint(path: Path) -> keras.layers.Layer:
 
 def _only_logits(outputs: dict[str, Any], path: Path) -> Any:
     if len(outputs) > 1 and LOGITS not in outputs:
-        raise ValueError(
+        raise InvalidInputError(
             f"SavedModel {str(path)!r} gives {', '.join(sorted(outputs))}: export it again with one, or with one "
             f"that is named {LOGITS!r}."
         )

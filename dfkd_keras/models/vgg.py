@@ -5,6 +5,7 @@ from keras import layers
 
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm, dense, image_input
+from dfkd_keras.utils.errors import InvalidInputError
 
 WIDTHS = {11: ((64,), (128,), (256, 256), (512, 512), (512, 512))}
 
@@ -32,7 +33,7 @@ def vgg(
         ValueError: for another depth.
     """
     if depth not in WIDTHS:
-        raise ValueError(f"vgg.depth={depth} must be one of {sorted(WIDTHS)}.")
+        raise InvalidInputError(f"vgg.depth={depth} must be one of {sorted(WIDTHS)}.")
     inputs, x = image_input(image_shape, normalization)
     for stage, widths in enumerate(WIDTHS[depth]):
         for filters in widths:

@@ -5,6 +5,7 @@ from keras import layers
 
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import batch_norm_relu, dense, image_input, residual_convolution
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def wide_resnet(
@@ -31,7 +32,7 @@ def wide_resnet(
         ValueError: for a depth that is not 6n + 4.
     """
     if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"wide_resnet.depth={depth} must be 6n + 4 with n >= 1: 10, 16, 22, 28, 40, ...")
+        raise InvalidInputError(f"wide_resnet.depth={depth} must be 6n + 4 with n >= 1: 10, 16, 22, 28, 40, ...")
     inputs, x = image_input(image_shape, normalization)
     x = residual_convolution(x, 16, 3)
     for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):

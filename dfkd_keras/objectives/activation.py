@@ -10,6 +10,7 @@ from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.features import PENULTIMATE
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Activation(Term):
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Raises ValueError if the teacher's features are others."""
         if self.feature not in outputs.features:
-            raise ValueError(
+            raise InvalidInputError(
                 f"Activation.feature={self.feature!r} is none of the teacher's features "
                 f"{', '.join(sorted(outputs.features))}: add it to Teacher.features."
             )

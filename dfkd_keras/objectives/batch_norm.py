@@ -9,6 +9,7 @@ from dfkd_keras.objectives.diversity import frobenius_norm
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class BatchNormStatistics(Component, Term):
@@ -35,7 +36,7 @@ class BatchNormStatistics(Component, Term):
     def __init__(self, momentum: float = 0.0, relative: bool = False):
         super().__init__(name="batch_norm_statistics")
         if not isinstance(momentum, (int, float)) or not 0 <= momentum < 1:
-            raise ValueError(f"BatchNormStatistics.momentum={momentum!r} must be at least 0 and less than 1.")
+            raise InvalidInputError(f"BatchNormStatistics.momentum={momentum!r} must be at least 0 and less than 1.")
         self.momentum, self.relative = momentum, relative
         self.latest, self.averages = [], []
 

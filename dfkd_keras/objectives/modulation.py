@@ -9,6 +9,7 @@ from dfkd_keras.losses.student_loss import per_sample
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.utils.checks import check_counts, check_numbers
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -48,7 +49,7 @@ class Modulation(Configured):
     def __post_init__(self):
         check_numbers("Modulation", gamma=self.gamma, floor=self.floor)
         if self.category not in ("target", "predicted"):
-            raise ValueError(f"Modulation.category={self.category!r} must be 'target' or 'predicted'.")
+            raise InvalidInputError(f"Modulation.category={self.category!r} must be 'target' or 'predicted'.")
 
     def __call__(self, teacher_logits: Any, class_counts: Any = None, labels: Any = None) -> Any:
         """Computes phi.
@@ -103,7 +104,9 @@ class Modulated(Term):
         """Returns `[B]`."""
         values = self.term(batch)
         if len(values.shape) != 1:
-            raise ValueError(f"{type(self.term).__name__} is a statistic of the batch, which cannot be modulated.")
+            raise InvalidInputError(
+                f"{type(self.term).__name__} is a statistic of the batch, which cannot be modulated."
+            )
         return values * self.modulation(batch.teacher_logits, batch.class_counts, batch.labels)
 
 

@@ -10,6 +10,7 @@ from dfkd_keras.backend.state import Component
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.errors import InvalidInputError
 
 Values = dict[str, Any]
 
@@ -36,7 +37,7 @@ class Objective(Component):
         super().__init__(name="objective")
         names = [term.name for term in terms]
         if len(set(names)) < len(names) or bool(names) != self.has_terms:
-            raise ValueError(f"the terms {names} of an objective must be at least one, each under another name.")
+            raise InvalidInputError(f"the terms {names} of an objective must be at least one, each under another name.")
         self._all_terms = tuple(terms)
         self._nested_terms = tuple(inner for term in terms for inner in nested(term))  # tracked, those with variables
 
@@ -54,7 +55,7 @@ class Objective(Component):
         """Raises ValueError if a term cannot work on batches of this size."""
         for term in self._nested_terms:
             if term.compares_halves and (batch_size < 2 or batch_size % 2):
-                raise ValueError(
+                raise InvalidInputError(
                     f"batch_size={batch_size} cannot be cut into the two halves that {type(term).__name__} compares: "
                     "use an even batch size of at least 2."
                 )
@@ -124,7 +125,7 @@ class WeightedSum(Objective):
     def __init__(self, terms: Sequence[Term], weights: Sequence[float] | None = None):
         weights = [1.0] * len(terms) if weights is None else list(weights)
         if len(weights) != len(terms):
-            raise ValueError(f"{len(weights)} weights for {len(terms)} terms: give one weight each.")
+            raise InvalidInputError(f"{len(weights)} weights for {len(terms)} terms: give one weight each.")
         used = [(term, weight) for term, weight in zip(terms, weights, strict=True) if weight]
         super().__init__([term for term, _ in used])
         self.weight_of = {term.name: weight for term, weight in used}
@@ -161,7 +162,7 @@ class ExponentialPenalty(Objective):
     def check_updates_per_epoch(self, updates: int) -> None:
         """Raises ValueError if the references would never be refreshed."""
         if updates <= self.refresh_update:
-            raise ValueError(
+            raise InvalidInputError(
                 f"an epoch of {updates} synthesis updates never reaches ExponentialPenalty.refresh_update="
                 f"{self.refresh_update}: make more steps per epoch, or refresh earlier."
             )

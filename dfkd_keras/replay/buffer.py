@@ -15,6 +15,7 @@ from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class ReplayBuffer(Component):
@@ -48,7 +49,7 @@ class ReplayBuffer(Component):
         self.names, self.grows = self.sampling.names, capacity_images is None
         self.has_priorities = bool(self.names)
         if isinstance(self.eviction, LowestPriorityFirst) and not self.has_priorities:
-            raise ValueError(
+            raise InvalidInputError(
                 "LowestPriorityFirst needs priorities, which UniformSampling does not keep: use PrioritySampling, or "
                 "another ReplayBuffer.eviction."
             )
@@ -67,7 +68,7 @@ class ReplayBuffer(Component):
         capacity = rounds * batch_size if self.capacity_images is None else self.capacity_images
         check_counts("ReplayBuffer", capacity_images=capacity)
         if capacity < batch_size:
-            raise ValueError(
+            raise InvalidInputError(
                 f"ReplayBuffer.capacity_images={capacity} cannot hold the {batch_size} images that a round writes: "
                 "raise it, or lower batch_size."
             )
@@ -128,7 +129,7 @@ class ReplayBuffer(Component):
         """
         size = value_or_none(self.size.value)
         if size is not None and size == 0:
-            raise ValueError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
+            raise InvalidInputError("the ReplayBuffer is empty: let the schedule begin with rounds that write to it.")
         arguments = self.priorities.value, self.size.value, self.sample_count.value, gather(draws.selection)
         indices, importance = self.sampling.sample(*arguments)
         self.sample_count.assign(self.sample_count.value + 1)
@@ -148,7 +149,7 @@ class ReplayBuffer(Component):
             return {}
         priorities = self.sampling.priorities(teacher_logits, student_logits, batch.importance)
         if (values := value_or_none(priorities)) is not None and not (values >= 0).all():
-            raise ValueError(self.sampling.refusal(values.min()))
+            raise InvalidInputError(self.sampling.refusal(values.min()))
         # Were a NaN kept, it would soon be in the student's loss too, and nobody could tell which came first.
         kept = ops.where(priorities >= 0, priorities, 0.0)
         assign_rows(self.priorities, batch.indices, last_of_equals(batch.indices, kept))

@@ -7,6 +7,7 @@ import numpy as np
 
 from dfkd_keras.backend.state import INTEGER
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # version 2, as a container sees its own
@@ -34,13 +35,13 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
     needed = buffer_bytes(capacity, teacher.image_shape, teacher.num_classes)
     free = free_bytes()
     if free is not None and 2 * needed > free:
-        raise ValueError(
+        raise InvalidInputError(
             f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} needs {needed / 1e6:,.0f} MB, and "
             f"as much again for a checkpoint, but {free / 1e6:,.0f} MB are free: lower it, or make smaller images."
         )
     pixels = capacity * math.prod(teacher.image_shape[:2])
     if teacher.is_segmenter and pixels > LARGEST_COUNT:
-        raise ValueError(
+        raise InvalidInputError(
             f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} have {pixels:,} pixels, but at "
             f"most {LARGEST_COUNT:,} can be counted: lower it, or make smaller images."
         )

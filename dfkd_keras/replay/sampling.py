@@ -8,6 +8,7 @@ from keras import ops
 
 from dfkd_keras.losses.logits import SoftTargets
 from dfkd_keras.utils.checks import check_numbers
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -73,7 +74,7 @@ class PrioritySampling(Configured):
         if not isinstance(self.importance_sampling_exponent, keras.optimizers.schedules.LearningRateSchedule):
             check_numbers("PrioritySampling", importance_sampling_exponent=self.importance_sampling_exponent)
         if self.normalize not in ("max", "mean", "none"):
-            raise ValueError(f"PrioritySampling.normalize={self.normalize!r} must be 'max', 'mean' or 'none'.")
+            raise InvalidInputError(f"PrioritySampling.normalize={self.normalize!r} must be 'max', 'mean' or 'none'.")
 
     def probabilities(self, priorities: Any, size: Any) -> Any:
         """Returns the probability of every place `[C]` for the priorities `[C]`; that of empty ones is 0."""

@@ -4,6 +4,7 @@ import dataclasses
 
 from dfkd_keras.schedules.schedule import Schedule, StepKind
 from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class ScheduleOfRounds(Schedule):
@@ -26,7 +27,7 @@ class ScheduleOfRounds(Schedule):
     def _check_updates_per_step(self) -> None:
         if self.synthesis_updates % self.updates_per_step:
             owner = type(self).__name__
-            raise ValueError(
+            raise InvalidInputError(
                 f"{owner}.updates_per_step={self.updates_per_step} must divide "
                 f"{owner}.synthesis_updates={self.synthesis_updates}."
             )
@@ -67,7 +68,7 @@ class Rounds(ScheduleOfRounds):
         self._check_updates_per_step()
         needed = self._warmup_steps + len(self._round) + 1
         if needed > self.steps_per_epoch:
-            raise ValueError(
+            raise InvalidInputError(
                 f"Rounds.warmup_rounds={self.warmup_rounds} and one more take {needed} steps, but an epoch has only "
                 f"{self.steps_per_epoch}: raise rounds_per_epoch to {-(-needed // self._steps_per_round)}, or warm up "
                 "in fewer rounds."

@@ -13,6 +13,7 @@ import numpy as np
 from dfkd_keras.serving.client import PredictClient, failure
 from dfkd_keras.serving.retries import Unavailable
 from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError
 
 BUSY = (429, 502, 503, 504)
 CHUNK = 1 << 16
@@ -45,9 +46,9 @@ class RestClient(PredictClient):
         form: Literal["row", "column"] = "row",
     ):
         if not url.startswith(("http://", "https://")):
-            raise ValueError(f"url {url!r} is none of a REST server: give one such as http://localhost:8501.")
+            raise InvalidInputError(f"url {url!r} is none of a REST server: give one such as http://localhost:8501.")
         if form not in ("row", "column"):
-            raise ValueError(f"form {form!r} is unknown: use 'row' or 'column'.")
+            raise InvalidInputError(f"form {form!r} is unknown: use 'row' or 'column'.")
         path = f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
         super().__init__(f"{url.rstrip('/')}{path}:predict", deadline_seconds)
         self.form = form

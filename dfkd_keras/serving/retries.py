@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from dfkd_keras.utils.errors import InvalidInputError
+
 Answer = TypeVar("Answer")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
@@ -29,7 +31,7 @@ def ask(attempt: Callable[[float], Answer], deadline_seconds: float) -> Answer:
         ValueError: if the deadline is not positive.
     """
     if not deadline_seconds > 0:
-        raise ValueError(f"deadline_seconds={deadline_seconds} must be a positive number of seconds.")
+        raise InvalidInputError(f"deadline_seconds={deadline_seconds} must be a positive number of seconds.")
     end, pause = time.monotonic() + deadline_seconds, FIRST_PAUSE_SECONDS
     while True:
         try:

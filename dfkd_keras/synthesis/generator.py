@@ -13,6 +13,7 @@ from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class GeneratorSynthesizer(Synthesizer):
@@ -52,7 +53,7 @@ class GeneratorSynthesizer(Synthesizer):
         """
         made, wanted = self.image_shape(teacher), teacher.image_shape
         if not same_shape(made, wanted):
-            raise ValueError(
+            raise InvalidInputError(
                 f"the generator makes images of shape {made}, but the teacher {teacher.model.name!r} takes {wanted}: "
                 "build the generator with the teacher's image_shape."
             )

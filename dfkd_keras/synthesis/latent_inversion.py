@@ -19,6 +19,7 @@ from dfkd_keras.synthesis.meta_learning import ContinuedLearning, LearningOverRo
 from dfkd_keras.synthesis.synthesizer import SynthesisContext, seen_classes
 from dfkd_keras.teacher.hooks import flat_layers
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class LatentInversion(GeneratorSynthesizer):
@@ -85,7 +86,9 @@ class LatentInversion(GeneratorSynthesizer):
         optimizer = self._without_scaling(optimizer)
         used = [optimizer, *self.optimizers[1:]]
         if len({id(each) for each in used}) < len(used):
-            raise ValueError(f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own.")
+            raise InvalidInputError(
+                f"the same {optimizer.name!r} object has two parts in LatentInversion: give each its own."
+            )
         self.learning.compile(optimizer, self.generator.trainable_variables)
 
     def set_total_updates(self, updates: int, rounds: int) -> bool:
@@ -174,7 +177,7 @@ class LatentInversion(GeneratorSynthesizer):
         layers, wanted = flat_layers(self.generator), (keras.layers.Dense, keras.layers.BatchNormalization)
         found = [[layer for layer in layers if isinstance(layer, kind)] for kind in wanted]
         if not all(found):
-            raise ValueError(
+            raise InvalidInputError(
                 f"LatentInversion.reset_at_round={self.reset_at_round}: the generator {self.generator.name!r} has no "
                 "dense or no BatchNorm layer to reset; use None."
             )

@@ -5,6 +5,7 @@ from keras import ops
 
 from dfkd_keras.backend.state import Component, OptimizerState
 from dfkd_keras.optimizers import check_resettable
+from dfkd_keras.utils.errors import InvalidInputError
 
 NORMAL, ZERO = {"kernel": 0.0, "gamma": 1.0}, ("bias", "beta")  # means, and names, of what FreshStart draws anew
 
@@ -84,7 +85,7 @@ class FreshStart(ContinuedLearning):
     def compile(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
         """Sets the optimizer and what it updates."""
         if unknown := [variable.path for variable in variables if variable.name not in (*NORMAL, *ZERO)]:
-            raise ValueError(f"FreshStart knows no new weights for {', '.join(unknown)}: use ContinuedLearning.")
+            raise InvalidInputError(f"FreshStart knows no new weights for {', '.join(unknown)}: use ContinuedLearning.")
         super().compile(optimizer, variables)
 
     def begin_round(self, variables: list[keras.Variable]) -> None:

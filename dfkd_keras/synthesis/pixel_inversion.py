@@ -18,6 +18,7 @@ from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
 from dfkd_keras.synthesis.targets import RandomClasses, Targets
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class PixelInversion(Synthesizer):
@@ -52,9 +53,9 @@ class PixelInversion(Synthesizer):
     ):
         super().__init__(objective, output_space)
         if bounds not in ("none", "clip", "rescale"):
-            raise ValueError(f"PixelInversion.bounds={bounds!r} must be 'none', 'clip' or 'rescale'.")
+            raise InvalidInputError(f"PixelInversion.bounds={bounds!r} must be 'none', 'clip' or 'rescale'.")
         if bounds == "rescale" and output_space != "unit":
-            raise ValueError("PixelInversion.bounds='rescale' makes unit images: set output_space='unit' too.")
+            raise InvalidInputError("PixelInversion.bounds='rescale' makes unit images: set output_space='unit' too.")
         self.targets, self.jitter, self.bounds = targets or RandomClasses(), jitter, bounds
         self.best = BestBatch()
 
@@ -150,7 +151,9 @@ class PixelInversion(Synthesizer):
         Raises:
             ValueError: always.
         """
-        raise ValueError("PixelInversion cannot make images from latents: those of its rounds are in the ReplayBuffer.")
+        raise InvalidInputError(
+            "PixelInversion cannot make images from latents: those of its rounds are in the ReplayBuffer."
+        )
 
 
 def _uniform(normal: Any) -> Any:

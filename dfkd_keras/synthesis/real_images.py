@@ -10,6 +10,7 @@ from dfkd_keras.objectives.objective import NoObjective
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class RealImages(Synthesizer):
@@ -44,7 +45,7 @@ class RealImages(Synthesizer):
             ValueError: if they are not of the shape that the teacher takes.
         """
         if not same_shape(self.data.image_shape, teacher.image_shape):
-            raise ValueError(
+            raise InvalidInputError(
                 f"RealImages.data={self.data.name!r} has images of shape {self.data.image_shape}, but the teacher "
                 f"{teacher.model.name!r} takes {teacher.image_shape}: choose the task's data."
             )

@@ -13,6 +13,7 @@ from dfkd_keras.objectives.synthetic_batch import SyntheticBatch, gather_batch
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 OWN_NEEDS = {
     "labels": "the classes that images are made for (LatentInversion, PixelInversion)",
@@ -100,11 +101,11 @@ class Synthesizer(Component):
         self.objective.check_batch_size(batch_size)
         if missing := self.objective.needs & OWN_NEEDS.keys() - self.provides:
             described = ", ".join(OWN_NEEDS[need] for need in sorted(missing))
-            raise ValueError(f"a term needs {described}, which this {type(self).__name__} does not have.")
+            raise InvalidInputError(f"a term needs {described}, which this {type(self).__name__} does not have.")
         teacher.record(self.objective.needs)
         self.objective.prepare(teacher(ops.zeros((1, *self.image_shape(teacher)))), batch_size)
         if self.objective.learned_variables and not self.teaches_terms:
-            raise ValueError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
+            raise InvalidInputError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
         self.drop_variables()
         self.rounds = self.state("rounds", (), INTEGER)
 

@@ -11,6 +11,7 @@ from dfkd_keras.backend.state import Component
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.class_similarity import class_similarity
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class Targets(Component):
@@ -70,7 +71,7 @@ class DirichletTargets(Targets):
         super().__init__()
         self.concentrations = tuple(concentrations) if isinstance(concentrations, (list, tuple)) else ()
         if not self.concentrations or any(not 0 < beta < float("inf") for beta in self.concentrations):
-            raise ValueError(
+            raise InvalidInputError(
                 f"DirichletTargets.concentrations={concentrations!r} must be one or more positive and finite numbers, "
                 "such as (1.0, 0.1)."
             )
@@ -83,7 +84,7 @@ class DirichletTargets(Targets):
             ValueError: if its logits are not those of a last dense layer, or one whose weights tell nothing.
         """
         if not np.isfinite(ops.convert_to_numpy(class_similarity(teacher))).all():
-            raise ValueError(
+            raise InvalidInputError(
                 f"the last dense layer of the teacher {teacher.model.name!r} has a class without weights, or one that "
                 "all others are equally like, so it says nothing of how alike they are: use RandomClasses."
             )

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def class_similarity(teacher: Teacher) -> Any:
@@ -15,13 +16,13 @@ def class_similarity(teacher: Teacher) -> Any:
     try:
         layer = teacher.logits_layer
     except ValueError as error:
-        raise ValueError(
+        raise InvalidInputError(
             f"the class similarity needs the teacher's last dense layer, but {teacher.model.name!r} has none: use "
             "RandomClasses."
         ) from error
     weights = ops.cast(layer.kernel, "float32")
     if weights.shape[1] != teacher.num_classes:
-        raise ValueError(
+        raise InvalidInputError(
             f"the class similarity needs a last dense layer of one output for each class, but {layer.name!r} has "
             f"{weights.shape[1]} and the teacher {teacher.num_classes} classes: use RandomClasses."
         )

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from dfkd_keras.teacher.hooks import ForwardHooks, flat_layers
+from dfkd_keras.utils.errors import InvalidInputError
 
 PENULTIMATE = "penultimate"
 NO_STAGES = (
@@ -63,7 +64,7 @@ def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> ker
     segments = len(_run_once(model, image_shape, hooks).shape) == 4
     fit = [layer for layer in run if segments or isinstance(layer, keras.layers.Dense)]
     if not fit:
-        raise ValueError(
+        raise InvalidInputError(
             f"model {model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the feature's layer, such "
             "as Teacher.features = ('some_layer',)."
         )
@@ -114,7 +115,7 @@ def stages_to_match(
     """Returns what `stages` does; ValueError if there are none."""
     if found := stages(model, image_shape):
         return found
-    raise ValueError(
+    raise InvalidInputError(
         f"model {model.name!r} shows no feature maps to match: choose a method that looks at the logits alone, or "
         "another model."
     )
@@ -131,7 +132,7 @@ def common_stages(
     of_first, of_second = (list(stages_to_match(model, image_shape)) for model in (first, second))
     common = [size for size in of_first if size in of_second]
     if not common:
-        raise ValueError(
+        raise InvalidInputError(
             f"{first.name!r} works at resolutions {of_first} and {second.name!r} at {of_second}: none is common, so "
             "name the features to match."
         )
@@ -144,13 +145,13 @@ def _stage(
 ) -> tuple[keras.layers.Layer, Callable]:
     """Returns the layer of a stage, and what keeps its output."""
     if not re.fullmatch(r"stage_[1-9]\d*", name):
-        raise ValueError(
+        raise InvalidInputError(
             f"feature {name!r} is neither {PENULTIMATE!r}, nor a stage such as 'stage_1', nor a layer of the model "
             f"{model.name!r}; its layers: {', '.join(layer.name for layer in flat_layers(model))}."
         )
     number = int(name.removeprefix("stage_"))
     if number > len(found):
-        raise ValueError(f"feature {name!r}: the model {model.name!r} has {len(found)} stages only.")
+        raise InvalidInputError(f"feature {name!r}: the model {model.name!r} has {len(found)} stages only.")
     size, layer = list(found.items())[number - 1]
     reused = list(found.values()).count(layer) > 1  # at other resolutions, whose maps are not meant
     return layer, _keeping(name, size if reused else None)

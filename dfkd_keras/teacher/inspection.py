@@ -14,6 +14,7 @@ from dfkd_keras.teacher.batch_statistics import BatchStatistics
 from dfkd_keras.teacher.features import probe_shape, stages, stages_to_match
 from dfkd_keras.teacher.hooks import flat_layers
 from dfkd_keras.teacher.teacher import PENULTIMATE, Teacher, batch_norms, check_outputs, input_image_shape
+from dfkd_keras.utils.errors import InvalidInputError
 
 # What a unit image is multiplied by and then has added, for the ranges in use.
 RANGES = {
@@ -154,7 +155,7 @@ CHECKS = {
 
 def _check_class_similarity(teacher: Teacher) -> None:
     if teacher.is_segmenter:
-        raise ValueError(f"model {teacher.model.name!r} sees a class in each pixel, not one in the image")
+        raise InvalidInputError(f"model {teacher.model.name!r} sees a class in each pixel, not one in the image")
     DirichletTargets().prepare(teacher)
 
 

@@ -15,6 +15,7 @@ from dfkd_keras.metrics import predicted_classes
 from dfkd_keras.teacher.batch_statistics import BatchStatistics, means_recorder, statistics_recorder
 from dfkd_keras.teacher.features import PENULTIMATE, add_feature_hooks, logits_layer, probe_shape
 from dfkd_keras.teacher.hooks import ForwardHooks, flat_layers
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 @dataclasses.dataclass
@@ -142,7 +143,7 @@ class Teacher(Component):
     def _hook_batch_norms(self, recorder: Callable) -> None:
         layers = batch_norms(self.model)
         if not layers:
-            raise ValueError(
+            raise InvalidInputError(
                 f"teacher {self.model.name!r} has no BatchNormalization layer, which a term on BatchNorm statistics "
                 "needs: give that term weight 0, or choose another method or teacher."
             )
@@ -159,7 +160,7 @@ def input_image_shape(model: keras.Model) -> tuple[int | None, ...]:
     """Returns height, width and channels of a model's input image; ValueError if the model does not know them."""
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4:
-        raise ValueError(
+        raise InvalidInputError(
             f"model {model.name!r} does not tell the shape of its images (its input_shape is {shape}): for a "
             "subclassed model, give Teacher.image_shape, such as (32, 32, 3)."
         )
@@ -185,24 +186,26 @@ def check_outputs(
         ValueError: if the outputs are of the other kind, not finite or of a single class, or `expected` is unknown.
     """
     if expected not in ("logits", "probabilities"):
-        raise ValueError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
+        raise InvalidInputError(f"outputs={expected!r} is unknown: use 'logits' or 'probabilities'.")
     probe = np.random.default_rng(0).uniform(size=probe_shape(image_shape, 4)).astype("float32")
     outputs = ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
     if not np.isfinite(outputs).all():
-        raise ValueError(f"model {model.name!r} gives outputs that are not finite: train it again, or check its file.")
+        raise InvalidInputError(
+            f"model {model.name!r} gives outputs that are not finite: train it again, or check its file."
+        )
     if outputs.shape[-1] < 2:
-        raise ValueError(
+        raise InvalidInputError(
             f"model {model.name!r} has one output for an image or pixel, whose softmax is always 1: for a sigmoid's "
             "logit z, give it the two logits (0, z)."
         )
     are_probabilities = outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-3)
     if are_probabilities and expected == "logits":
-        raise ValueError(
+        raise InvalidInputError(
             f"model {model.name!r} ends in softmax, but logits are expected: cut the softmax off, or for a teacher "
             "set Teacher.outputs='probabilities'."
         )
     if expected == "probabilities" and not are_probabilities:
-        raise ValueError(
+        raise InvalidInputError(
             f"model {model.name!r} does not give probabilities (rows sum to {outputs.sum(axis=-1).flat[0]:.3g}): "
             "set Teacher.outputs='logits'."
         )

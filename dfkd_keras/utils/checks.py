@@ -3,25 +3,27 @@
 import math
 from collections.abc import Sequence
 
+from dfkd_keras.utils.errors import InvalidInputError
+
 
 def check_counts(owner: str, minimum: int = 1, **counts: int) -> None:
     """Raises ValueError unless every count is a whole number of at least `minimum`."""
     for name, value in counts.items():
         if not isinstance(value, int) or value < minimum:
-            raise ValueError(f"{owner}.{name}={value!r} must be a whole number of at least {minimum}.")
+            raise InvalidInputError(f"{owner}.{name}={value!r} must be a whole number of at least {minimum}.")
 
 
 def check_numbers(owner: str, **numbers: float) -> None:
     """Raises ValueError unless every number is finite and at least 0."""
     for name, value in numbers.items():
         if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-            raise ValueError(f"{owner}.{name}={value!r} must be a number of at least 0.")
+            raise InvalidInputError(f"{owner}.{name}={value!r} must be a number of at least 0.")
 
 
 def check_seed(owner: str, seed: int) -> None:
     """Raises ValueError unless the seed is one that every random generator takes."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"{owner}.seed={seed!r} must be a whole number from 0 to {2**32 - 1}.")
+        raise InvalidInputError(f"{owner}.seed={seed!r} must be a whole number from 0 to {2**32 - 1}.")
 
 
 def same_shape(first: Sequence[int | None], second: Sequence[int | None]) -> bool:

@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+from dfkd_keras.utils.errors import MissingDependencyError
+
 
 def require(module: str, extra: str) -> ModuleType:
     """Imports a module that comes with one of this package's extras.
@@ -20,7 +22,7 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingDependencyError(
             f"module {module!r} is not installed ({error}): pip install 'dfkd_keras[{extra}]'."
         ) from error
 
@@ -41,4 +43,4 @@ def require_with_tensorflow(module: str, remedy: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ModuleNotFoundError(f"module {module!r} cannot be imported ({error}): {remedy}") from error
+        raise MissingDependencyError(f"module {module!r} cannot be imported ({error}): {remedy}") from error

@@ -139,12 +139,12 @@ def test_logits_announced_as_probabilities_are_detected():
 
 def test_a_teacher_without_batch_norm_cannot_give_statistics():
     with pytest.raises(ValueError, match=r"'lenet5' has no BatchNormalization layer.*weight 0"):
-        dk.Teacher(models.lenet5()).provide({"batch_statistics"})
+        dk.Teacher(models.lenet5()).record({"batch_statistics"})
 
 
 def test_an_unknown_feature_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'nowhere' is neither .* nor a layer of the model .*; its layers: .*conv2d"):
-        dk.Teacher(models.lenet5(), features=("nowhere",)).provide({"features"})
+        dk.Teacher(models.lenet5(), features=("nowhere",)).record({"features"})
 
 
 def test_pretrained_teachers_reach_their_accuracy_and_can_be_tapped(teachers_dir, tfds_dir):

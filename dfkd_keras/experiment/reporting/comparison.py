@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.training.history import read_history
 from dfkd_keras.metrics import METRICS
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
 LINES = ("-", "--", ":")  # of the first ten methods, of the next ten, ...
@@ -93,9 +94,13 @@ def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
         return []
     reference = reference or next(iter(methods))
     if reference not in methods:
-        raise ValueError(f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}.")
+        raise InvalidInputError(
+            f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}."
+        )
     if len(metrics := {metric_of(run.results) for run in runs}) > 1:
-        raise ValueError(f"runs measured by {' and '.join(sorted(metrics))} cannot be compared: compare one task's.")
+        raise InvalidInputError(
+            f"runs measured by {' and '.join(sorted(metrics))} cannot be compared: compare one task's."
+        )
     goal = _mean(methods[reference], f"student_{metric_of(runs[0].results)}")
     return [_row(method, of_method, goal) for method, of_method in methods.items()]
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write, check_disk_space, fsync, remove
 
 HEADER = 2048  # bytes that HDF5 takes for a variable beside its values
@@ -87,7 +88,7 @@ class CheckpointFolder:
             except (OSError, ValueError, KeyError) as error:
                 logger.warning("checkpoint %s is damaged (%s): taking the one before.", record.stem, error)
         if records:
-            raise ValueError(f"no checkpoint in {str(self.path)!r} is intact: start over with --noresume.")
+            raise InvalidInputError(f"no checkpoint in {str(self.path)!r} is intact: start over with --noresume.")
         return None
 
     def after(self, steps: int) -> Checkpoint:
@@ -99,7 +100,7 @@ class CheckpointFolder:
         try:
             return self._read(self._record(steps))
         except (OSError, ValueError, KeyError) as error:
-            raise ValueError(
+            raise InvalidInputError(
                 f"no intact checkpoint after step {steps} in {str(self.path)!r} ({error}): start over with --noresume."
             ) from error
 
@@ -111,7 +112,7 @@ class CheckpointFolder:
         known = json.loads(record.read_text())
         checkpoint = Checkpoint(known["steps"], self._weights(known["steps"]), known["metadata"])
         if checksum(checkpoint.weights) != known["sha256"]:
-            raise ValueError("its checksum differs")
+            raise InvalidInputError("its checksum differs")
         return checkpoint
 
     def _forget(self, records: list[Path]) -> None:

@@ -10,6 +10,7 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.training.history import History
 from dfkd_keras.synthesis import GeneratorSynthesizer
 from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.errors import InvalidInputError
 
 FRESH_AGREEMENT = "fresh_agreement"
 
@@ -34,7 +35,7 @@ class AgreementEarlyStopping:
     def check(self, distiller: DataFreeDistiller) -> None:
         """Raises ValueError if a distiller has no generator to make new images."""
         if not isinstance(distiller.synthesizer, GeneratorSynthesizer):
-            raise ValueError(
+            raise InvalidInputError(
                 f"AgreementEarlyStopping needs new images in every epoch, but {type(distiller.synthesizer).__name__} "
                 "has no generator: set Experiment.early_stopping = None."
             )

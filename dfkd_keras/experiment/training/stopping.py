@@ -13,6 +13,7 @@ from dfkd_keras.experiment.training.checkpoints import CheckpointFolder
 from dfkd_keras.experiment.training.preemption import Preempted, Preemption
 from dfkd_keras.experiment.training.recording import Recorder
 from dfkd_keras.experiment.training.running_means import RunningMeans
+from dfkd_keras.utils.errors import InvalidInputError, NonFiniteLossError
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -107,7 +108,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         for name in sorted(values, key=lambda name: name == "synthesis_loss"):  # the term at fault before the sum
             if not math.isfinite(values[name]):
                 if name == "priority":  # and no loss: lower rates, and another try, are no help
-                    raise ValueError(self.model.replay.sampling.refusal(values[name]))
+                    raise InvalidInputError(self.model.replay.sampling.refusal(values[name]))
                 self._stop(f"{name} is {values[name]} by step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -116,7 +117,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             self._stop(f"weight {path} is not finite after the last step")
 
     def _stop(self, what: str) -> None:
-        raise FloatingPointError(
+        raise NonFiniteLossError(
             f"{what} of epoch {self.epoch + 1}: lower the learning rate of that side; the last good checkpoint is kept."
         )
 

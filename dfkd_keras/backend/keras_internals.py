@@ -1,0 +1,154 @@
+"""The one file that touches private attributes of Keras and TensorFlow.
+
+Each function says what it is needed for and which public way is missing, so that a new release which breaks one is
+found by its test and mended here alone.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+
+def flatten_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns a layer and all layers nested in it.
+
+    Needed for dropout and BatchNorm at any depth. Public `Model.layers` stops at the first level, and a `Layer` has no
+    list of its sublayers.
+    """
+    return list(layer._flatten_layers())
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers directly inside a layer, in the order of their creation.
+
+    Needed to walk nested and subclassed models in order: `flatten_layers` has nested layers backwards, and public
+    `Model.layers` does not exist for a `Layer`.
+    """
+    return list(layer._layers)
+
+
+def seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
+    """Returns the seed generators that a layer itself owns.
+
+    Needed because Keras does not save their states, and a resumed run would repeat its dropout. There is no public list.
+    """
+    return list(layer._seed_generators)
+
+
+def track_variables(layer: keras.layers.Layer, variables: Iterable[keras.Variable]) -> None:
+    """Makes variables part of a layer's state.
+
+    Needed for the second optimizer's variables, which the trainer would not thread through compiled steps.
+    `add_weight` only makes new variables.
+    """
+    for variable in variables:
+        layer._track_variable(variable)
+
+
+def untrack_own_variables(layer: keras.layers.Layer) -> None:
+    """Removes a layer's own variables from its state.
+
+    Needed when a part is prepared again for another batch size or teacher. Public layers cannot drop a weight.
+    """
+    for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
+        layer._untrack_variable(variable)
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Returns an optimizer's learning rate as it was given: a schedule, or the variable that holds a number.
+
+    Needed to tell a schedule its length and to scale it. Public `learning_rate` evaluates a schedule.
+    """
+    return optimizer._learning_rate
+
+
+def set_learning_rate(optimizer: keras.optimizers.Optimizer, schedule: Any) -> None:
+    """Replaces an optimizer's learning rate schedule.
+
+    Needed before the schedule knows its length: the public setter evaluates it at once.
+    """
+    optimizer._learning_rate = schedule
+
+
+def optimizer_variables_to_update(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Returns the variables that an optimizer was built on; there is no public list."""
+    return list(optimizer._trainable_variables)
+
+
+def disable_gradient_sum(optimizer: keras.optimizers.Optimizer) -> None:
+    """Keeps a TensorFlow optimizer from summing gradients over replicas.
+
+    Needed because gradients are summed before clipping and decay. `skip_gradients_aggregation` left the public
+    interface with Keras 3.
+    """
+    optimizer._all_reduce_sum_gradients = list
+
+
+def optimizer_strategy(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Returns the `tf.distribute` strategy that an optimizer was made under; there is no public attribute."""
+    return optimizer._distribution_strategy
+
+
+def replica_variable(value: Any) -> Any:
+    """Returns the variable of the present replica of a distributed TensorFlow variable.
+
+    Needed to gather rows from it: public reading copies the whole variable.
+    """
+    return value._get()
+
+
+def in_multi_worker_mode(strategy: Any) -> bool:
+    """Returns whether a `MultiWorkerMirroredStrategy` spans several processes; there is no public attribute."""
+    return strategy.extended._in_multi_worker_mode()
+
+
+def current_stateless_scope() -> Any:
+    """Returns the `keras.StatelessScope` in force, which an inner scope must copy; there is no public getter."""
+    from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+    return get_stateless_scope()
+
+
+def jax_state(model: keras.Model) -> Any:
+    """Returns the arrays of a model in training on JAX, to wait for; there is no public attribute."""
+    return model._jax_state
+
+
+def maximized_metrics(metrics: list[keras.metrics.Metric]) -> Any:
+    """Returns metrics as one whose parts Keras' callbacks find by themselves.
+
+    Needed so that `EarlyStopping` and `ModelCheckpoint` with mode "auto" know that accuracies are to be maximized:
+    Keras looks for a `MetricsList`, which has no public name.
+    """
+    from keras.src.trainers.compile_utils import MetricsList
+
+    class ValidationMetrics(MetricsList):
+        def result(self) -> dict[str, Any]:
+            return self.get_result()
+
+    return ValidationMetrics(metrics)
+
+
+def frozen_function(concrete_function: Any) -> Any:
+    """Returns a concrete TensorFlow function with its variables as constants.
+
+    Needed by tf2onnx, which takes constants that layers hold for inputs. TensorFlow has it under a private path only.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(concrete_function)
+
+
+def forget_traced_gradients(is_traced: Callable[[str], bool]) -> None:
+    """Drops the gradient functions that TensorFlow registered for traced functions.
+
+    Needed by long test processes: TensorFlow never forgets one, nor the model it belongs to. There is no public way.
+
+    Args:
+        is_traced: Callable. Tells by its name whether a registered gradient is to go.
+    """
+    from tensorflow.python.framework.ops import gradient_registry
+
+    for name in [name for name in gradient_registry.list() if is_traced(name)]:
+        del gradient_registry._registry[name]
