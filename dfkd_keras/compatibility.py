@@ -1,30 +1,54 @@
-"""Whether the parts of a distiller fit together, checked before anything is trained."""
+"""Checks of whether the parts of a distiller fit together, made before anything is trained.
+
+All of them raise `InvalidInputError`, with the part to change and the remedy.
+"""
 
 from typing import Any
 
 import keras
 
 from dfkd_keras.backend.distribution import check_scope, replicas, shard_count
+from dfkd_keras.losses.student_loss import StudentLoss
 from dfkd_keras.objectives.modulation import Modulation
-from dfkd_keras.replay import FreshSamples, ReplayBuffer
+from dfkd_keras.replay import ImageSource
 from dfkd_keras.schedules.schedule import Schedule
 from dfkd_keras.synthesis.synthesizer import Synthesizer
-from dfkd_keras.teacher.teacher import Teacher, check_outputs
-from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.teacher.model_checks import check_outputs
+from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_counts, check_seed, same_shape
 from dfkd_keras.utils.errors import InvalidInputError
+
+NOT_FOR_COMPILE = ("loss", "loss_weights", "weighted_metrics")
+NOT_FOR_FIT = ("x", "y", "batch_size", "validation_split", "sample_weight", "class_weight", "shuffle")
+
+
+def check_parts(distiller: Any) -> None:
+    """Checks the parts of a new `DataFreeDistiller`."""
+    teacher, student, synthesizer = distiller.teacher, distiller.student, distiller.synthesizer
+    schedule, replay, modulation = distiller.schedule, distiller.replay, distiller.modulation
+    check_counts("DataFreeDistiller", batch_size=distiller.batch_size)
+    check_seed("DataFreeDistiller", distiller.seed)
+    check_shards(distiller.batch_size, {"teacher": teacher.model, "student": student, "synthesizer": synthesizer})
+    check_student(student, teacher)
+    check_targets(teacher, synthesizer)
+    check_class_counts(replay, synthesizer, modulation)
+    check_schedule(schedule, replay, synthesizer)
+    check_image_size(teacher, replay, synthesizer)
+    check_weights(distiller.distillation_loss, replay, modulation)
 
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:
-    """Raises ValueError if the student is frozen, of other inputs or outputs than the teacher, or ends in softmax."""
+    """Checks that the student can be trained, and has the teacher's inputs and outputs and returns logits."""
     if student is teacher.model:
         raise InvalidInputError(
-            f"student and teacher are the same model, {student.name!r}: the student must be one of its own."
+            f"student and teacher are the same model, {student.name!r}: the student must be another one."
         )
     if not student.trainable_variables:
         raise InvalidInputError(
             f"student {student.name!r} has no trainable weights: set trainable = True on each of its layers."
         )
-    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])  # a subclassed one has none
+    # A subclassed model does not know the shape of its inputs.
+    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])
     if not same_shape(shape, teacher.image_shape):
         raise InvalidInputError(
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
@@ -33,16 +57,20 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
     if teacher.is_segmenter and None in teacher.image_shape and None not in shape:
         raise InvalidInputError(
             f"teacher {teacher.model.name!r} segments images of any size, and student {student.name!r} those of "
-            f"{shape}: say Teacher.image_shape = {shape}."
+            f"{shape}: set Teacher.image_shape = {shape}."
         )
-    known = [own or other for own, other in zip(teacher.image_shape, shape, strict=True)]
-    *positions, classes = outputs = check_outputs(student, known)
+    sizes = [own or other for own, other in zip(teacher.image_shape, shape, strict=True)]
+    _check_logits(student, check_outputs(student, sizes), teacher)
+
+
+def _check_logits(student: keras.Model, logits_shape: tuple[int, ...], teacher: Teacher) -> None:
+    *positions, classes = logits_shape
     if classes != teacher.num_classes:
         raise InvalidInputError(
             f"student {student.name!r} has {classes} outputs, but the teacher {teacher.model.name!r} "
             f"{teacher.num_classes}: build the student with {teacher.num_classes} classes."
         )
-    if outputs != teacher.logits_shape:
+    if tuple(logits_shape) != tuple(teacher.logits_shape):
         raise InvalidInputError(
             f"student {student.name!r} gives logits at {tuple(positions)} positions, but the teacher "
             f"{teacher.model.name!r} at {teacher.logits_shape[:-1]}: choose a "
@@ -51,54 +79,41 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
 
 
 def check_targets(teacher: Teacher, synthesizer: Synthesizer) -> None:
-    """Raises ValueError if a term wants to tell a segmenter what it is to see in an image as a whole."""
+    """Checks that no term wants one class per image from a segmenter, which has a class for each pixel."""
     needs = synthesizer.objective.needs & {"labels", "soft_labels"}
     if teacher.is_segmenter and needs:
         raise InvalidInputError(
             f"a term needs {' and '.join(sorted(needs))}, one for each image, but the teacher {teacher.model.name!r} "
-            "sees a class in each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes (gin: "
-            "target_term), or another method."
+            "predicts a class for each pixel: use OneHotCrossEntropy, whose targets are the teacher's own classes "
+            "(gin: target_term), or another method."
         )
 
 
-def check_shares(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
-    """Raises ValueError if a batch cannot be shared among the devices, or a part was not made for them."""
+def check_shards(batch_size: int, parts: dict[str, keras.layers.Layer]) -> None:
+    """Checks that a batch can be divided among the devices, and that all parts were made for them."""
     if batch_size % shard_count():
         raise InvalidInputError(
-            f"DataFreeDistiller.batch_size={batch_size} cannot be shared equally by {shard_count()} devices: make it a "
-            "multiple."
+            f"DataFreeDistiller.batch_size={batch_size} must be divisible by the number of devices ({shard_count()})."
         )
     for role, part in parts.items():
         check_scope(f"{role} {part.name!r}", part.variables)
 
 
-def check_memory(
-    schedule: Schedule,
-    replay: FreshSamples | ReplayBuffer,
-    synthesizer: Synthesizer,
-    modulation: Modulation | None,
-) -> None:
-    """Raises ValueError if something needs a memory and there is none, or the other way round."""
+def check_schedule(schedule: Schedule, replay: ImageSource, synthesizer: Synthesizer) -> None:
+    """Checks that the schedule has the updates and the rounds that the other parts need, and no others."""
+    name = type(schedule).__name__
     if any(kind.synthesis for kind in schedule.kinds) != synthesizer.trains:
         remedy = "give it synthesis_epochs" if synthesizer.trains else "use TwoStage(synthesis_epochs=0)"
         raise InvalidInputError(
             f"{type(synthesizer).__name__} has {'something' if synthesizer.trains else 'nothing'} to train, which "
-            f"{type(schedule).__name__} does not plan for: {remedy}."
-        )
-    counts_classes = "class_counts" in synthesizer.objective.needs or (modulation and modulation.diversity)
-    if counts_classes and not replay.keeps_images:
-        raise InvalidInputError(
-            f"Modulation.diversity counts the classes in the memory, but {type(replay).__name__} is none: use a "
-            "ReplayBuffer, or Modulation(diversity=False)."
+            f"{name} does not plan for: {remedy}."
         )
     if "rounds" in synthesizer.objective.needs and not schedule.rounds:
-        raise InvalidInputError(
-            f"AfterRounds waits for rounds, which {type(schedule).__name__} has none of: use Rounds."
-        )
+        raise InvalidInputError(f"AfterRounds waits for rounds, which {name} has none of: use Rounds.")
     if replay.keeps_images != any(kind.ends_round for kind in schedule.kinds):
         raise InvalidInputError(
-            f"{type(schedule).__name__} with {type(replay).__name__}: a memory and a schedule of rounds, which fill "
-            "it, go together; use Rounds with a ReplayBuffer."
+            f"{name} with {type(replay).__name__}: a replay buffer and a schedule of rounds, which fill it, go "
+            "together; use Rounds with a ReplayBuffer."
         )
     if synthesizer.works_by_rounds and not replay.keeps_images:
         raise InvalidInputError(
@@ -106,71 +121,122 @@ def check_memory(
         )
 
 
-def check_image_size(teacher: Teacher, replay: FreshSamples | ReplayBuffer, synthesizer: Synthesizer) -> None:
-    """Raises ValueError if images are to be kept, or optimized themselves, of a size that nobody has said."""
+def check_class_counts(replay: ImageSource, synthesizer: Synthesizer, modulation: Modulation | None) -> None:
+    """Checks that there is a buffer where the classes in it are to be counted."""
+    needed = "class_counts" in synthesizer.objective.needs or (modulation is not None and modulation.diversity)
+    if needed and not replay.keeps_images:
+        raise InvalidInputError(
+            f"Modulation.diversity counts the classes in the replay buffer, which {type(replay).__name__} does not "
+            "have: use a ReplayBuffer, or Modulation(diversity=False)."
+        )
+
+
+def check_image_size(teacher: Teacher, replay: ImageSource, synthesizer: Synthesizer) -> None:
+    """Checks that the size of images that are kept, or optimized themselves, is known."""
     if None in teacher.image_shape and (replay.keeps_images or synthesizer.works_by_rounds):
         raise InvalidInputError(
             f"teacher {teacher.model.name!r} takes images of any size, {teacher.image_shape}: say in "
-            "Teacher.image_shape of which they are to be made."
+            "Teacher.image_shape which size to synthesize."
         )
 
 
-def check_weights(distillation_loss: Any, replay: FreshSamples | ReplayBuffer, modulation: Modulation | None) -> None:
-    """Raises ValueError if images are weighted in a student's loss that has one value for all of them."""
-    if getattr(distillation_loss, "per_sample", True):
-        return
-    if replay.has_priorities or modulation:
+def check_weights(distillation_loss: StudentLoss, replay: ImageSource, modulation: Modulation | None) -> None:
+    """Checks that a loss which gets a weight for each image has a value for each image."""
+    if not distillation_loss.per_sample and (replay.has_priorities or modulation):
         owner = "DataFreeDistiller.modulation" if modulation else "PrioritySampling"
         raise InvalidInputError(
-            f"{owner} weights each image in the student's loss, but {type(distillation_loss.loss).__name__} gives one "
-            "value for the batch: use SoftTargets."
+            f"{owner} weights each image in the student's loss, but {type(distillation_loss).__name__} gives "
+            "one value for the batch: use SoftTargets."
         )
+
+
+def check_compile_arguments(arguments: dict[str, Any]) -> None:
+    """Checks that `compile` is called without the losses of supervised training."""
+    for name in NOT_FOR_COMPILE:
+        if arguments.get(name) is not None:
+            raise InvalidInputError(
+                f"compile({name}=...) has no effect here: the loss is DataFreeDistiller.distillation_loss."
+            )
+
+
+def check_fit_arguments(arguments: dict[str, Any]) -> None:
+    """Checks that `fit` is called without training data."""
+    for name in NOT_FOR_FIT:
+        if name in arguments:
+            raise InvalidInputError(
+                f"fit({name}=...): data-free distillation takes no training data, only validation_data."
+            )
+
+
+def check_optimizers(optimizer: keras.optimizers.Optimizer, synthesis_optimizer: keras.optimizers.Optimizer) -> None:
+    """Checks that student and synthesizer have an optimizer each."""
+    if optimizer is synthesis_optimizer:
+        raise InvalidInputError(
+            f"both sides were given the same {optimizer.name!r} object: give each its own optimizer."
+        )
+
+
+def check_loss_scaling(optimizer: keras.optimizers.Optimizer) -> None:
+    """Checks that the backend can scale losses, where float16 makes it necessary."""
+    if keras.config.backend() == "jax" and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise InvalidInputError("mixed_float16 does not work on the jax backend: use mixed_bfloat16 or float32.")
 
 
 def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int, initial_step: int) -> None:
-    """Raises ValueError if a distiller cannot be trained as its schedule, and the arguments of `fit`, say."""
+    """Checks that a distiller can be trained as its schedule and the arguments of `fit` say."""
+    check_counts("fit", epochs=epochs, steps_per_epoch=steps_per_epoch)
     if not 0 <= initial_step <= steps_per_epoch:
         raise InvalidInputError(
-            f"fit(initial_step={initial_step}) must be from 0 to the {steps_per_epoch} steps of an epoch; whole "
-            "epochs are initial_epoch's."
+            f"fit(initial_step={initial_step}) must be from 0 to the {steps_per_epoch} steps of an epoch; count whole "
+            "epochs by initial_epoch."
         )
-    schedule, execution = distiller.schedule, distiller.steps_per_execution
-    if execution > 1 and any(kind.begins_round for kind in schedule.kinds):
-        raise InvalidInputError(
-            f"compile(steps_per_execution={execution}): {type(schedule).__name__} switches the kind of step within an "
-            "epoch; use 1."
-        )
-    if steps_per_epoch % execution:
-        raise InvalidInputError(
-            f"compile(steps_per_execution={execution}) does not divide the {steps_per_epoch} steps of an epoch, which "
-            "would be overrun: give a divisor."
-        )
-    if execution > 1 and replicas() > 1:
-        raise InvalidInputError(
-            f"compile(steps_per_execution={execution}) does not work on several devices with TensorFlow, whose "
-            "strategies cannot update weights in a loop: use 1."
-        )
-    if initial_step % execution:
-        raise InvalidInputError(
-            f"fit(initial_step={initial_step}) lies within a call of compile(steps_per_execution={execution}): go on "
-            "with 1, or at a multiple."
-        )
+    check_execution(distiller.schedule, distiller.steps_per_execution, steps_per_epoch, initial_step)
+    check_buffer(distiller, epochs, initial_epoch, initial_step)
+    schedule = distiller.schedule
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
         raise InvalidInputError(
-            f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out, and it is the schedule's "
+            f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out to use the schedule's "
             f"{schedule.steps_per_epoch}."
-        )
-    if epochs > schedule.epochs and distiller.replay.grows:
-        raise InvalidInputError(
-            f"fit(epochs={epochs}): the growing memory has room for the schedule's {schedule.epochs} epochs only; plan "
-            "them there, or give ReplayBuffer.capacity_images."
         )
     synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
     if synthesis_updates:
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
-    written = initial_epoch or any(schedule.step_kind(0, step).ends_round for step in range(initial_step))
-    if written and distiller.replay.keeps_images and not distiller.replay.stored:
+
+
+def check_execution(schedule: Schedule, execution: int, steps_per_epoch: int, initial_step: int) -> None:
+    """Checks that several steps can be made in one call, where `compile(steps_per_execution=...)` says so."""
+    owner = f"compile(steps_per_execution={execution})"
+    if execution > 1 and any(kind.begins_round for kind in schedule.kinds):
         raise InvalidInputError(
-            f"fit(initial_epoch={initial_epoch}, initial_step={initial_step}) with an empty memory: load the weights "
-            "of what came before."
+            f"{owner}: {type(schedule).__name__} has steps of several kinds within an epoch; use 1."
+        )
+    if steps_per_epoch % execution:
+        raise InvalidInputError(
+            f"{owner} does not divide the {steps_per_epoch} steps of an epoch, which would be overrun: give a divisor."
+        )
+    if execution > 1 and replicas() > 1:
+        raise InvalidInputError(
+            f"{owner} does not work on several devices with TensorFlow, whose strategies cannot update weights in a "
+            "loop: use 1."
+        )
+    if initial_step % execution:
+        raise InvalidInputError(
+            f"fit(initial_step={initial_step}) lies within a call of {owner}: resume with steps_per_execution=1, or at "
+            "a multiple."
+        )
+
+
+def check_buffer(distiller: Any, epochs: int, initial_epoch: int, initial_step: int) -> None:
+    """Checks that the replay buffer has room for all images to come, and has those that were added before."""
+    schedule, replay = distiller.schedule, distiller.replay
+    if epochs > schedule.epochs and replay.grows:
+        raise InvalidInputError(
+            f"fit(epochs={epochs}): the growing buffer has room for the schedule's {schedule.epochs} epochs only: "
+            "raise the schedule's, or give ReplayBuffer.capacity_images."
+        )
+    added = initial_epoch or any(schedule.step_kind(0, step).ends_round for step in range(initial_step))
+    if added and replay.empty:
+        raise InvalidInputError(
+            f"fit(initial_epoch={initial_epoch}, initial_step={initial_step}) with an empty buffer: load the weights "
+            "of the training so far."
         )

@@ -1,32 +1,39 @@
-"""How good a student is, on real images."""
+"""Evaluation metrics for classification and segmentation."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-IGNORED = 255  # the label of a pixel of no class, which is not trained on, nor counted
-METRICS = {"accuracy": "accuracy", "mean_iou": "mean IoU"}  # what scores are called in reports
-PIXELS_AT_A_TIME = 256 * 32 * 32
+from dfkd_keras.utils.errors import InvalidInputError
+
+IGNORED = 255  # the label of a pixel of no class, which is neither trained on nor counted
+METRICS = {"accuracy": "accuracy", "mean_iou": "mean IoU"}  # names of scores in reports
+PIXELS_PER_BATCH = 256 * 32 * 32
 
 
 def evaluation_batch_size(shape: tuple[int, ...]) -> int:
-    """Returns how many images of shape `[..., H, W, C]` to evaluate at once: 256 of 32x32, fewer of larger ones."""
-    return max(1, PIXELS_AT_A_TIME // math.prod(shape[-3:-1]))
+    """Returns the number of images to evaluate in one batch: 256 of 32x32 pixels, and fewer of larger ones.
+
+    Args:
+        shape: Tuple of integers `[..., H, W, C]`. Shape of the images.
+    """
+    return max(1, PIXELS_PER_BATCH // math.prod(shape[-3:-1]))
 
 
 def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int | None = None) -> np.ndarray:
     """Returns the class with the largest output.
 
     Args:
-        model: gives logits or probabilities, class axis last.
-        inputs: `[N, H, W, C]` as the model takes them.
-        batch_size: images at a time; by default see `evaluation_batch_size`.
+        model: A `keras.Model`. Returns logits or probabilities, class axis last.
+        inputs: Float array of shape `[N, H, W, C]`, in the model's input space.
+        batch_size: Integer. Images per batch. Defaults to `evaluation_batch_size`.
 
     Returns:
-        Integers `[N]`, or `[N, H, W]` for a segmenter.
+        Integer array of shape `[N]`, or `[N, H, W]` for a segmenter.
     """
     batch_size = batch_size or evaluation_batch_size(inputs.shape)
     classes = [
@@ -37,36 +44,39 @@ def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int | 
 
 
 def agreement(classes: np.ndarray, others: np.ndarray, labels: np.ndarray | None = None) -> float:
-    """Returns the fraction of equal entries: of predictions and labels, the accuracy.
+    """Returns the fraction of equal entries; for predictions and labels this is the accuracy.
 
     Args:
-        classes: `[N]`, or `[N, H, W]` of a segmenter.
-        others: likewise.
-        labels: masks `[N, H, W]` whose pixels labeled `IGNORED` are left out; labels `[N]` leave nothing out.
+        classes: Integer array of shape `[N]`, or `[N, H, W]` for a segmenter.
+        others: Integer array of the same shape.
+        labels: Integer array of the same shape. Pixels labeled `IGNORED` are left out; labels of shape `[N]` leave
+            nothing out. Defaults to `None`.
+
+    Returns:
+        Float in [0, 1].
     """
     if labels is not None:
-        counted = valid_mask(labels)
-        classes, others = classes[counted], others[counted]
+        valid = valid_mask(labels)
+        classes, others = classes[valid], others[valid]
     return float(np.mean(classes == others))
 
 
 def valid_mask(labels: np.ndarray) -> np.ndarray:
-    """Returns which labels `[N]`, or `[N, H, W]` of pixels, count: all but pixels labeled `IGNORED`."""
+    """Returns which labels count: all `[N]` of images, and those `[N, H, W]` of pixels that are not `IGNORED`."""
     return labels != IGNORED if labels.ndim > 1 else np.ones(labels.shape, bool)
 
 
 def scores(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[str, float]:
-    """Returns what predictions are worth, by name, what is reported first being the first.
+    """Returns the metrics by name, the headline metric first.
 
     Args:
-        predicted: classes `[N]`, or `[N, H, W]` of a segmenter.
-        labels: likewise; pixels labeled `IGNORED` do not count.
-        num_classes: K.
+        predicted: Integer array of shape `[N]`, or `[N, H, W]` for a segmenter. Predicted classes.
+        labels: Integer array of the same shape. Pixels labeled `IGNORED` are left out.
+        num_classes: Integer. Number of classes, K.
 
     Returns:
-        The "accuracy", of a segmenter that of pixels; before it, for a segmenter, "mean_iou": the mean over the classes
-        of how many pixels are and are predicted of a class, as a fraction of those that are or are predicted so; a
-        class that neither has is left out.
+        For a classifier, a dictionary with "accuracy". For a segmenter, one with "mean_iou", the mean of `class_ious`
+        over the classes that occur, and "accuracy", that of pixels.
     """
     if labels.ndim == 1:
         return {"accuracy": agreement(predicted, labels)}
@@ -75,39 +85,70 @@ def scores(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[
 
 
 def class_ious(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns for each class `[K]` how many pixels are and are predicted of it, of those that are or are predicted so.
+    """Returns the intersection over union of every class.
 
     Args:
-        predicted: classes `[N, H, W]`.
-        labels: likewise; pixels labeled `IGNORED` do not count.
-        num_classes: K.
+        predicted: Integer array of shape `[N, H, W]`. Predicted classes.
+        labels: Integer array of the same shape. Pixels labeled `IGNORED` are left out.
+        num_classes: Integer. Number of classes, K.
 
     Returns:
-        Fractions; NaN for a class that neither has.
+        Float array of shape `[K]`: the pixels both labeled and predicted as a class, as a fraction of those labeled or
+        predicted so; NaN for a class that is neither.
     """
-    known = valid_mask(labels)
-    pairs = labels[known].astype(np.int64) * num_classes + predicted[known]
+    valid = valid_mask(labels)
+    pairs = labels[valid].astype(np.int64) * num_classes + predicted[valid]
     confusion = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     both, either = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
 class PixelAccuracy(keras.metrics.SparseCategoricalAccuracy):
-    """The fraction of pixels predicted right, those labeled `IGNORED` left out, for `keras.Model.fit`."""
+    """The fraction of pixels predicted correctly, without those labeled `IGNORED`, as a Keras metric."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Counts masks `[B, H, W]` and logits `[B, H, W, K]`; `sample_weight` has no effect."""
+        """Counts a batch.
+
+        Args:
+            y_true: Integer tensor of shape `[B, H, W]`. Masks.
+            y_pred: Float tensor of shape `[B, H, W, K]`. Logits or probabilities.
+            sample_weight: Without effect.
+        """
         return super().update_state(y_true, y_pred, ops.cast(ops.not_equal(y_true, IGNORED), "float32"))
 
 
-def validation_metrics(num_classes: int, masks: bool) -> list[keras.metrics.Metric]:
-    """Returns Keras metrics of logits that come to the same as `scores`, in its order.
+def validation_metrics(num_classes: int, masks: bool, extra: Sequence[Any] = ()) -> list[keras.metrics.Metric]:
+    """Returns the Keras metrics of validation: those of `scores`, in the same order, and then others.
 
     Args:
-        num_classes: K.
-        masks: whether labels are a class for each pixel.
+        num_classes: Integer. Number of classes, K.
+        masks: Boolean. Whether labels are masks, with a class for each pixel.
+        extra: List of metrics as in `keras.Model.compile`: Keras metrics, their names, or functions. They get labels
+            and logits. Defaults to none.
+
+    Returns:
+        A list of `keras.metrics.Metric`.
+
+    Raises:
+        InvalidInputError: If two metrics have the same name.
     """
-    if not masks:
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-    mean_iou = keras.metrics.MeanIoU(num_classes, name="mean_iou", ignore_class=IGNORED, sparse_y_pred=False)
-    return [mean_iou, PixelAccuracy(name="accuracy")]
+    built_in = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if masks:
+        mean_iou = keras.metrics.MeanIoU(num_classes, name="mean_iou", ignore_class=IGNORED, sparse_y_pred=False)
+        built_in = [mean_iou, PixelAccuracy(name="accuracy")]
+    metrics = [*built_in, *map(_as_metric, extra)]
+    names = [metric.name for metric in metrics]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InvalidInputError(
+            f"metrics: {', '.join(sorted(repeated))} occurs twice; {', '.join(names[: len(built_in)])} is measured in "
+            "any case, so leave it out or name yours differently."
+        )
+    return metrics
+
+
+def _as_metric(metric: str | Callable | keras.metrics.Metric) -> keras.metrics.Metric:
+    metric = keras.metrics.get(metric)
+    if isinstance(metric, keras.metrics.Metric):
+        return metric
+    # A functools.partial, for instance, has no name of its own.
+    return keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", type(metric).__name__))

@@ -1,4 +1,4 @@
-"""Optimization as the published recipes have it: coupled weight decay, a cosine over the whole training."""
+"""Optimization as published recipes have it: coupled weight decay, and a cosine decay over the whole training."""
 
 import math
 from typing import Any
@@ -6,24 +6,32 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.backend import keras_internals
+from dfkd_keras.backend.precision import inner_optimizer
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import PACKAGE
 
 __all__ = ["CosineDecayOverTraining", "CoupledSGD"]
 
+LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class CoupledSGD(keras.optimizers.SGD):
-    """SGD whose decay is an L2 penalty inside the gradient, g + decay * w, and so passes through the momentum.
+    """SGD with coupled weight decay: an L2 penalty in the gradient, g + l2 * w, which passes through the momentum.
 
-    Keras' own `weight_decay` shrinks the weights beside the step instead. Published recipes are PyTorch's: coupled,
-    and on all parameters, biases and BatchNorm included.
+    Keras' own `weight_decay` is decoupled: it shrinks the weights beside the step. Published recipes are mostly
+    PyTorch's, where the decay is coupled and applies to all parameters, including biases and BatchNorm.
 
     Args:
-        learning_rate: a float or a Keras schedule.
-        momentum: in [0, 1).
-        l2: the decay, at least 0.
-        **kwargs: of `keras.optimizers.SGD`.
+        learning_rate: Float, or a `keras.optimizers.schedules.LearningRateSchedule`. Defaults to 0.01.
+        momentum: Float in [0, 1). Defaults to 0.0.
+        l2: Float, at least 0. The weight decay. Defaults to 0.0.
+        **kwargs: Other arguments of `keras.optimizers.SGD`.
+
+    Example:
+
+    >>> distiller.compile(CoupledSGD(0.1, momentum=0.9, l2=5e-4), synthesis_optimizer="adam")
     """
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, l2: float = 0.0, **kwargs: Any):
@@ -31,8 +39,13 @@ class CoupledSGD(keras.optimizers.SGD):
         self.l2 = l2
 
     def apply(self, grads: list, trainable_variables: list | None = None) -> Any:
-        """StepKind the variables by their gradients plus the decay."""
-        variables = trainable_variables or self._trainable_variables
+        """Updates variables by their gradients plus the decay.
+
+        Args:
+            grads: List of tensors. One gradient per variable, or `None`.
+            trainable_variables: List of variables. Defaults to those that the optimizer was built on.
+        """
+        variables = trainable_variables or keras_internals.optimizer_variables_to_update(self)
         grads = [
             gradient if gradient is None else gradient + self.l2 * variable
             for gradient, variable in zip(grads, variables, strict=True)
@@ -40,21 +53,25 @@ class CoupledSGD(keras.optimizers.SGD):
         return super().apply(grads, trainable_variables)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
+        """Returns the constructor's arguments by name."""
         return {**super().get_config(), "l2": self.l2}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
-    """A cosine from the initial to the final rate over all updates of a training, however many there are.
+class CosineDecayOverTraining(LearningRateSchedule):
+    """Cosine decay from the initial to the final learning rate over all updates of a training, however many.
 
-    Whoever trains tells the number of updates (`span`): `DataFreeDistiller.fit`, those of its schedule, and
-    `TeacherRecipe`.
+    Training sets the number of updates by `set_total_updates`: `DataFreeDistiller.fit` that of its schedule, and
+    `TeacherRecipe` that of the teacher's training.
 
     Args:
-        initial_learning_rate: at the first update.
-        final_learning_rate: after the last one, and beyond.
-        updates: over how many; set by `span`.
+        initial_learning_rate: Float. Learning rate at the first update.
+        final_learning_rate: Float. Learning rate after the last update. Defaults to 0.0.
+        updates: Integer. Number of updates. Defaults to `None`, for the training to set.
+
+    Example:
+
+    >>> optimizer = keras.optimizers.SGD(CosineDecayOverTraining(0.2, 2e-4), momentum=0.9)
     """
 
     def __init__(self, initial_learning_rate: float, final_learning_rate: float = 0.0, updates: int | None = None):
@@ -62,7 +79,11 @@ class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
         self.updates = updates
 
     def __call__(self, step: Any) -> Any:
-        """Returns the rate at an update, counted from 0."""
+        """Returns the learning rate at an update, counted from 0.
+
+        Raises:
+            InvalidInputError: If the number of updates is not known.
+        """
         if self.updates is None:
             raise InvalidInputError(
                 "CosineDecayOverTraining does not know the number of updates: train by DataFreeDistiller.fit, or give "
@@ -73,7 +94,7 @@ class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
         return self.final_learning_rate + 0.5 * height * (1.0 + ops.cos(math.pi * progress))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
+        """Returns the constructor's arguments by name."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "final_learning_rate": self.final_learning_rate,
@@ -82,28 +103,28 @@ class CosineDecayOverTraining(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Another schedule's rate times a factor.
+class ScaledRate(LearningRateSchedule):
+    """Another schedule's learning rate times a factor.
 
     Args:
-        schedule: a Keras schedule.
-        factor: above 0.
+        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
+        factor: Float, above 0.
     """
 
-    def __init__(self, schedule: Any, factor: float):
+    def __init__(self, schedule: LearningRateSchedule, factor: float):
         self.schedule, self.factor = schedule, factor
 
     def __call__(self, step: Any) -> Any:
-        """Returns the rate at an update, counted from 0."""
+        """Returns the learning rate at an update, counted from 0."""
         return self.factor * self.schedule(step)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, the schedule serialized."""
+        """Returns the constructor's arguments by name, the schedule serialized."""
         return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ScaledRate":
-        """Rebuilds it from `get_config()`'s values."""
+        """Rebuilds the schedule from the values of `get_config()`."""
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
 
 
@@ -111,23 +132,29 @@ def scale_learning_rate(optimizer: keras.optimizers.Optimizer, factor: float, in
     """Multiplies an optimizer's learning rate by a factor.
 
     Args:
-        optimizer: its state may have been loaded.
-        factor: of the rate that it was made with.
-        included: the part of it that the loaded state, to which a constant rate belongs, has in it already.
+        optimizer: A `keras.optimizers.Optimizer`. Its state may have been loaded from a checkpoint.
+        factor: Float, above 0. Relative to the learning rate that the optimizer was made with.
+        included: Float. The factor that a loaded state, which holds a constant rate, includes already. Defaults to 1.0.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        optimizer._learning_rate = ScaledRate(
-            rate, factor
-        )  # the public setter asks what the rate is, before set_total_updates()
+    optimizer = inner_optimizer(optimizer)
+    rate = keras_internals.learning_rate(optimizer)
+    if isinstance(rate, LearningRateSchedule):
+        keras_internals.set_learning_rate(optimizer, ScaledRate(rate, factor))
     else:
         rate.assign(rate * (factor / included))
 
 
 def set_total_updates(optimizer: keras.optimizers.Optimizer, updates: int) -> bool:
-    """Tells an optimizer's schedule, if it wants to know, how many updates will be made in all; True if that is new."""
-    schedule = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    """Sets the length of a `CosineDecayOverTraining`; leaves any other learning rate as it is.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer`.
+        updates: Integer. Number of updates of the whole training.
+
+    Returns:
+        Boolean. Whether the length changed, so that steps compiled before are out of date.
+    """
+    schedule = keras_internals.learning_rate(inner_optimizer(optimizer))
     schedule = schedule.schedule if isinstance(schedule, ScaledRate) else schedule
     if not isinstance(schedule, CosineDecayOverTraining) or schedule.updates == updates:
         return False
@@ -136,13 +163,23 @@ def set_total_updates(optimizer: keras.optimizers.Optimizer, updates: int) -> bo
 
 
 def check_resettable(optimizer: keras.optimizers.Optimizer, role: str) -> None:
-    """Raises ValueError if an optimizer would not be as new when it is restarted, as it is in every round."""
+    """Checks that an optimizer can be reset, as it is at the beginning of every round, see `OptimizerState.reset`.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer`.
+        role: String. What the optimizer is for, as the error message says it.
+
+    Raises:
+        InvalidInputError: If resetting would not bring back its first state.
+    """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise InvalidInputError(
-            f"{role} starts over in every round, and the synthesizer itself scales the loss under mixed_float16: give "
+            f"{role} is reset in every round, and the synthesizer itself scales the loss under mixed_float16: give "
             "the inner optimizer alone."
         )
-    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        raise InvalidInputError(f"{role} starts over in every round, and so would its schedule: give a constant rate.")
+    if isinstance(keras_internals.learning_rate(optimizer), LearningRateSchedule):
+        raise InvalidInputError(
+            f"{role} is reset in every round, and so would its learning rate schedule be: give a constant rate."
+        )
     if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl, keras.optimizers.Nadam)):
-        raise InvalidInputError(f"{role}, {optimizer.name!r}, cannot start over in every round: use Adam or SGD.")
+        raise InvalidInputError(f"{role}, {optimizer.name!r}, cannot be reset in every round: use Adam or SGD.")

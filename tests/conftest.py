@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures and helpers that the tests share."""
 
 import errno
 import gc
@@ -12,33 +12,27 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.backend.keras_internals import forget_traced_gradients
 
 SHAPE = (32, 32, 1)
 
 
 def pytest_collection_modifyitems(items):
-    """Begins with whole runs, which take longest, so that no worker waits for one in the end."""
+    """Puts whole runs first, which take longest, so that no worker waits for one at the end."""
     items.sort(key=lambda item: "integration" not in str(item.path))
 
 
 def forget_compiled_functions():
-    """Gives back what was compiled, which hundreds of tests would fill a machine's memory with.
-
-    TensorFlow registers a gradient for every function that it traces, and never forgets one, nor the model it is of.
-    """
+    """Frees what was compiled, which would fill the memory over hundreds of tests."""
     if keras.backend.backend() == "tensorflow":
-        from tensorflow.python.framework.ops import gradient_registry
-
-        traced = ("PartitionedCall-", "CustomGradient-")
-        for name in [name for name in gradient_registry.list() if name.startswith(traced)]:
-            del gradient_registry._registry[name]
+        forget_traced_gradients(lambda name: name.startswith(("PartitionedCall-", "CustomGradient-")))
     keras.backend.clear_session()
     gc.collect()
-    gc.freeze()  # or the next collection would look at all that is alive once more, which takes seconds
+    gc.freeze()  # otherwise the next collection visits everything that is alive again, which takes seconds
 
 
 @pytest.fixture(autouse=True, scope="module")
-def memory_of_a_module_given_back():
+def free_memory_of_module():
     yield
     forget_compiled_functions()
 
@@ -84,7 +78,7 @@ def make_distiller(normalization):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Nothing that is asked for finds room on the disk."""
+    """Makes every check of the disk space fail."""
 
     def no_space(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,8 +1,7 @@
-"""Takes the first steps of methods on this backend, from weights in a file, and prints the losses as JSON.
+"""Makes the first steps of methods on this backend, from weights in a file, and prints the losses as JSON.
 
-Run as `python -m tests.first_step FOLDER METHOD...`, first without weights in the folder, which then are kept there:
-the second backend starts from those of the first. What a method draws by `keras.random` differs between backends; it is
-replaced by something that does not.
+Run as `python -m tests.first_step FOLDER METHOD...` on both backends. The first run keeps its weights in the folder,
+and the second starts from them. What a method draws by `keras.random` differs between backends, and is replaced.
 """
 
 import json
@@ -23,7 +22,7 @@ REPLACED = {
     "zskd.gin": ["PixelInversion.targets = @SimilarClasses()"],
     "cmi.gin": ["LatentInversion.learning = @ContinuedLearning()"],
 }
-MAGNIFIED = 10.0  # the last layers: the divergence of untrained networks would be nothing but rounding
+MAGNIFIED = 10.0  # of the last layers: the divergence of untrained networks would be nothing but rounding errors
 
 
 class SimilarClasses(Targets):

@@ -1,19 +1,19 @@
-"""Settings under which rounding stays rounding, so that what computes the same in another order may be compared."""
+"""Settings under which rounding errors stay small, so that results of another order of computation can be compared."""
 
-# A gradient of 0, such as that of a bias before BatchNorm, is one of rounding errors, which Adam would magnify.
+# A gradient of 0, such as that of a bias before BatchNorm, consists of rounding errors, which Adam would magnify.
 EPSILONS = [f"{role}/Adam.epsilon = 1e-3" for role in ("synthesis", "latents", "inner", "contrast")]
-# So it would the smallest gradients of a student, more or less by the machine.
+# The same holds for the smallest gradients of a student, to a degree that depends on the machine.
 EPSILONS += ["student/Adam.epsilon = 1e-4"]
-# With longer steps a rounding error grows from update to update until it is none.
+# With larger steps a rounding error grows from update to update.
 ROUNDS = ["generator_learning_rate = 5e-4", "latent_learning_rate = 1.5e-3"]
 SHORT_STEPS = {
     "dfad.gin": ["adversarial_learning_rate = 2e-3"],
     "zskt.gin": [f"{role}/CosineDecayOverTraining.initial_learning_rate = 5e-4" for role in ("student", "synthesis")],
     **dict.fromkeys(("fast.gin", "fast_meta.gin", "ssdkd.gin"), ROUNDS),
-    "cmi.gin": [*ROUNDS, "ContrastiveDiversity.temperature = 1.0"],  # whose gradients are ten times longer at 0.1
+    "cmi.gin": [*ROUNDS, "ContrastiveDiversity.temperature = 1.0"],  # at 0.1, its gradients are ten times larger
 }
 
 
 def steady(method):
-    """Returns bindings for a method's file."""
+    """Returns gin bindings for a method's file, such as "ssdkd.gin"."""
     return [*EPSILONS, *SHORT_STEPS.get(method, [])]

@@ -1,4 +1,4 @@
-"""Whether parts fit together, told before anything is trained."""
+"""Parts that do not fit together are refused before anything is trained."""
 
 import keras
 import pytest
@@ -7,6 +7,7 @@ from keras import layers
 import dfkd_keras as dk
 from dfkd_keras import models, synthesis
 from dfkd_keras.schedules.rounds import Rounds, RoundsFirst
+from dfkd_keras.utils.errors import InvalidInputError
 
 ANY_SIZE = (None, None, 1)
 
@@ -28,7 +29,7 @@ def inverted_pixels():
 @pytest.mark.parametrize(("inverted", "schedule"), [(inverted_latents, Rounds), (inverted_pixels, RoundsFirst)])
 def test_images_that_are_kept_are_of_one_size(inverted, schedule):
     parts = {"schedule": schedule(), "replay": dk.replay.ReplayBuffer(16), "batch_size": 8}
-    with pytest.raises(ValueError, match=r"any size, \(None, None, 1\): say in Teacher\.image_shape"):
+    with pytest.raises(ValueError, match=r"any size, \(None, None, 1\): say in Teacher\.image_shape which"):
         dk.DataFreeDistiller(classifier(), classifier(), inverted(), **parts)
     teacher = dk.Teacher(classifier(), image_shape=(32, 32, 1))
     assert dk.DataFreeDistiller(teacher, classifier(), inverted(), **parts).replay.images.shape == (16, 32, 32, 1)
@@ -43,7 +44,7 @@ def test_a_student_of_one_size_is_tried_at_that_size():
     assert distiller.student is sized
 
 
-def test_a_segmenter_of_any_size_wants_that_of_the_student_to_be_said():
+def test_a_segmenter_of_any_size_needs_the_size_of_the_student():
     def segmenter(shape):
         return keras.Sequential([layers.Input(shape), layers.Conv2D(3, 3, padding="same")])
 
@@ -51,7 +52,35 @@ def test_a_segmenter_of_any_size_wants_that_of_the_student_to_be_said():
     synthesizer = dk.synthesis.GeneratorSynthesizer(
         generator, dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
     )
-    with pytest.raises(ValueError, match=r"say Teacher\.image_shape = \(48, 64, 1\)"):
+    with pytest.raises(ValueError, match=r"set Teacher\.image_shape = \(48, 64, 1\)"):
         dk.DataFreeDistiller(segmenter(ANY_SIZE), segmenter((48, 64, 1)), synthesizer, batch_size=4)
     teacher = dk.Teacher(segmenter(ANY_SIZE), image_shape=(48, 64, 1))
     assert dk.DataFreeDistiller(teacher, segmenter((48, 64, 1)), synthesizer, batch_size=4).teacher is teacher
+
+
+def generator():
+    objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
+    return dk.synthesis.GeneratorSynthesizer(models.upsampling_generator(5), objective)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"replay": dk.replay.ReplayBuffer(16)}, "Alternating with ReplayBuffer: a replay buffer and a schedule of ro"),
+        ({"schedule": Rounds()}, "Rounds with FreshSamples: a replay buffer and a schedule of rounds"),
+        ({"schedule": dk.schedules.TwoStage(0, 1)}, "has something to train, which TwoStage does not plan for"),
+        ({"modulation": dk.objectives.Modulation()}, "counts the classes in the replay buffer, which FreshSamples"),
+    ],
+)
+def test_schedule_and_source_of_images_go_together(parts, message):
+    with pytest.raises(InvalidInputError, match=message):
+        dk.DataFreeDistiller(models.lenet5(), models.lenet5_half(), generator(), batch_size=8, **parts)
+
+
+def test_a_scalar_loss_cannot_be_weighted_per_image():
+    scalar = keras.distillation.LogitsDistillation(loss=keras.losses.KLDivergence())
+    modulation = dk.objectives.Modulation(diversity=False)
+    with pytest.raises(ValueError, match=r"modulation weights each image .* KerasDistillation gives one value"):
+        dk.DataFreeDistiller(
+            models.lenet5(), models.lenet5_half(), generator(), scalar, batch_size=8, modulation=modulation
+        )

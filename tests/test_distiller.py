@@ -5,6 +5,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.schedules.schedule import SKIPPED, Position, StepKind
 from tests.conftest import SHAPE, equal, values
 
 IMAGES, LABELS = np.random.default_rng(1).uniform(size=(12, *SHAPE)).astype("float32"), np.arange(12) % 10
@@ -62,6 +63,38 @@ def test_validation_accuracy_is_the_students(make_distiller):
     np.testing.assert_allclose(distiller.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)["accuracy"], expected)
 
 
+def test_further_metrics_are_measured_in_validation(make_distiller, tmp_path):
+    def largest_logit(labels, logits):
+        return ops.max(logits, axis=-1)
+
+    distiller = make_distiller(dk.schedules.Alternating(1))
+    top = keras.metrics.SparseTopKCategoricalAccuracy(3, name="top_3")
+    distiller.compile("adam", synthesis_optimizer="sgd", metrics=[top, largest_logit])
+    history = distiller.fit(steps_per_epoch=2, validation_data=(IMAGES, LABELS), verbose=0).history
+    logits = np.array(distiller.student(IMAGES, training=False))
+    hits = [label in row for label, row in zip(LABELS, np.argsort(logits)[:, -3:], strict=True)]
+    assert history["val_top_3"][0] == pytest.approx(np.mean(hits), abs=1e-6)
+    assert history["val_largest_logit"][0] == pytest.approx(logits.max(axis=-1).mean(), rel=1e-5)
+    assert "val_accuracy" in history and "top_3" not in history
+    distiller.compile("adam", synthesis_optimizer="sgd", metrics=[top])
+    distiller.save(tmp_path / "distiller.keras")
+    again = keras.saving.load_model(tmp_path / "distiller.keras")
+    assert list(again.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)) == ["accuracy", "top_3"]
+
+
+def test_a_metric_that_is_measured_in_any_case_is_refused(make_distiller):
+    with pytest.raises(ValueError, match="accuracy occurs twice; accuracy is measured in any case"):
+        make_distiller().compile(metrics=["accuracy"])
+
+
+def test_any_function_may_be_the_distillation_loss(make_distiller):
+    def squared(teacher_logits, student_logits):
+        return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
+
+    distiller = make_distiller(dk.schedules.Alternating(1), distillation_loss=squared)
+    assert np.isfinite(distiller.fit(steps_per_epoch=2, verbose=0).history["distillation_loss"]).all()
+
+
 def test_each_stage_moves_its_own_side_only(make_distiller):
     distiller = make_distiller(dk.schedules.TwoStage(1, 1))
     generator, student = distiller.synthesizer.generator, distiller.student
@@ -94,7 +127,7 @@ def test_the_students_batch_norm_does_not_move_during_synthesis(make_distiller):
 
 
 def test_a_term_that_needs_the_student_gets_the_student(make_distiller):
-    """Peers hand the teacher in its place, which makes every adversarial term zero."""
+    """Another implementation passes the teacher in its place, which makes every adversarial term zero."""
     distiller = make_distiller(dk.schedules.TwoStage(1, 1), objective=dk.objectives.WeightedSum([Disagreement()]))
     history = distiller.fit(epochs=1, steps_per_epoch=2, verbose=0).history
     assert history["disagreement"][0] < -1e-6
@@ -136,6 +169,31 @@ def test_every_kind_of_step_is_traced_once(make_distiller, monkeypatch, schedule
     assert len(traces) == expected, "a second fit() traces nothing again"
 
 
+def test_one_function_makes_the_steps_of_all_kinds_at_the_position_that_callbacks_see(make_distiller):
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            positions.append(distiller.position)
+            functions.add(id(distiller.train_function))
+
+    positions, functions = [], set()
+    distiller = make_distiller(dk.schedules.TwoStage(1, 1))
+    distiller.fit(steps_per_epoch=3, callbacks=[Watch()], verbose=0, initial_step=1)
+    kinds = [SKIPPED, *2 * [StepKind(1, 0)], *3 * [StepKind(0, 1)]]
+    assert positions == [Position(*divmod(index, 3), kind) for index, kind in enumerate(kinds)]
+    assert len(functions) == 1
+
+
+def test_a_skipped_step_changes_nothing(make_distiller):
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            moved.append(not equal(values(self.model.variables), before))
+
+    moved, distiller = [], make_distiller(dk.schedules.TwoStage(1, 1))
+    before = values(distiller.variables)
+    distiller.fit(epochs=1, steps_per_epoch=3, initial_step=2, callbacks=[Watch()], verbose=0)
+    assert moved == [False, False, True]
+
+
 def test_seeds_give_the_same_training_again(make_distiller):
     results = []
     for seed in (0, 0, 1):
@@ -157,7 +215,7 @@ def test_the_whole_state_survives_saving(make_distiller, tmp_path):
     np.testing.assert_array_equal(again(IMAGES), distiller(IMAGES))
 
 
-def test_a_reloaded_distiller_goes_on_as_if_nothing_had_happened(make_distiller, tmp_path):
+def test_a_reloaded_distiller_resumes_to_the_same_weights(make_distiller, tmp_path):
     whole, first = make_distiller(dk.schedules.TwoStage(2, 2)), make_distiller(dk.schedules.TwoStage(2, 2))
     whole.fit(steps_per_epoch=2, verbose=0)
     for epochs in (1, 3):
@@ -204,9 +262,9 @@ def test_backup_and_restore_resumes_with_the_right_noise(make_distiller, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "stop", [1, 3, 4], ids=["while the generator trains", "both in view", "while the student trains"]
+    "stop", [1, 3, 4], ids=["while the generator trains", "in both stages", "while the student trains"]
 )
-def test_a_training_goes_on_in_the_middle_of_an_epoch_to_the_same_weights_and_means(make_distiller, tmp_path, stop):
+def test_training_resumes_in_the_middle_of_an_epoch_to_the_same_weights_and_means(make_distiller, tmp_path, stop):
     class StopAfter(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             batches.append(batch)
@@ -235,14 +293,14 @@ def test_a_first_step_beyond_the_epoch_is_refused(make_distiller, initial_step):
         make_distiller().fit(steps_per_epoch=3, initial_step=initial_step, verbose=0)
 
 
-def test_unit_generators_are_converted(make_distiller, normalization):
+@pytest.mark.parametrize(("space", "expected"), [("unit", 0.5), ("normalized", 0.5 * 0.4 + 0.3)])
+def test_images_of_generators_of_either_space_are_unit_images(make_distiller, space, expected):
     distiller = make_distiller()
-    latents = np.zeros((2, 5), "float32")
     inputs = layers.Input((5,))
     sigmoid = keras.Model(inputs, layers.Reshape(SHAPE)(layers.Dense(1024, activation="sigmoid")(inputs)))
-    synthesizer = dk.synthesis.GeneratorSynthesizer(sigmoid, distiller.synthesizer.objective, output_space="unit")
-    images = synthesizer.sample(latents, distiller.teacher)
-    np.testing.assert_allclose(images, (np.full((2, *SHAPE), 0.5) - 0.3) / 0.4, atol=1e-5)
+    synthesizer = dk.synthesis.GeneratorSynthesizer(sigmoid, distiller.synthesizer.objective, output_space=space)
+    images = synthesizer.sample(np.zeros((2, 5), "float32"), distiller.teacher)
+    np.testing.assert_allclose(images, np.full((2, *SHAPE), expected), atol=1e-5)
 
 
 def test_synthesize_gives_unit_images(make_distiller, rng):
@@ -310,20 +368,21 @@ def test_a_term_on_statistics_the_teacher_lacks_is_refused_when_the_distiller_is
 
 def test_recompiling_leaves_no_stale_state(make_distiller):
     distiller = make_distiller()
-    before = len(distiller.variables)
+    before, metrics = len(distiller.variables), len(distiller.metrics_variables)
     distiller.compile("adam", synthesis_optimizer="adam")
     assert len(distiller.variables) == before
+    assert len(distiller.metrics_variables) == metrics
     distiller.fit(steps_per_epoch=2, verbose=0)
 
 
 @pytest.mark.parametrize("space", ["unit", "normalized"])
-def test_both_networks_see_the_same_images(make_distiller, normalization, space):
+def test_both_networks_predict_the_same_images_in_their_input_space(make_distiller, normalization, space):
     teacher = dk.Teacher(models.lenet5(), normalization, input_space=space)
     distiller = make_distiller(teacher=teacher, student=models.lenet5_half())
     inputs = IMAGES if space == "unit" else (IMAGES - 0.3) / 0.4
-    seen = distiller.seen_by_both(IMAGES)
-    assert list(seen) == ["teacher", "student"]
-    for network, classes in zip((teacher.model, distiller.student), seen.values(), strict=True):
+    predicted = distiller.predict_classes(IMAGES)
+    assert list(predicted) == ["teacher", "student"]
+    for network, classes in zip((teacher.model, distiller.student), predicted.values(), strict=True):
         np.testing.assert_array_equal(classes, np.argmax(network(inputs), axis=-1))
 
 
@@ -370,14 +429,14 @@ def test_steps_at_a_time_that_overrun_an_epoch_are_refused(make_distiller):
         distiller.fit(steps_per_epoch=3, verbose=0)
 
 
-def test_a_training_does_not_go_on_within_a_call_of_several_steps(make_distiller):
+def test_training_does_not_resume_within_a_call_of_several_steps(make_distiller):
     distiller = make_distiller(dk.schedules.Alternating(1))
     distiller.compile(steps_per_execution=2)
     with pytest.raises(ValueError, match=r"initial_step=3\) lies within a call of compile\(steps_per_execution=2"):
         distiller.fit(steps_per_epoch=4, initial_step=3, verbose=0)
 
 
-def test_dropout_goes_on_where_it_was(make_distiller, tmp_path):
+def test_dropout_resumes_where_it_was(make_distiller, tmp_path):
     student = keras.Sequential(
         [layers.Input(SHAPE), layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)], name="dropping"
     )
@@ -414,14 +473,14 @@ def test_half_precision_scales_the_loss_of_both_sides(make_distiller):
     assert all(np.isfinite(column).all() for column in history.values())
 
 
-def test_drawing_pictures_moves_nothing(make_distiller):
+def test_synthesizing_images_changes_nothing(make_distiller):
     distiller = make_distiller(replay=dk.replay.FreshSamples(training=True))
     before = values(distiller.variables)
     distiller.synthesize(np.zeros((4, 5), "float32"))
     assert equal(values(distiller.variables), before)
 
 
-def test_it_is_saved_before_it_is_compiled_too(tmp_path):
+def test_it_can_be_saved_before_it_is_compiled(tmp_path):
     synthesizer = dk.synthesis.GeneratorSynthesizer(
         models.upsampling_generator(5), dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy()])
     )
@@ -432,7 +491,7 @@ def test_it_is_saved_before_it_is_compiled_too(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["epochs", "steps_per_epoch"])
-def test_no_epoch_or_step_is_not_all_of_them(make_distiller, name):
+def test_counts_of_0_are_refused_rather_than_taken_for_the_default(make_distiller, name):
     with pytest.raises(ValueError, match=f"fit.{name}=0 must be a whole number of at least 1"):
         make_distiller().fit(**{name: 0})
 

@@ -1,7 +1,11 @@
+import functools
+
+import keras
 import numpy as np
 import pytest
 
 from dfkd_keras import metrics, models
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def test_agreement_is_the_fraction_of_equal_entries():
@@ -65,6 +69,18 @@ def test_the_metrics_of_fit_are_the_same_in_batches(rng):
             metric.update_state(labels[batch : batch + 2], logits[batch : batch + 2])
     expected = metrics.scores(logits.argmax(-1), labels, 5)
     assert {metric.name: float(metric.result()) for metric in measured} == pytest.approx(expected)
+
+
+def test_further_metrics_come_last_and_need_names_of_their_own():
+    def confidence(labels, logits):
+        return logits
+
+    assert metrics.validation_metrics(5, masks=True, extra=[functools.partial(confidence)])[-1].name == "partial"
+    further = [keras.metrics.MeanAbsoluteError(name="mae"), confidence, "kl_divergence"]
+    names = [metric.name for metric in metrics.validation_metrics(5, masks=True, extra=further)]
+    assert names[:4] == ["mean_iou", "accuracy", "mae", "confidence"] and len(names) == 5
+    with pytest.raises(InvalidInputError, match="mae occurs twice"):
+        metrics.validation_metrics(5, masks=False, extra=[further[0], further[0]])
 
 
 def test_classes_of_images_have_an_accuracy_alone():

@@ -4,6 +4,7 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import optimizers
+from dfkd_keras.backend.keras_internals import learning_rate
 from dfkd_keras.optimizers import CosineDecayOverTraining, CoupledSGD, set_total_updates
 
 
@@ -61,7 +62,7 @@ def test_the_cosines_length_follows_the_epochs(make_distiller, epochs, updates):
 def test_other_schedules_are_left_alone():
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 7))
     set_total_updates(optimizer, 100)
-    assert optimizer._learning_rate.decay_steps == 7
+    assert learning_rate(optimizer).decay_steps == 7
     set_total_updates(keras.optimizers.SGD(0.1), 100)
 
 

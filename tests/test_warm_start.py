@@ -1,4 +1,4 @@
-"""Students that start as copies of the teacher: pruned, or aware of the quantization to come."""
+"""Students that start as copies of the teacher: pruned, or trained for quantization."""
 
 import keras
 import numpy as np
@@ -52,7 +52,7 @@ def teacher(normalization):
     return dk.Teacher(models.lenet5(normalization=normalization), normalization)
 
 
-def test_what_was_pruned_stays_so_while_the_rest_learns(make_distiller, teacher):
+def test_pruned_weights_stay_0_while_the_others_learn(make_distiller, teacher):
     prune(student := copy_of(teacher.model))
     cut, before = [values([kernel])[0] == 0 for kernel in kernels(student)], values(student.variables)
     assert all(0.45 < np.mean(each) < 0.55 for each in cut)

@@ -1,10 +1,10 @@
-"""Several devices that train as one: each has its share of a batch, and what concerns the whole batch is gathered.
+"""Training on several devices: each has its shard of a batch, and what concerns the whole batch is gathered.
 
-Under a strategy of `tf.distribute` a step runs once for each replica, on its share of the noise. Images pass through
-the networks share by share. What they come to is gathered, so that every replica evaluates the objective on the whole
-batch and keeps the same memory; the gradients of the shares are summed. Two replicas with half a batch each therefore
-learn what one with all of it does. On JAX, `keras.distribution.DataParallel` makes one program of all devices, to which
-the batch is whole: there is nothing to gather.
+Under a strategy of `tf.distribute` a step runs once for each replica, on its shard of the noise. Each replica passes
+its own images through the networks. The outputs are gathered, so that every replica evaluates the objective on the
+whole batch and keeps the same replay buffer; the gradients of the shards are summed. Two replicas with half a batch
+each therefore learn what one replica with the whole batch does. On JAX, `keras.distribution.DataParallel` compiles one
+program for all devices, which works on the whole batch: there is nothing to gather.
 """
 
 import contextlib
@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import keras
 
+from dfkd_keras.backend import keras_internals
+from dfkd_keras.backend.precision import inner_optimizer
 from dfkd_keras.utils.errors import InvalidInputError
 
 OUTSIDE = "not made in the scope of the strategy in use: make parts, distiller and optimizers in one strategy.scope()."
@@ -23,23 +25,23 @@ Strategy = Literal["none", "mirrored", "multi_worker"]
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 
-    # What a worker comes upon when another one is gone, or the connection to it.
+    # The errors of a worker when another one, or the connection to it, is lost.
     WORKER_LOST = (
         tf.errors.UnavailableError,
         tf.errors.DeadlineExceededError,
         tf.errors.AbortedError,
-        tf.errors.FailedPreconditionError,  # it is back, as a new process, before this one noticed
+        tf.errors.FailedPreconditionError,  # the other one has restarted before this one noticed
     )
 
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
         """Returns the scope in which to build and train on several devices.
 
         Args:
-            strategy: "none"; "mirrored" for all GPUs of this machine (on JAX, for all its devices), or "multi_worker"
-                for those of the machines that the environment variable TF_CONFIG names.
+            strategy: String. "none"; "mirrored" for all GPUs of this machine (on JAX, all its devices); or
+                "multi_worker" for those of all machines in the environment variable TF_CONFIG.
 
         Raises:
-            ValueError: for "multi_worker" on JAX.
+            InvalidInputError: For "multi_worker" on JAX.
         """
         if strategy == "none":
             return contextlib.nullcontext()
@@ -47,7 +49,7 @@ if keras.config.backend() == "tensorflow":
         return strategies[strategy == "multi_worker"]().scope()
 
     def worker() -> int:
-        """Returns the number of this process among those that train together, 0 for the first or only one."""
+        """Returns the index of this process among those that train together, 0 for the first or only one."""
         resolver = tf.distribute.get_strategy().cluster_resolver
         if not resolver or not resolver.task_type:
             return 0
@@ -55,29 +57,35 @@ if keras.config.backend() == "tensorflow":
         return resolver.task_id + (0 if resolver.task_type == "chief" else chiefs)
 
     def replicas() -> int:
-        """Returns on how many devices a step runs at once."""
+        """Returns the number of replicas, each of which runs every step on its shard of the batch."""
         return tf.distribute.get_strategy().num_replicas_in_sync
 
     shard_count = replicas
 
     def replica_id() -> Any:
-        """Returns the number of the replica that this is a step of."""
+        """Returns the index of the replica that this step runs on."""
         return tf.distribute.get_replica_context().replica_id_in_sync_group
 
     def has_strategy() -> bool:
-        """Returns whether there is a strategy, be it for one device: its optimizers do not work within a loop."""
+        """Returns whether a strategy is in scope, even for one device: its optimizers do not work within a loop."""
         return tf.distribute.has_strategy()
 
     def gather(values: Any) -> Any:
-        """Returns the whole batch `[R B, ...]` of a replica's share `[B, ...]`, in the same order on all R replicas.
+        """Returns the whole batch, in the same order on all R replicas.
 
-        All replicas compute the same from the whole; `sum_shard_gradients` takes that into account. Outside a step, and
-        on one device, a share is the whole. None stays None.
+        All replicas compute the same from the whole batch; `sum_shard_gradients` takes that into account. Outside a
+        step, and on one device, the shard is the whole batch.
+
+        Args:
+            values: Tensor of shape `[B, ...]`, the replica's shard, or `None`, which is returned as it is.
+
+        Returns:
+            A tensor of shape `[R * B, ...]`.
         """
         return values if values is None or not _shared() else _gather(values)
 
     def local_shard(values: Any) -> Any:
-        """Returns a replica's share `[B, ...]` of a whole batch `[R B, ...]`: what `gather` makes whole again."""
+        """Returns a replica's shard `[B, ...]` of a whole batch `[R * B, ...]`, the inverse of `gather`."""
         if not _shared():
             return values
         context = tf.distribute.get_replica_context()
@@ -86,7 +94,11 @@ if keras.config.backend() == "tensorflow":
         return values[start : start + size]
 
     def sum_shard_gradients(gradients: list) -> list:
-        """Returns the gradients of the loss of the whole batch for those that each replica has of its R-th part."""
+        """Returns the gradients of the loss of the whole batch.
+
+        Args:
+            gradients: List of tensors, or `None`. The replica's gradients of an R-th of the loss.
+        """
         present = [gradient for gradient in gradients if gradient is not None]
         if not _shared() or not present:
             return gradients
@@ -94,11 +106,11 @@ if keras.config.backend() == "tensorflow":
         return [gradient if gradient is None else next(summed) for gradient in gradients]
 
     def logs_of_replica(logs: dict[str, Any]) -> dict[str, Any]:
-        """Returns a step's logs as Keras wants them: those of several workers it averages over their first axis."""
+        """Returns a step's logs with the axis over which Keras averages them on several workers."""
         return {name: value[None] for name, value in logs.items()} if _several_workers() else logs
 
     def all_reduce_min(number: int) -> int:
-        """Returns the least of the numbers that all workers call this with, such as of the epochs they have saved."""
+        """Returns the smallest of the numbers that all workers call this with, at the same moment."""
         if not _several_workers():
             return number
 
@@ -107,25 +119,36 @@ if keras.config.backend() == "tensorflow":
         return int(tf.reduce_min(strategy.experimental_local_results(gathered)[0]))
 
     def any_across_workers(holds: bool) -> bool:
-        """Returns whether something holds for any of the workers, all of which must ask at the same moment."""
+        """Returns whether something holds for any of the workers, all of which must call this at the same moment."""
         return all_reduce_min(-int(holds)) < 0
 
     def disable_gradient_aggregation(optimizer: keras.optimizers.Optimizer) -> None:
-        """Makes an optimizer take gradients that are summed over the replicas already.
+        """Disables an optimizer's own sum of gradients over replicas; they are summed before.
 
-        Keras would clip, decay and check for overflow on every replica's own gradients, and then sum.
+        Keras would clip, decay and check for overflow on every replica's own gradients, and then sum them.
+
+        Args:
+            optimizer: A `keras.optimizers.Optimizer`.
 
         Raises:
-            ValueError: if it was made outside the strategy's scope.
+            InvalidInputError: If it was made outside the strategy's scope.
         """
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        if inner._distribution_strategy is not tf.distribute.get_strategy():
+        inner = inner_optimizer(optimizer)
+        if keras_internals.optimizer_strategy(inner) is not tf.distribute.get_strategy():
             raise InvalidInputError(f"optimizer {inner.name!r} was {OUTSIDE}")
         if has_strategy():
-            inner._all_reduce_sum_gradients = list
+            keras_internals.disable_gradient_sum(inner)
 
     def check_scope(owner: str, variables: Iterable[keras.Variable]) -> None:
-        """Raises ValueError if variables were made under another strategy than the one in scope."""
+        """Checks that variables were made under the strategy in scope.
+
+        Args:
+            owner: String. What the variables belong to, for the error message.
+            variables: Iterable of variables.
+
+        Raises:
+            InvalidInputError: If they were not.
+        """
         strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
         if any(getattr(variable.value, "distribute_strategy", None) is not strategy for variable in variables):
             raise InvalidInputError(f"{owner} was {OUTSIDE}")
@@ -137,7 +160,7 @@ if keras.config.backend() == "tensorflow":
     def _several_workers() -> bool:
         strategy = tf.distribute.get_strategy()
         is_for_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        return is_for_workers and strategy.extended._in_multi_worker_mode()
+        return is_for_workers and keras_internals.in_multi_worker_mode(strategy)
 
     @functools.cache
     def _gathering(strategy):
@@ -152,45 +175,45 @@ if keras.config.backend() == "tensorflow":
         context = tf.distribute.get_replica_context()
         whole = context.all_gather(values, axis=0)
         whole.set_shape([None, *values.shape[1:]])
-        # Each replica has the R-th part of the loss, and in it the same gradient of the whole batch as all others.
+        # Each replica differentiates an R-th of the loss, and gets the same gradient of the whole batch as all others.
         return whole, lambda gradient: local_shard(gradient) * context.num_replicas_in_sync
 
 else:
     WORKER_LOST = ()
 
     def scope(strategy: Strategy) -> contextlib.AbstractContextManager:
-        """Returns the scope in which to build and train on several devices, see above."""
+        """Returns the scope in which to build and train on several devices, as above."""
         if strategy == "multi_worker":
             raise InvalidInputError("--strategy=multi_worker is TensorFlow's: on JAX use mirrored, on one machine.")
         return contextlib.nullcontext() if strategy == "none" else keras.distribution.DataParallel().scope()
 
     def worker() -> int:
-        """Returns the number of this process among those that train together: there are no others."""
+        """Returns 0, because a single process trains."""
         return 0
 
     def replicas() -> int:
-        """Returns on how many devices a step runs at once, or 1 if to it they are one."""
+        """Returns 1, because one program works on the whole batch."""
         return 1
 
     def replica_id() -> int:
-        """Returns the number of the replica that this is a step of, likewise."""
+        """Returns 0, because there is one replica."""
         return 0
 
     def shard_count() -> int:
-        """Returns into how many equal parts every batch is to be cut."""
+        """Returns the number of devices that every batch is divided among."""
         parallel = keras.distribution.distribution()
         return parallel.device_mesh.shape[0] if parallel else 1
 
     def has_strategy() -> bool:
-        """Returns whether there is a strategy of `tf.distribute`."""
+        """Returns `False`, because strategies are TensorFlow's."""
         return False
 
     def gather(values: Any) -> Any:
-        """Returns the values, which are those of the whole batch."""
+        """Returns the values, which are those of the whole batch already."""
         return values
 
     def local_shard(values: Any) -> Any:
-        """Returns the values `[B, ...]` of the whole batch, of which each device holds its part."""
+        """Returns the values `[B, ...]` of the whole batch, laid out so that each device holds its part."""
         parallel = keras.distribution.distribution()
         if values is None or parallel is None:
             return values
@@ -199,15 +222,15 @@ else:
     sum_shard_gradients = gather
 
     def all_reduce_min(number: int) -> int:
-        """Returns the number, since there are no other workers."""
+        """Returns the number, because there are no other workers."""
         return number
 
     def any_across_workers(holds: bool) -> bool:
-        """Returns what it is given, likewise."""
+        """Returns its argument, because there are no other workers."""
         return holds
 
     def disable_gradient_aggregation(optimizer: keras.optimizers.Optimizer) -> None:
-        """There is nothing to prepare."""
+        """Does nothing, because there are no replicas."""
 
     def check_scope(owner: str, variables: Iterable[keras.Variable]) -> None:
-        """There is nothing to check."""
+        """Does nothing, because any variable can be used in any scope."""

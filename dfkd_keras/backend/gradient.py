@@ -1,9 +1,9 @@
-"""The one file that calls a backend's autodiff: everything else is written in `keras.ops`.
+"""The only file that calls a backend's autodiff and fits steps into its trainer; all else is written in `keras.ops`.
 
 `minimize` takes one optimizer step on a loss, `differentiate` leaves the step to the caller, and `repeat` makes many
-within one compiled step. `train_step` and `test_step` let a model write its steps as `step(self, data)` on every
-backend: TensorFlow's trainer calls them so, JAX's passes the model's whole state in and expects it back. A training
-step has no logs.
+updates within one compiled step. `train_step` and `test_step` let a model write its steps as `step(self, data)` on
+every backend: TensorFlow's trainer calls them so, while JAX's passes the model's whole state in and expects it back. A
+training step has no logs.
 """
 
 import functools
@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.backend import keras_internals
 from dfkd_keras.backend.distribution import has_strategy, replicas, sum_shard_gradients
 
 BACKEND = keras.config.backend()
@@ -19,12 +20,12 @@ Loss = Callable[[], tuple[Any, Any]]
 
 
 def minimize(loss_fn: Loss, variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> tuple[Any, Any]:
-    """Takes one gradient step on `variables`.
+    """Takes one gradient step on variables.
 
     Args:
-        loss_fn: returns `(loss, auxiliary)`, the loss a scalar tensor, the auxiliary any structure of tensors.
-        variables: what to update; all else that `loss_fn` reads is constant.
-        optimizer: a Keras optimizer built on `variables`; loss scaling is applied where it has any.
+        loss_fn: Callable without arguments. Returns `(loss, auxiliary)`: a scalar, and any structure of tensors.
+        variables: List of variables. What to update; everything else that `loss_fn` reads is constant.
+        optimizer: A `keras.optimizers.Optimizer`, built on `variables`. Loss scaling is applied where it has any.
 
     Returns:
         `(loss, auxiliary)` as computed before the update.
@@ -40,21 +41,27 @@ def differentiate(
     """Computes a loss and its gradients.
 
     Args:
-        loss_fn: as in `minimize`; on several replicas it gathers their shares and gives the loss of the whole batch.
-        variables: what to differentiate by; what else `loss_fn` changes, such as BatchNorm's statistics, is changed.
-        scale_loss: applied to the loss before the gradients are taken.
+        loss_fn: Callable without arguments, as in `minimize`. On several replicas it gathers their shares and returns
+            the loss of the whole batch.
+        variables: List of variables to differentiate by. Others that `loss_fn` assigns, such as BatchNorm's statistics,
+            keep their new values.
+        scale_loss: Callable. Applied to the loss before the gradients are taken. Defaults to the identity.
 
     Returns:
-        `(loss, auxiliary, gradients)`, the loss not scaled, one gradient per variable.
+        `(loss, auxiliary, gradients)`: the unscaled loss, and one gradient per variable.
     """
     return _differentiate(loss_fn, variables, scale_loss)
 
 
 def repeat(count: int, body: Callable[[Any], None]) -> None:
-    """Calls `body` with 0, 1, ..., count - 1, which works by assigning variables of the model alone.
+    """Calls a function with 0, 1, ..., count - 1.
 
-    It is compiled as a loop, once, however large the count is. One call is just made; and under a strategy, whose
-    optimizers do not work within a loop, so is each.
+    Several calls are compiled as one loop, however many they are. Under a strategy, whose optimizers do not work within
+    a loop, each call is compiled by itself.
+
+    Args:
+        count: Integer, at least 0.
+        body: Callable. Takes the index of the call, and works by assigning variables of the model alone.
     """
     if count > 1 and not has_strategy():
         _loop(count, body)
@@ -89,12 +96,12 @@ if BACKEND == "tensorflow":
         @functools.wraps(step)
         def wrapped(self, data):
             step(self, data)
-            return logs_of_replica({"made": tf.ones(())})  # Keras' loop wants something back
+            return logs_of_replica({"made": tf.ones(())})  # Keras' trainer needs some tensor in return
 
         return wrapped
 
     def unlogged(function: Callable) -> Callable:
-        """Makes a compiled training step return no logs, which Keras would wait for in every step."""
+        """Returns a compiled training step without its logs, which Keras would wait for in every step."""
 
         def silent(iterator):
             function(iterator)
@@ -112,23 +119,22 @@ if BACKEND == "tensorflow":
         return wrapped
 
     def wait(model: keras.Model) -> None:
-        """Returns once the device has made the model's last training step."""
+        """Blocks until the device has finished the model's last training step."""
         tf.test.experimental.sync_devices()
 
-    def restore(model: keras.Model) -> None:
-        """There is nothing to restore."""
+    def show_state(model: keras.Model, iterator: Any) -> None:
+        """Does nothing: TensorFlow's variables hold their values during training too."""
 
     def no_step(iterator: Any) -> dict[str, Any]:
-        """Is a compiled training step that does nothing."""
+        """A compiled no-op training step."""
         return {}
 
 elif BACKEND == "jax":
     import jax
-    from keras.src.backend.common.stateless_scope import get_stateless_scope
 
     def _differentiate(loss_fn, variables, scale_loss):
         # An inner scope does not fall back to the outer one, so it gets a full copy of the outer mapping.
-        outer = get_stateless_scope()
+        outer = keras_internals.current_stateless_scope()
         base = [(variable, outer.get_current_value(variable)) for variable in outer.model_variables]
 
         def compute(values):
@@ -146,7 +152,7 @@ elif BACKEND == "jax":
         return loss, auxiliary, gradients
 
     def _loop(count, body):
-        outer = get_stateless_scope()
+        outer = keras_internals.current_stateless_scope()
         variables = outer.model_variables
 
         def once(index, values):
@@ -160,51 +166,51 @@ elif BACKEND == "jax":
             outer.add_update((variable, value))
 
     def unlogged(function: Callable) -> Callable:
-        """Returns a compiled training step as it is: `train_step` has no logs."""
+        """Returns a compiled training step as it is, because `train_step` returns no logs."""
         return function
 
     def wait(model: keras.Model) -> None:
-        """Returns once the device has made the model's last training step."""
-        jax.block_until_ready(model._jax_state)
+        """Blocks until the device has finished the model's last training step."""
+        jax.block_until_ready(keras_internals.jax_state(model))
 
-    def restore(model: keras.Model) -> None:
-        """Gives a model in training its variables' values back; to compile, Keras asks which devices hold them."""
-        model.jax_state_sync()
+    def show_state(model: keras.Model, state: Any, iterator: Any) -> None:
+        """Assigns the state that a training step got to the variables, which Keras empties during training.
+
+        To compile a step for several devices, Keras asks the variables which devices hold them.
+        """
+        if keras.distribution.distribution() is not None:
+            for variables, values in zip(_training_state(model), state, strict=True):
+                for variable, value in zip(variables, values, strict=True):
+                    variable.assign(value)
 
     def no_step(state: Any, iterator: Any) -> tuple[dict[str, Any], Any]:
-        """Is a compiled training step that does nothing."""
+        """A compiled no-op training step."""
         return {}, state
 
-    def _stateless(groups_of: Callable) -> Callable:
-        def decorate(step):
-            @functools.wraps(step)
-            def wrapped(self, state, data):
-                groups = groups_of(self)
-                mapping = [
-                    pair
-                    for group, values in zip(groups, state, strict=True)
-                    for pair in zip(group, values, strict=True)
-                ]
-                with keras.StatelessScope(mapping) as scope:
-                    scope.model_variables = [variable for variable, _ in mapping]
-                    logs = step(self, data) or {}
-                return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+    def _training_state(model: keras.Model) -> tuple[list[keras.Variable], ...]:
+        optimizer = model.optimizer.variables
+        return model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables
 
-            return wrapped
+    def _test_state(model: keras.Model) -> tuple[list[keras.Variable], ...]:
+        return model.trainable_variables, model.non_trainable_variables, model.metrics_variables
 
-        return decorate
+    def _stateless(variables_of: Callable, step: Callable) -> Callable:
+        """Makes a method `step(self, data)`, which assigns variables, one that takes their values and returns them."""
 
-    train_step = _stateless(
-        lambda model: (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-    )
-    test_step = _stateless(
-        lambda model: (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
-    )
+        @functools.wraps(step)
+        def wrapped(self, state, data):
+            groups = variables_of(self)
+            pairs = zip(groups, state, strict=True)
+            mapping = [pair for group, values in pairs for pair in zip(group, values, strict=True)]
+            with keras.StatelessScope(mapping) as scope:
+                scope.model_variables = [variable for variable, _ in mapping]
+                logs = step(self, data) or {}
+            return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+        return wrapped
+
+    train_step = functools.partial(_stateless, _training_state)
+    test_step = functools.partial(_stateless, _test_state)
 
 else:
     raise ImportError(f"dfkd_keras runs on the tensorflow and jax backends, not on {BACKEND!r}: set KERAS_BACKEND")

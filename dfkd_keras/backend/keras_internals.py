@@ -1,7 +1,7 @@
-"""The one file that touches private attributes of Keras and TensorFlow.
+"""The only file that touches private attributes of Keras and TensorFlow.
 
-Each function says what it is needed for and which public way is missing, so that a new release which breaks one is
-found by its test and mended here alone.
+Each entry says what it is needed for and which public way is missing. `tests/backend/test_keras_internals.py` has a
+test for each, so that a new release which breaks one is found by name and mended here alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,8 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
     """Returns the seed generators that a layer itself owns.
 
-    Needed because Keras does not save their states, and a resumed run would repeat its dropout. There is no public list.
+    Needed because Keras does not save their states, and a resumed run would repeat its dropout. There is no public
+    list.
     """
     return list(layer._seed_generators)
 
@@ -58,7 +59,7 @@ def untrack_own_variables(layer: keras.layers.Layer) -> None:
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
     """Returns an optimizer's learning rate as it was given: a schedule, or the variable that holds a number.
 
-    Needed to tell a schedule its length and to scale it. Public `learning_rate` evaluates a schedule.
+    Needed to set a schedule's length and to scale it. Public `learning_rate` evaluates a schedule.
     """
     return optimizer._learning_rate
 
@@ -116,10 +117,10 @@ def jax_state(model: keras.Model) -> Any:
 
 
 def maximized_metrics(metrics: list[keras.metrics.Metric]) -> Any:
-    """Returns metrics as one whose parts Keras' callbacks find by themselves.
+    """Returns one metric made of several, which Keras' callbacks find in it.
 
-    Needed so that `EarlyStopping` and `ModelCheckpoint` with mode "auto" know that accuracies are to be maximized:
-    Keras looks for a `MetricsList`, which has no public name.
+    Needed so that `EarlyStopping` and `ModelCheckpoint` with mode "auto" know that accuracies are to be maximized: they
+    look into a `MetricsList`, which has no public name.
     """
     from keras.src.trainers.compile_utils import MetricsList
 
@@ -127,7 +128,33 @@ def maximized_metrics(metrics: list[keras.metrics.Metric]) -> Any:
         def result(self) -> dict[str, Any]:
             return self.get_result()
 
-    return ValidationMetrics(metrics)
+    return ValidationMetrics(metrics, name="validation_metrics")
+
+
+class SelfFedModel(keras.Model):
+    """A Keras model that is trained on noise of its own and has its metrics read once per epoch.
+
+    Needed because Keras builds a model on a batch of `fit`'s data, averaged over all workers, and takes the logs of the
+    last step, of one replica alone, for the epoch's. There is no public way to turn either off. A training step of such
+    a model has no logs, and a test step has some.
+    """
+
+    def running_means(self) -> dict[str, Any]:
+        """Returns what `fit` logs at the end of an epoch, by name."""
+        raise NotImplementedError
+
+    def validation_results(self) -> dict[str, Any]:
+        """Returns what `evaluate` logs at its end, by name."""
+        raise NotImplementedError
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Builds nothing: all parts are built when the model is made."""
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Builds nothing, likewise."""
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
+        return self.validation_results() if logs else self.running_means()
 
 
 def frozen_function(concrete_function: Any) -> Any:
@@ -146,7 +173,7 @@ def forget_traced_gradients(is_traced: Callable[[str], bool]) -> None:
     Needed by long test processes: TensorFlow never forgets one, nor the model it belongs to. There is no public way.
 
     Args:
-        is_traced: Callable. Tells by its name whether a registered gradient is to go.
+        is_traced: Callable. Takes the name of a registered gradient and returns whether to drop it.
     """
     from tensorflow.python.framework.ops import gradient_registry
 

@@ -1,4 +1,4 @@
-"""Keeps the gradients of networks in float16 from vanishing, where several optimizers follow one loss."""
+"""Loss scaling for float16, where several optimizers minimize one loss."""
 
 from typing import Any
 
@@ -6,36 +6,43 @@ from keras import ops
 
 from dfkd_keras.backend.state import INTEGER, Component
 
-FIRST_EXPONENT = 15  # of the scale 2^15, which Keras starts from too
+INITIAL_EXPONENT = 15  # of the scale 2^15, as in Keras
 GROWTH_UPDATES = 2000
 
 
 class LossScaling(Component):
-    """Scales a loss up before differentiation and its gradients down afterwards, by a power of 2 that adapts itself.
+    """Scales a loss up before differentiation, and its gradients down afterwards, by an adaptive power of 2.
 
-    The scale is halved when a gradient is not finite, and doubled after 2,000 updates without one (Micikevicius et al.,
-    ICLR 2018). Keras' `LossScaleOptimizer` does the same for one optimizer that never starts over, and skips an update
-    whose gradients are not finite; here they count as 0. Without effect unless switched on.
+    The scale is halved when a gradient is not finite, and doubled after 2,000 updates without one. Keras'
+    `LossScaleOptimizer` does this for one optimizer that is never reset, and skips an update whose gradients are not
+    finite; here they count as 0. Without effect until enabled.
+
+    Reference:
+        Micikevicius et al., Mixed Precision Training, ICLR 2018.
     """
 
     def __init__(self):
         super().__init__(name="loss_scaling")
-        self.on = False
+        self.enabled = False
 
-    def enable(self, on: bool) -> None:
-        """Switches it on or off, and starts over."""
+    def enable(self, enabled: bool) -> None:
+        """Enables or disables scaling, and resets the scale."""
         self.drop_variables()
-        self.on = on
-        if on:
+        self.enabled = enabled
+        if enabled:
             self.doublings, self.finite_updates = (self.state(name, (), INTEGER) for name in ("doublings", "updates"))
 
     def scale(self, loss: Any) -> Any:
-        """Returns what to differentiate in place of the loss."""
-        return loss * self._factor() if self.on else loss
+        """Returns the scaled loss, which is to be differentiated."""
+        return loss * self._factor() if self.enabled else loss
 
     def unscaled(self, gradients: list) -> list:
-        """Returns the gradients of the loss for those of what `scale` returned, and adapts the scale to them."""
-        if not self.on:
+        """Returns the gradients of the loss for those of the scaled loss, and adapts the scale.
+
+        Args:
+            gradients: List of tensors. Gradients of what `scale` returned.
+        """
+        if not self.enabled:
             return gradients
         finite = ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient in gradients]))
         factor, updates = self._factor(), ops.where(finite, self.finite_updates.value + 1, 0)
@@ -45,4 +52,4 @@ class LossScaling(Component):
         return [ops.where(finite, gradient / factor, 0.0) for gradient in gradients]
 
     def _factor(self) -> Any:
-        return ops.power(2.0, ops.cast(FIRST_EXPONENT + self.doublings.value, "float32"))
+        return ops.power(2.0, ops.cast(INITIAL_EXPONENT + self.doublings.value, "float32"))

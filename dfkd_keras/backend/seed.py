@@ -7,9 +7,12 @@ import numpy as np
 
 
 def seed_initial_weights(seed: int) -> None:
-    """Seeds what Keras draws initial weights and orders of images from.
+    """Seeds the generators that Keras draws initial weights from, and Python's and NumPy's.
 
-    `keras.utils.set_random_seed` would do, but imports TensorFlow on every backend.
+    Does what `keras.utils.set_random_seed` does, which imports TensorFlow on every backend.
+
+    Args:
+        seed: Integer, at least 0.
     """
     if keras.backend.backend() == "tensorflow":
         keras.utils.set_random_seed(seed)

@@ -1,10 +1,11 @@
 """Which updates each training step makes."""
 
 from dfkd_keras.schedules.rounds import Rounds, RoundsFirst
-from dfkd_keras.schedules.schedule import Alternating, Schedule, StepKind, TwoStage, UpdateCounts
+from dfkd_keras.schedules.schedule import Alternating, Position, Schedule, StepKind, TwoStage, UpdateCounts
 
 __all__ = [
     "Alternating",
+    "Position",
     "Rounds",
     "RoundsFirst",
     "Schedule",

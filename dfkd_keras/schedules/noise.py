@@ -1,6 +1,5 @@
-"""The random draws of training as a function of (seed, step): what `fit()` is fed with."""
+"""The random draws of training as a function of (seed, step), which `fit()` takes for its data."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -8,17 +7,18 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.backend.distribution import gather
-from dfkd_keras.schedules.schedule import StepKind
+from dfkd_keras.schedules.schedule import Position, Schedule
 
 
 class Draws(NamedTuple):
-    """What one update may use of chance.
+    """The random draws of one update.
 
     Attributes:
-        latents: standard normal `[B, Z]`; `[B, 0]` within a round.
-        labels: target classes, uniform int32 `[B]`.
-        selection: uniform in [0, 1) `[B]`, which picks images from the memory.
-        augmentation: uniform in [0, 1) `[B, 8]`; the classes of `augmentation.py` say which of them they use.
+        latents: Float tensor of shape `[B, Z]`. Standard normal; `[B, 0]` within a round.
+        labels: Integer tensor of shape `[B]`. Target classes, uniformly distributed.
+        selection: Float tensor of shape `[B]`. Uniform in [0, 1); selects images from the replay buffer.
+        augmentation: Float tensor of shape `[B, 8]`. Uniform in [0, 1); the augmentation in use documents which of
+            them it reads.
     """
 
     latents: Any
@@ -28,7 +28,15 @@ class Draws(NamedTuple):
 
     @classmethod
     def of_update(cls, data: dict[str, Any], index: Any) -> "Draws":
-        """Returns the draws of the step's update number `index` from an element of `NoiseStream`."""
+        """Returns the draws of one update of a step.
+
+        Args:
+            data: Dictionary. An element of `NoiseStream`.
+            index: Integer. Index of the update within the step, from 0.
+
+        Returns:
+            A `Draws`.
+        """
         latents = data["latents"]
         if len(latents.shape) == 3:
             latents = ops.take(latents, index, axis=1)
@@ -36,53 +44,68 @@ class Draws(NamedTuple):
 
     @property
     def gathered(self) -> "Draws":
-        """The draws of all replicas, of which each has its share."""
+        """The draws of all replicas, each of which has its share."""
         return Draws(*map(gather, self))
 
 
 class NoiseStream(keras.utils.PyDataset):
-    """An endless data set of `Draws`, each step's drawn from `(seed, step)` alone.
+    """An endless data set of `Draws`, those of each step a function of the seed and the step alone.
 
-    Beside them it tells in `updates_before` how many synthesis updates the epoch has made. A resumed run sees exactly
-    the noise of an uninterrupted one, both backends see the same, and `tf.distribute` gives every replica its own
-    share.
+    A resumed run therefore gets exactly the noise of an uninterrupted one, both backends get the same noise, and
+    `tf.distribute` gives every replica its own share. Beside the draws, an element holds in `updates_before` how many
+    synthesis updates the epoch makes before the step.
 
     Args:
-        batch_size: images per update.
-        kind: tells the kind of a step; each of its updates has draws of its own.
-        latent_dim: the length Z of a latent.
-        num_classes: labels are drawn from so many classes.
-        steps_per_epoch: steps after which the count within the epoch starts again.
-        seed: non-negative integer.
-        first_step: tells, when the first element is drawn, which step of the whole training comes first.
-        by_rounds: whether latents, `[B, Z]` then, are those of a round, drawn at its opening alone.
+        schedule: A `Schedule`. Its steps decide how many updates need draws.
+        batch_size: Integer. Images per update, B.
+        latent_dim: Integer. Length of a latent, Z.
+        num_classes: Integer. Number of classes that labels are drawn from.
+        steps_per_epoch: Integer. Steps per epoch. Defaults to the schedule's own number.
+        seed: Integer, at least 0. Defaults to 0.
+        by_rounds: Boolean. Whether latents belong to a round: of shape `[B, Z]`, drawn at its beginning only. Defaults
+            to `False`.
+
+    Attributes:
+        first_step: Integer. Index, within the whole training, of the step that the first element is for. To be set
+            before the first element is read.
     """
 
     def __init__(
         self,
+        schedule: Schedule,
         batch_size: int,
-        kind: Callable[[int], StepKind],
         latent_dim: int,
         num_classes: int,
-        steps_per_epoch: int,
+        steps_per_epoch: int | None = None,
         seed: int = 0,
-        first_step: Callable[[], int] = lambda: 0,
         by_rounds: bool = False,
     ):
         super().__init__()
-        self.batch_size, self.kind, self.latent_dim, self.num_classes = batch_size, kind, latent_dim, num_classes
-        self.steps_per_epoch, self.seed, self.first_step = steps_per_epoch, seed, first_step
-        self.by_rounds, self._starts = by_rounds, {}
+        self.schedule, self.seed, self.by_rounds = schedule, seed, by_rounds
+        self.batch_size, self.latent_dim, self.num_classes = batch_size, latent_dim, num_classes
+        self.steps_per_epoch = schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
+        self.first_step, self._updates_before_steps = 0, {}
 
     @property
     def num_batches(self) -> None:
-        """Endless."""
+        """`None`, because the stream is endless."""
         return None
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        step = self.first_step() + index
-        generator = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], dtype=np.uint64)))
-        kind = self.kind(step)
+        return self.element(self.schedule.position(self.first_step + index, self.steps_per_epoch))
+
+    def element(self, position: Position) -> dict[str, np.ndarray]:
+        """Returns the noise of one step.
+
+        Args:
+            position: A `Position`. The epoch, step and kind of the step.
+
+        Returns:
+            A dictionary of arrays of shape `[B, ...]`: the fields of `Draws`, each with an axis of updates behind the
+            batch axis, and "updates_before".
+        """
+        key = np.array([self.seed, position.epoch * self.steps_per_epoch + position.step], dtype=np.uint64)
+        generator, kind = np.random.Generator(np.random.Philox(key=key)), position.kind
         shape = (self.batch_size, kind.draws)
         latents = (*shape, self.latent_dim)
         if self.by_rounds:
@@ -94,12 +117,12 @@ class NoiseStream(keras.utils.PyDataset):
             augmentation=generator.random((*shape, 8), dtype=np.float32),
         )
         # One copy per sample, because a strategy shards the first axis of everything.
-        return {**draws._asdict(), "updates_before": np.full(self.batch_size, self._updates_before(step), np.int32)}
+        before = np.full(self.batch_size, self._updates_before(position.epoch)[position.step], np.int32)
+        return {**draws._asdict(), "updates_before": before}
 
-    def _updates_before(self, step: int) -> int:
-        """Returns how many synthesis updates the epoch makes before this step."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch not in self._starts:
-            kinds = [self.kind(epoch * self.steps_per_epoch + index) for index in range(self.steps_per_epoch)]
-            self._starts = {epoch: np.cumsum([0, *(kind.synthesis for kind in kinds)])}
-        return self._starts[epoch][place]
+    def _updates_before(self, epoch: int) -> np.ndarray:
+        """Returns how many synthesis updates the epoch makes before each of its steps."""
+        if epoch not in self._updates_before_steps:
+            updates = [self.schedule.step_kind(epoch, step).synthesis for step in range(self.steps_per_epoch)]
+            self._updates_before_steps = {epoch: np.cumsum([0, *updates])}
+        return self._updates_before_steps[epoch]

@@ -1,4 +1,4 @@
-"""Schedules of rounds: each opens, updates what makes the images, and closes by handing them to the memory."""
+"""Schedules of rounds: each round begins, updates what makes the images, and ends by adding them to the buffer."""
 
 import dataclasses
 
@@ -8,15 +8,16 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 
 class ScheduleOfRounds(Schedule):
-    """A plan in which images come from rounds, whose opening, updates and closing are steps each.
+    """Base class of schedules in which images come from rounds.
 
-    A subclass has the attributes `synthesis_updates`, of a round, and `updates_per_step`, how many of them are one
-    step, compiled as a loop; it divides their number.
+    The beginning of a round, its updates and its end are steps of their own. A subclass has the attributes
+    `synthesis_updates`, the number of updates in a round, and `updates_per_step`, how many of them make one step,
+    compiled as a loop; it must divide their number.
     """
 
     @property
     def kinds(self) -> tuple[StepKind, ...]:
-        """Every kind of step that occurs."""
+        """All kinds of step that occur."""
         return (*self._round[:2], self._round[-1], StepKind(0, 1))
 
     @property
@@ -35,23 +36,26 @@ class ScheduleOfRounds(Schedule):
 
 @dataclasses.dataclass(frozen=True)
 class Rounds(ScheduleOfRounds):
-    """Rounds of synthesis, each of which adds a batch to the memory, with student updates in between.
+    """Rounds of synthesis, each of which adds a batch to the buffer and is followed by student updates.
 
-    The schedule of the Fast family and of SSD-KD. A round opens with fresh latents and targets, makes
-    `synthesis_updates` updates, and closes by writing its best batch to the memory; each of these is a step, and so is
-    each of the `student_updates` that follow it. The first epoch opens with the warm-up rounds, which fill the memory
-    and are not followed by student updates; for them it has so many ordinary rounds less, its last one cut short.
+    This is the schedule of the Fast family and of SSD-KD. A round begins with new latents and targets, makes
+    `synthesis_updates` updates, and ends by adding its best batch to the buffer; each of these is a step, and so is
+    each of the `student_updates` that follow. The first epoch starts with the warm-up rounds, which fill the buffer
+    without student updates in between. All epochs have equally many steps, so the first has fewer ordinary rounds, the
+    last of which may be cut short.
 
     Args:
-        epochs: epochs in all.
-        rounds_per_epoch: rounds an epoch; 1 in the authors' code of Fast.
-        warmup_rounds: rounds before the first that is followed by student updates; may be 0.
-        synthesis_updates: updates of latents and generator in a round.
-        student_updates: student updates after a round.
-        updates_per_step: how many of the synthesis updates are one step, compiled as a loop; it divides their number.
+        epochs: Integer. Epochs of the whole training. Defaults to 200.
+        rounds_per_epoch: Integer. Rounds per epoch. Defaults to 1, as in the authors' code of Fast.
+        warmup_rounds: Integer. Rounds before the first one that is followed by student updates; may be 0. Defaults
+            to 20.
+        synthesis_updates: Integer. Updates of the latents and the generator in a round. Defaults to 2.
+        student_updates: Integer. Student updates after a round. Defaults to 400.
+        updates_per_step: Integer. Synthesis updates that make one step, compiled as a loop; must divide
+            `synthesis_updates`. Defaults to 1.
 
     Raises:
-        ValueError: for counts below 1, or if the warm-up leaves the first epoch no step for the student.
+        InvalidInputError: If a count is below 1, or the warm-up leaves the first epoch no step for the student.
     """
 
     epochs: int = 200
@@ -70,22 +74,22 @@ class Rounds(ScheduleOfRounds):
         if needed > self.steps_per_epoch:
             raise InvalidInputError(
                 f"Rounds.warmup_rounds={self.warmup_rounds} and one more take {needed} steps, but an epoch has only "
-                f"{self.steps_per_epoch}: raise rounds_per_epoch to {-(-needed // self._steps_per_round)}, or warm up "
-                "in fewer rounds."
+                f"{self.steps_per_epoch}: raise rounds_per_epoch to {-(-needed // self._steps_per_round)}, or lower "
+                "warmup_rounds."
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps an epoch: its rounds' openings, synthesis updates, closings and student updates."""
+        """Steps per epoch: the beginnings, synthesis updates and ends of its rounds, and the student updates."""
         return self.rounds_per_epoch * self._steps_per_round
 
     def rounds_in(self, epochs: int) -> int:
-        """Returns how many rounds of synthesis the first so many epochs make, those of the warm-up included."""
+        """Returns the number of rounds in the first `epochs` epochs, including the warm-up."""
         full, rest = divmod(self.steps_per_epoch - self._warmup_steps, self._steps_per_round)
         return self.warmup_rounds + full + (rest > len(self._round)) + (epochs - 1) * self.rounds_per_epoch
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
-        """Returns what the given step of an epoch does; both count from 0."""
+        """Returns what a step does, see `Schedule.step_kind`."""
         cycle, start = len(self._round), self._warmup_steps if epoch == 0 else 0
         if step < start:
             return self._round[step % cycle]
@@ -104,14 +108,18 @@ class Rounds(ScheduleOfRounds):
 
 @dataclasses.dataclass(frozen=True)
 class RoundsFirst(ScheduleOfRounds):
-    """First rounds of synthesis, which fill the memory, then the student on what is there, as ZSKD does.
+    """Fills the buffer by rounds of synthesis first, and then trains the student on its images, as ZSKD does.
 
     Args:
-        synthesis_epochs: epochs of rounds.
-        rounds_per_epoch: rounds an epoch.
-        synthesis_updates: updates in a round.
-        student_epochs: epochs of one student update a step, which follow.
-        updates_per_step: how many of the synthesis updates are one step, compiled as a loop; it divides their number.
+        synthesis_epochs: Integer. Epochs of rounds. Defaults to 20.
+        rounds_per_epoch: Integer. Rounds per epoch. Defaults to 20.
+        synthesis_updates: Integer. Updates in a round. Defaults to 1500.
+        student_epochs: Integer. Epochs of one student update per step, which follow. Defaults to 500.
+        updates_per_step: Integer. Synthesis updates that make one step, compiled as a loop; must divide
+            `synthesis_updates`. Defaults to 100.
+
+    Raises:
+        InvalidInputError: If a count is below 1, or `updates_per_step` does not divide `synthesis_updates`.
     """
 
     synthesis_epochs: int = 20
@@ -126,18 +134,18 @@ class RoundsFirst(ScheduleOfRounds):
 
     @property
     def epochs(self) -> int:
-        """Epochs in all."""
+        """Epochs of the whole training."""
         return self.synthesis_epochs + self.student_epochs
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps an epoch: its rounds' openings, synthesis updates and closings, or as many student updates."""
+        """Steps per epoch: the beginnings, synthesis updates and ends of its rounds, or as many student updates."""
         return self.rounds_per_epoch * len(self._round)
 
     def rounds_in(self, epochs: int) -> int:
-        """Returns how many rounds of synthesis the first so many epochs make."""
+        """Returns the number of rounds in the first `epochs` epochs."""
         return min(epochs, self.synthesis_epochs) * self.rounds_per_epoch
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
-        """Returns what the given step of an epoch does; both count from 0."""
+        """Returns what a step does, see `Schedule.step_kind`."""
         return self._round[step % len(self._round)] if epoch < self.synthesis_epochs else StepKind(0, 1)

@@ -1,4 +1,4 @@
-"""How often each side is updated, and in which phase of the training."""
+"""Which updates every training step makes: the base class of schedules, and the two without rounds."""
 
 import dataclasses
 from typing import NamedTuple
@@ -9,10 +9,16 @@ from dfkd_keras.utils.serialization import Configured
 
 
 class StepKind(NamedTuple):
-    """What one training step does: `synthesis` updates, then `student` updates.
+    """What one training step does, in this order. Each kind of step is compiled once.
 
-    A step may also open a round of synthesis before its updates, or close it between those of the two sides; and its
-    student updates may share one batch, of the latents of its first synthesis update.
+    Attributes:
+        synthesis: Integer. Number of updates of the synthesizer.
+        student: Integer. Number of updates of the student, made last.
+        begins_round: Boolean. Whether a round of synthesis begins before the updates.
+        ends_round: Boolean. Whether a round of synthesis ends between the updates of the synthesizer and those of the
+            student, which adds its images to the replay buffer.
+        shared_latents: Boolean. Whether the student updates share one batch, synthesized from the latents of the first
+            synthesis update.
     """
 
     synthesis: int
@@ -23,12 +29,29 @@ class StepKind(NamedTuple):
 
     @property
     def draws(self) -> int:
-        """How many updates of the step have random draws of their own."""
+        """The number of updates that get random draws of their own."""
         return max(1, self.synthesis + self.student)
 
 
+SKIPPED = StepKind(0, 0)  # a step that was made before training was resumed
+
+
+class Position(NamedTuple):
+    """The training step being made.
+
+    Attributes:
+        epoch: Integer. Index of the epoch, from 0.
+        step: Integer. Index of the step within the epoch, from 0.
+        kind: A `StepKind`. What the step does; `SKIPPED` for one that was made before training was resumed.
+    """
+
+    epoch: int
+    step: int
+    kind: StepKind
+
+
 class UpdateCounts(NamedTuple):
-    """How many updates of each side are made.
+    """Numbers of updates.
 
     Attributes:
         synthesis: Integer. Updates of the synthesizer.
@@ -43,28 +66,50 @@ class UpdateCounts(NamedTuple):
 
 
 class Schedule(Configured):
-    """The plan of a whole training.
+    """Base class of schedules: which updates every step of the training makes.
 
-    A subclass is a frozen dataclass with the attributes `epochs` and `steps_per_epoch`, and the members below.
+    A subclass is a frozen dataclass that has the attributes `epochs` (epochs of the whole training) and
+    `steps_per_epoch`, and implements `kinds` and `step_kind`. One that works by rounds implements `rounds_in` too.
     """
 
     @property
     def rounds(self) -> int:
-        """Rounds of synthesis in all; 0 for a schedule without such."""
+        """The number of rounds of synthesis in the whole training; 0 for a schedule without rounds."""
         return self.rounds_in(self.epochs)
 
     def rounds_in(self, epochs: int) -> int:
-        """Returns how many rounds of synthesis the first so many epochs make."""
+        """Returns the number of rounds of synthesis in the first `epochs` epochs."""
         return 0
 
     @property
     def kinds(self) -> tuple[StepKind, ...]:
-        """Every kind of step that occurs; each is compiled once."""
+        """All kinds of step that occur."""
         raise NotImplementedError
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
-        """Returns what the given step of an epoch does; both count from 0."""
+        """Returns what a step does.
+
+        Args:
+            epoch: Integer. Index of the epoch, from 0.
+            step: Integer. Index of the step within the epoch, from 0.
+
+        Returns:
+            A `StepKind`.
+        """
         raise NotImplementedError
+
+    def position(self, step: int, steps_per_epoch: int | None = None) -> Position:
+        """Returns the epoch, step and kind of the training's step number `step`.
+
+        Args:
+            step: Integer. Index of the step within the whole training, from 0.
+            steps_per_epoch: Integer. Steps per epoch. Defaults to the schedule's own number.
+
+        Returns:
+            A `Position`.
+        """
+        epoch, within = divmod(step, self.steps_per_epoch if steps_per_epoch is None else steps_per_epoch)
+        return Position(epoch, within, self.step_kind(epoch, within))
 
     def updates_in_epoch(self, epoch: int, steps_per_epoch: int | None = None) -> UpdateCounts:
         """Returns the number of updates of each side in one epoch.
@@ -72,6 +117,9 @@ class Schedule(Configured):
         Args:
             epoch: Integer. Index of the epoch, from 0.
             steps_per_epoch: Integer. Steps to count. Defaults to the schedule's own number.
+
+        Returns:
+            An `UpdateCounts`.
         """
         steps = self.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
         kinds = [self.step_kind(epoch, step) for step in range(steps)]
@@ -82,7 +130,10 @@ class Schedule(Configured):
 
         Args:
             epochs: Integer. Number of epochs. Defaults to all of the schedule's.
-            steps_per_epoch: Integer. Steps an epoch. Defaults to the schedule's own number.
+            steps_per_epoch: Integer. Steps per epoch. Defaults to the schedule's own number.
+
+        Returns:
+            An `UpdateCounts`.
         """
         epochs = range(self.epochs if epochs is None else epochs)
         return sum((self.updates_in_epoch(epoch, steps_per_epoch) for epoch in epochs), UpdateCounts(0, 0))
@@ -95,15 +146,18 @@ class Schedule(Configured):
 
 @dataclasses.dataclass(frozen=True)
 class Alternating(Schedule):
-    """Every step updates the synthesizer, then the student, as DAFL and the adversarial methods do.
+    """Updates the synthesizer and then the student in every step, as DAFL and the adversarial methods do.
 
     Args:
-        epochs: epochs in all.
-        synthesis_updates: synthesis updates a step, at least 1.
-        student_updates: student updates a step, at least 1.
-        steps_per_epoch: steps an epoch.
-        shared_latents: whether the student's updates share one batch, of the latents of the first synthesis update, as
-            ZSKT's do, instead of new ones in each.
+        epochs: Integer. Epochs of the whole training. Defaults to 100.
+        synthesis_updates: Integer. Synthesis updates per step, at least 1. Defaults to 1.
+        student_updates: Integer. Student updates per step, at least 1. Defaults to 1.
+        steps_per_epoch: Integer. Steps per epoch. Defaults to 120.
+        shared_latents: Boolean. Whether all student updates of a step are made on one batch, synthesized from the
+            latents of the first synthesis update (ZSKT), instead of a new batch each. Defaults to `False`.
+
+    Raises:
+        InvalidInputError: If a count is below 1, or `shared_latents` is no Boolean.
     """
 
     epochs: int = 100
@@ -120,22 +174,26 @@ class Alternating(Schedule):
 
     @property
     def kinds(self) -> tuple[StepKind, ...]:
-        """Every kind of step that occurs."""
+        """All kinds of step that occur."""
         return (StepKind(self.synthesis_updates, self.student_updates, shared_latents=self.shared_latents),)
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
-        """Returns what the given step of an epoch does; both count from 0."""
+        """Returns what a step does, see `Schedule.step_kind`."""
         return self.kinds[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class TwoStage(Schedule):
-    """First the synthesizer alone, then the student on the frozen synthesizer, as RDSKD does.
+    """Trains the synthesizer first and then the student on the frozen synthesizer, as RDSKD does.
 
     Args:
-        synthesis_epochs: epochs of one synthesis update a step; 0 for a synthesizer that has nothing to train.
-        student_epochs: epochs of one student update a step, which follow.
-        steps_per_epoch: steps an epoch.
+        synthesis_epochs: Integer. Epochs of one synthesis update per step; 0 for a synthesizer that has nothing to
+            train. Defaults to 20.
+        student_epochs: Integer. Epochs of one student update per step, which follow. Defaults to 1000.
+        steps_per_epoch: Integer. Steps per epoch. Defaults to 120.
+
+    Raises:
+        InvalidInputError: If `synthesis_epochs` is below 0, or another count below 1.
     """
 
     synthesis_epochs: int = 20
@@ -148,14 +206,14 @@ class TwoStage(Schedule):
 
     @property
     def epochs(self) -> int:
-        """Epochs in all."""
+        """Epochs of the whole training."""
         return self.synthesis_epochs + self.student_epochs
 
     @property
     def kinds(self) -> tuple[StepKind, ...]:
-        """Every kind of step that occurs."""
+        """All kinds of step that occur."""
         return (StepKind(1, 0), StepKind(0, 1)) if self.synthesis_epochs else (StepKind(0, 1),)
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
-        """Returns what the given step of an epoch does; both count from 0."""
+        """Returns what a step does, see `Schedule.step_kind`."""
         return self.kinds[0] if epoch < self.synthesis_epochs else self.kinds[-1]

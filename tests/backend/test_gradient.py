@@ -1,4 +1,4 @@
-"""Loops of updates: as many as asked for, and under a strategy too."""
+"""Loops of updates: as many as asked for, also under a strategy."""
 
 import subprocess
 import sys
@@ -57,12 +57,12 @@ def test_loops_work_under_a_strategy_of_two_devices(tmp_path):
     assert process.returncode == 0, process.stderr
 
 
-def test_terms_that_learn_are_refused_where_nobody_sees_to_it(make_distiller):
+def test_terms_that_learn_are_refused_by_synthesizers_that_do_not_train_them(make_distiller):
     class Learning(dk.objectives.Term):
         learned_variables = ("something",)
 
         def __call__(self, batch):
             return 0.0
 
-    with pytest.raises(ValueError, match="a term learns, which GeneratorSynthesizer does not see to"):
+    with pytest.raises(ValueError, match="a term has variables of its own, which GeneratorSynthesizer does not train"):
         make_distiller(objective=dk.objectives.WeightedSum([Learning()]))

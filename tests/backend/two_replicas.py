@@ -14,10 +14,8 @@ import tensorflow as tf
 from dfkd_keras.experiment import configure
 from tests.steady import steady
 
-STEPS = ["steps_per_epoch = 25", "synthesis_epochs = 1", "student_epochs = 1", "alternating_epochs = 2"]
-STEPS += ["adversarial_epochs = 2", "epochs = 2", "rounds_per_epoch = 3", "student_updates_per_round = 5"]
-STEPS += ["inversion_epochs = 2", "inversion_rounds_per_epoch = 3", "inversion_student_updates = 5"]
-STEPS += ["inversion_student_epochs = 2", "TeacherRecipe.trained = False", "batch_size = 8", "memory_images = 16"]
+STEPS = ["steps_per_epoch = 25", "synthesis_epochs = 1", "student_epochs = 2", "rounds_per_epoch = 3"]
+STEPS += ["student_updates_per_round = 5", "TeacherRecipe.trained = False", "batch_size = 8", "buffer_images = 16"]
 
 
 def trained(method, bindings, strategy):
@@ -49,15 +47,15 @@ def difference(first, second):
 
 
 def compared(method, bindings, two_devices):
-    """Returns how a training on two devices differs from one on one."""
+    """Returns how training on two devices differs from training on one."""
     one, losses, moved = trained(method, bindings, tf.distribute.get_strategy())
     two, losses_of_two, _ = trained(method, bindings, two_devices)
-    # Of a memory's images in 8 bits, a rounding error may move a pixel by a gray level: below 0.1, differences count
-    # as such rather than as shares.
+    # A rounding error may move a pixel of the buffer's 8-bit images by a gray level: below 0.1, differences count as
+    # such rather than relatively.
     relative = {
         name: float(np.max(np.abs(np.subtract(values, losses_of_two[name])) / np.maximum(np.abs(values), 0.1)))
         for name, values in losses.items()
-        if name != "agreement"  # a share of the images
+        if name != "agreement"  # a fraction of few images
     }
     return {
         "losses": relative,

@@ -1,25 +1,29 @@
 import numpy as np
+import pytest
 
 from dfkd_keras.schedules.noise import Draws, NoiseStream
-from dfkd_keras.schedules.schedule import StepKind
+from dfkd_keras.schedules.schedule import Alternating, Position, Schedule, StepKind
 
 
-def stream(**kwargs):
-    return NoiseStream(
-        **{
-            "batch_size": 4,
-            "kind": lambda step: StepKind(1, 1),
-            "latent_dim": 3,
-            "num_classes": 10,
-            "steps_per_epoch": 5,
-            **kwargs,
-        }
-    )
+class Listed(Schedule):
+    """An epoch of the given kinds of step."""
+
+    def __init__(self, *kinds):
+        self.listed, self.steps_per_epoch = kinds, len(kinds)
+
+    def step_kind(self, epoch, step=0):
+        return self.listed[step]
+
+
+def stream(*kinds, batch_size=4, latent_dim=3, **kwargs):
+    return NoiseStream(Listed(*(kinds or 5 * [StepKind(1, 1)])), batch_size, latent_dim, num_classes=10, **kwargs)
 
 
 def test_noise_is_a_function_of_seed_and_step():
     np.testing.assert_array_equal(stream()[7]["latents"], stream()[7]["latents"])
-    np.testing.assert_array_equal(stream()[7]["latents"], stream(first_step=lambda: 5)[2]["latents"])
+    later = stream()
+    later.first_step = 5
+    np.testing.assert_array_equal(stream()[7]["latents"], later[2]["latents"])
     assert not np.array_equal(stream()[7]["latents"], stream()[8]["latents"])
     assert not np.array_equal(stream()[7]["latents"], stream(seed=1)[7]["latents"])
 
@@ -44,7 +48,7 @@ def test_the_updates_before_a_step_are_counted_from_the_epochs_start():
         StepKind(0, 0, ends_round=True),
         StepKind(0, 1),
     ]
-    noise = stream(kind=lambda step: kinds[step % 5])
+    noise = stream(*kinds)
     assert [int(noise[index]["updates_before"][0]) for index in (0, 1, 2, 3, 4, 5, 7, 6)] == [0, 0, 4, 8, 8, 0, 4, 0]
 
 
@@ -56,7 +60,7 @@ def test_every_update_has_draws_of_its_own():
 
 
 def test_labels_are_uniform_classes_and_the_rest_is_in_the_unit_interval():
-    data = stream(batch_size=20000, kind=lambda step: StepKind(1, 0))[0]
+    data = stream(StepKind(1, 0), batch_size=20000)[0]
     counts = np.bincount(data["labels"].ravel(), minlength=10)
     assert len(counts) == 10
     assert abs(counts - 2000).max() < 5 * np.sqrt(2000)
@@ -65,13 +69,24 @@ def test_labels_are_uniform_classes_and_the_rest_is_in_the_unit_interval():
 
 
 def test_a_step_has_as_many_draws_as_it_has_updates():
-    noise = stream(kind=lambda step: StepKind(step, step))
+    noise = stream(*(StepKind(step, step) for step in range(3)))
     assert [noise[step]["labels"].shape for step in range(3)] == [(4, 1), (4, 2), (4, 4)]
 
 
-def test_latents_of_a_round_are_drawn_at_its_opening():
-    noise = stream(kind=lambda step: StepKind(2, 0, begins_round=step == 0), by_rounds=True)
+def test_latents_of_a_round_are_drawn_at_its_beginning():
+    noise = stream(StepKind(2, 0, begins_round=True), StepKind(2, 0), StepKind(2, 0), by_rounds=True)
     assert [noise[step]["latents"].shape for step in range(3)] == [(4, 3), (4, 0), (4, 0)]
     first, second = Draws.of_update(noise[0], 0), Draws.of_update(noise[0], 1)
     np.testing.assert_array_equal(first.latents, second.latents)
     assert (np.array(first.augmentation) != np.array(second.augmentation)).any()
+
+
+@pytest.mark.parametrize("steps_per_epoch", [None, 3])
+def test_an_element_is_the_noise_of_a_position(steps_per_epoch):
+    schedule = Alternating(epochs=9, synthesis_updates=2, steps_per_epoch=5)
+    noise = NoiseStream(schedule, 4, latent_dim=3, num_classes=10, steps_per_epoch=steps_per_epoch)
+    position = schedule.position(7, steps_per_epoch)
+    assert position[:2] == divmod(7, steps_per_epoch or 5)
+    for name, values in noise.element(position).items():
+        np.testing.assert_array_equal(values, noise[7][name])
+    assert noise.element(Position(0, 0, StepKind(1, 0)))["labels"].shape == (4, 1), "of another kind, if told so"

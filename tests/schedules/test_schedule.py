@@ -2,10 +2,20 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras.schedules.rounds import RoundsFirst
-from dfkd_keras.schedules.schedule import StepKind
+from dfkd_keras.schedules.schedule import Position, StepKind
 
 
-def test_two_stage_synthesizes_first_and_distils_then():
+def test_a_position_is_the_epoch_the_step_and_what_it_does():
+    schedule = dk.schedules.TwoStage(synthesis_epochs=1, student_epochs=1, steps_per_epoch=4)
+    assert [schedule.position(step) for step in (0, 3, 4)] == [
+        Position(0, 0, StepKind(1, 0)),
+        Position(0, 3, StepKind(1, 0)),
+        Position(1, 0, StepKind(0, 1)),
+    ]
+    assert schedule.position(4, steps_per_epoch=10) == Position(0, 4, StepKind(1, 0))
+
+
+def test_two_stage_synthesizes_first_and_distills_then():
     schedule = dk.schedules.TwoStage(synthesis_epochs=2, student_epochs=3)
     assert schedule.epochs == 5
     assert [schedule.step_kind(epoch)[:2] for epoch in range(5)] == [(1, 0), (1, 0), (0, 1), (0, 1), (0, 1)]
@@ -42,10 +52,10 @@ def test_counts_below_1_are_refused(make):
         make()
 
 
-def written(schedule, epoch):
-    """An epoch's steps in letters: ( and ) for the ends of a round, y for synthesis, s for the student."""
-    letters = {(0, 0, True, False): "(", (1, 0, False, False): "y", (0, 0, False, True): ")", (0, 1, False, False): "s"}
-    return "".join(letters[schedule.step_kind(epoch, step)[:4]] for step in range(schedule.steps_per_epoch))
+def letters(schedule, epoch):
+    """The steps of an epoch as letters: ( and ) where a round begins and ends, y for synthesis, s for the student."""
+    of_kind = {(0, 0, True, False): "(", (1, 0, False, False): "y", (0, 0, False, True): ")", (0, 1, False, False): "s"}
+    return "".join(of_kind[schedule.step_kind(epoch, step)[:4]] for step in range(schedule.steps_per_epoch))
 
 
 def test_rounds_warm_up_first_and_then_alternate():
@@ -53,8 +63,8 @@ def test_rounds_warm_up_first_and_then_alternate():
         epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5
     )
     assert schedule.steps_per_epoch == 18
-    assert written(schedule, 0) == "(yy)(yy)(yy)(yy)ss"
-    assert written(schedule, 1) == written(schedule, 2) == "(yy)sssss(yy)sssss"
+    assert letters(schedule, 0) == "(yy)(yy)(yy)(yy)ss"
+    assert letters(schedule, 1) == letters(schedule, 2) == "(yy)sssss(yy)sssss"
 
 
 def test_rounds_know_their_number_and_an_epochs_updates():
@@ -62,7 +72,7 @@ def test_rounds_know_their_number_and_an_epochs_updates():
         epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5
     )
     assert schedule.rounds == 3 + 1 + 2 * 2
-    assert sum(written(schedule, epoch).count(")") for epoch in range(3)) == schedule.rounds
+    assert sum(letters(schedule, epoch).count(")") for epoch in range(3)) == schedule.rounds
     assert [schedule.updates_in_epoch(epoch)[:2] for epoch in range(3)] == [(8, 2), (4, 10), (4, 10)]
 
 
@@ -70,19 +80,19 @@ def test_a_long_first_epoch_goes_on_by_rounds_after_the_warm_up():
     schedule = dk.schedules.Rounds(
         epochs=2, rounds_per_epoch=4, warmup_rounds=2, synthesis_updates=1, student_updates=3
     )
-    assert written(schedule, 0) == "(y)(y)(y)sss(y)sss(y)sss"
+    assert letters(schedule, 0) == "(y)(y)(y)sss(y)sss(y)sss"
     schedule = dk.schedules.Rounds(
         epochs=2, rounds_per_epoch=4, warmup_rounds=3, synthesis_updates=1, student_updates=3
     )
-    assert written(schedule, 0) == "(y)(y)(y)(y)sss(y)sssyss".replace("yss", "sss")  # no room for a third round
-    assert schedule.rounds == sum(written(schedule, epoch).count(")") for epoch in range(2))
+    assert letters(schedule, 0) == "(y)(y)(y)(y)sss(y)ssssss"  # no room for a third round
+    assert schedule.rounds == sum(letters(schedule, epoch).count(")") for epoch in range(2))
 
 
 def test_there_need_be_no_warm_up():
     schedule = dk.schedules.Rounds(
         epochs=2, rounds_per_epoch=1, warmup_rounds=0, synthesis_updates=2, student_updates=5
     )
-    assert written(schedule, 0) == written(schedule, 1) == "(yy)sssss"
+    assert letters(schedule, 0) == letters(schedule, 1) == "(yy)sssss"
     with pytest.raises(ValueError, match="warmup_rounds=-1 must be a whole number of at least 0"):
         dk.schedules.Rounds(warmup_rounds=-1)
 
@@ -96,7 +106,7 @@ def test_a_warm_up_that_leaves_no_room_for_the_student_is_refused_with_the_remed
     dk.schedules.Rounds(epochs=3, rounds_per_epoch=2, warmup_rounds=3, synthesis_updates=2, student_updates=5)
 
 
-def test_rounds_first_fills_the_memory_before_the_student_begins():
+def test_rounds_first_fills_the_buffer_before_the_student_begins():
     schedule = RoundsFirst(2, rounds_per_epoch=2, synthesis_updates=6, student_epochs=1, updates_per_step=3)
     assert (schedule.epochs, schedule.steps_per_epoch, schedule.rounds) == (3, 8, 4)
     one_round = [StepKind(0, 0, begins_round=True), StepKind(3, 0), StepKind(3, 0), StepKind(0, 0, ends_round=True)]
