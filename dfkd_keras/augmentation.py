@@ -1,4 +1,9 @@
-"""Differentiable augmentation, drawn per image."""
+"""Differentiable augmentation of unit images.
+
+An augmentation is called as `augment(images, uniforms)`: with unit images `[B, H, W, C]` and numbers that are uniform
+in [0, 1), `[B, 8]`, of which each class says which ones it uses (`Draws.augmentation`). Where an image moves away, its
+border is black, which is 0. The gradient flows back to the images.
+"""
 
 import dataclasses
 import functools
@@ -18,14 +23,22 @@ __all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomResizedCropFli
 
 @dataclasses.dataclass(frozen=True)
 class RandomCropFlip(Configured):
-    """Shifts every image by its own offset, fills the border, and mirrors every other one on average.
+    """Pads every image with black, crops it at random, and mirrors it with probability 0.5.
 
-    The same as padding, cropping at random and flipping at random. The gradient flows back to the images. Shifting is
-    a product with a 0/1 matrix per image, which is faster than gathering, forward and backward.
+    Shifting is a product with a 0/1 matrix per image, which is faster than gathering, forward and backward.
 
     Args:
-        padding: the largest shift in pixels, in each direction; 4 on 32x32 images in most papers.
-        flip: whether to mirror; not for digits.
+        padding: Integer. Pixels of padding on each side, which is the largest shift in each direction. Defaults to 4,
+            as in most papers on 32x32 images.
+        flip: Boolean. Whether images are mirrored, which digits must not be. Defaults to True.
+
+    Raises:
+        InvalidInputError: If `padding` is negative or not a whole number.
+
+    Example:
+        >>> augment = RandomCropFlip(padding=4)
+        >>> augment(keras.ops.ones((2, 32, 32, 3)), keras.random.uniform((2, 8))).shape
+        (2, 32, 32, 3)
     """
 
     padding: int = 4
@@ -34,13 +47,12 @@ class RandomCropFlip(Configured):
     def __post_init__(self):
         check_counts("RandomCropFlip", minimum=0, padding=self.padding)
 
-    def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
+    def __call__(self, images: Any, uniforms: Any) -> Any:
         """Augments a batch.
 
         Args:
-            images: float `[B, H, W, C]`.
-            uniforms: `[B, 8]` in [0, 1), of which the first three are used; see `Draws.augmentation`.
-            fill: the border's value, a number or one per channel `[C]`.
+            images: Float tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first three columns are used.
 
         Returns:
             The augmented images, `[B, H, W, C]`.
@@ -52,20 +64,23 @@ class RandomCropFlip(Configured):
             columns = ops.where(uniforms[:, 2:3] < 0.5, width - 1 - columns, columns)
         rows = _selection(ops.arange(height, dtype="int32")[None] + shifts[:, :1], height, images.dtype)
         columns = _selection(columns + shifts[:, 1:], width, images.dtype)
-        shifted = ops.einsum("bij,bjwc->biwc", rows, images - fill)
-        return ops.einsum("bkw,biwc->bikc", columns, shifted) + fill
+        shifted = ops.einsum("bij,bjwc->biwc", rows, images)
+        return ops.einsum("bkw,biwc->bikc", columns, shifted)
 
 
 @dataclasses.dataclass(frozen=True)
 class RandomResizedCropFlip(Configured):
-    """Cuts a random part out of every image, enlarges it to the full size, and mirrors every other one on average.
-
-    Bilinear; the gradient flows back to the images.
+    """Resizes a random crop of every image to the full size, bilinearly, and mirrors it with probability 0.5.
 
     Args:
-        scale: the part's share of the image's area, from and to; (0.25, 1.0) in CMI.
-        ratio: its width over its height, from and to, uniform in the logarithm.
-        flip: whether to mirror; not for digits.
+        scale: Tuple of two floats in (0, 1]. Smallest and largest area of the crop as a share of the image's, drawn
+            uniformly. Defaults to `(0.25, 1.0)`, as in CMI.
+        ratio: Tuple of two positive floats. Smallest and largest aspect ratio of the crop, width over height, drawn
+            uniformly in the logarithm. Defaults to `(3 / 4, 4 / 3)`.
+        flip: Boolean. Whether images are mirrored, which digits must not be. Defaults to True.
+
+    Raises:
+        InvalidInputError: If a range is empty or exceeds its bounds.
     """
 
     scale: tuple[float, float] = (0.25, 1.0)
@@ -80,13 +95,12 @@ class RandomResizedCropFlip(Configured):
                     f"{', of at most 1' if highest == 1 else ''}."
                 )
 
-    def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
+    def __call__(self, images: Any, uniforms: Any) -> Any:
         """Augments a batch.
 
         Args:
-            images: float `[B, H, W, C]`.
-            uniforms: `[B, 8]` in [0, 1), of which the last five are used; see `Draws.augmentation`.
-            fill: unused, since nothing from outside the image is seen.
+            images: Float tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float tensor `[B, 8]` in [0, 1), of which the last five columns are used.
 
         Returns:
             The augmented images, `[B, H, W, C]`.
@@ -106,12 +120,17 @@ class RandomResizedCropFlip(Configured):
 
 @dataclasses.dataclass(frozen=True)
 class RollFlip(Configured):
-    """Shifts the whole batch by one random offset, what leaves at one border entering at the other: DeepInversion's
-    jitter.
+    """Rolls the whole batch by one random offset around the border, which is DeepInversion's jitter.
 
     Args:
-        pixels: the largest shift, in each direction; 2 in DeepInversion on CIFAR-10.
-        flip: whether to mirror the whole batch half of the time.
+        pixels: Integer. Largest shift in each direction, in pixels. Defaults to 2, as in DeepInversion on CIFAR-10.
+        flip: Boolean. Whether the whole batch is also mirrored with probability 0.5. Defaults to False.
+
+    Raises:
+        InvalidInputError: If `pixels` is negative or not a whole number.
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
     """
 
     pixels: int = 2
@@ -120,8 +139,16 @@ class RollFlip(Configured):
     def __post_init__(self):
         check_counts("RollFlip", minimum=0, pixels=self.pixels)
 
-    def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
-        """Shifts images `[B, H, W, C]` by the first image's `uniforms` `[B, 8]`; `fill` is unused."""
+    def __call__(self, images: Any, uniforms: Any) -> Any:
+        """Augments a batch.
+
+        Args:
+            images: Float tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first three numbers of the first row are used.
+
+        Returns:
+            The augmented images, `[B, H, W, C]`.
+        """
         first = gather(uniforms)[0]
         offsets = ops.cast(ops.floor(first[:2] * (2 * self.pixels + 1)), "int32") - self.pixels
         images = ops.roll(images, offsets, axis=(1, 2))
@@ -130,19 +157,22 @@ class RollFlip(Configured):
 
 @dataclasses.dataclass(frozen=True)
 class DataImpressionAugmentation(Configured):
-    """ZSKD's augmentation of the student's images: crops, shifts, rotations, mirroring, and their compositions.
+    """ZSKD's augmentation of the student's images: crops, shifts, rotations, reflections, and their compositions.
 
-    Each image gets one of the 103 geometric variants of the authors' code at random, where that code shows the student
-    all of them in every update. Its three variants with pixel noise, which it omits on MNIST itself, are left out.
+    Each image gets one of the 103 geometric variants of the authors' code at random, where that code trains the student
+    on all of them in every update. Its three variants with pixel noise, which it omits on MNIST, are left out. Shifted
+    images are filled with black, where the authors fill with white.
+
+    Reference:
+        Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019; the authors' code.
     """
 
-    def __call__(self, images: Any, uniforms: Any, fill: Any = 0.0) -> Any:
+    def __call__(self, images: Any, uniforms: Any) -> Any:
         """Augments a batch.
 
         Args:
-            images: float `[B, H, W, C]`.
-            uniforms: `[B, 8]` in [0, 1), of which the first picks the variant; see `Draws.augmentation`.
-            fill: the value of what lies outside the image, a number or one per channel `[C]`.
+            images: Float tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first column picks the variant.
 
         Returns:
             The augmented images, `[B, H, W, C]`.
@@ -151,33 +181,36 @@ class DataImpressionAugmentation(Configured):
         variants = _data_impression_variants(height, width)  # [V, 2, 3]
         picked = ops.cast(ops.floor(uniforms[:, 0] * len(variants)), "int32")
         transforms = ops.take(ops.convert_to_tensor(variants), picked, axis=0)
-        return _transformed(images - fill, transforms) + fill
+        return _transformed(images, transforms)
 
 
 def _selection(sources: Any, size: int, dtype: str) -> Any:
-    """Returns `[B, N, size]`: row n of an image picks its source, or nothing where that is out of range."""
+    """Returns 0/1 matrices `[B, N, size]` that pick the sources `[B, N]`; a source out of range gives a row of 0."""
     return ops.cast(sources[:, :, None] == ops.arange(size, dtype="int32"), dtype)
 
 
 def _positions(share: Any, offset: Any, size: int) -> Any:
-    """Returns `[B, size]`: where in the image the pixels of a part, `share` `[B, 1]` of its length, lie."""
+    """Returns the positions `[B, size]`, in pixels of the image, of a crop's pixels.
+
+    `share` `[B, 1]` is the crop's length over the image's, `offset` `[B, 1]` its position from 0 (first) to 1 (last).
+    """
     centers = (ops.arange(size, dtype="float32") + 0.5)[None] * share + offset * (1.0 - share) * size
     return ops.clip(centers - 0.5, 0.0, size - 1.0)
 
 
 def _interpolation(positions: Any, size: int) -> Any:
-    """Returns `[B, N, size]`: the weights of the pixels around each position `[B, N]`."""
+    """Returns bilinear weights `[B, N, size]` of the pixels around each position `[B, N]`."""
     return ops.maximum(1.0 - ops.abs(positions[:, :, None] - ops.arange(size, dtype="float32")), 0.0)
 
 
 def _transformed(images: Any, transforms: Any) -> Any:
     """Returns images `[B, H, W, C]` whose pixel (x, y) is the old one at `transforms` `[B, 2, 3]` times (x, y, 1).
 
-    Bilinear, 0 outside. `ops.image.affine_transform` is not compiled by XLA.
+    The interpolation is bilinear, with 0 outside the image. XLA cannot compile `ops.image.affine_transform`.
     """
     _, height, width, channels = images.shape
-    places = np.stack([*np.meshgrid(np.arange(width), np.arange(height)), np.ones((height, width))]).reshape(3, -1)
-    sources = ops.matmul(transforms, ops.convert_to_tensor(places.astype("float32")))
+    positions = np.stack([*np.meshgrid(np.arange(width), np.arange(height)), np.ones((height, width))]).reshape(3, -1)
+    sources = ops.matmul(transforms, ops.convert_to_tensor(positions.astype("float32")))
     corners, flat = ops.floor(sources), ops.reshape(images, (-1, height * width, channels))
     result = 0.0
     for across, down in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -192,7 +225,7 @@ def _transformed(images: Any, transforms: Any) -> Any:
 
 @functools.cache
 def _data_impression_variants(height: int, width: int) -> np.ndarray:
-    """Returns the variants, `[103, 2, 3]`: from a pixel's place to that in the old image."""
+    """Returns the variants as affine matrices `[103, 2, 3]`, from a pixel's position to that in the old image."""
     crops = [np.diag([share, share, 1.0]) for share in (0.9, 0.75, 0.6)]
     shifts = [_shift(x * 0.2 * width, y * 0.2 * height) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]
     rotations = [_rotation(math.radians(angle)) for angle in range(-90, 91, 20)]
@@ -203,9 +236,9 @@ def _data_impression_variants(height: int, width: int) -> np.ndarray:
         for first in firsts
         for second in seconds
     ]
-    to_centre = _shift(0.5 - 0.5 * width, 0.5 - 0.5 * height)
+    to_center = _shift(0.5 - 0.5 * width, 0.5 - 0.5 * height)
     variants = [np.eye(3), *crops, *shifts, *rotations, *mirrored, *compositions]
-    matrices = [np.linalg.inv(to_centre) @ variant @ to_centre for variant in variants]
+    matrices = [np.linalg.inv(to_center) @ variant @ to_center for variant in variants]
     return np.stack(matrices)[:, :2].astype(np.float32)
 
 

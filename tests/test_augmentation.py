@@ -10,23 +10,22 @@ from tests.objectives.test_terms import gradient_of
 PADDING = 2
 
 
-def moved(image, vertical, horizontal, mirrored, fill):
+def moved(image, vertical, horizontal, mirrored):
     """Pads, crops and mirrors one image by slicing."""
-    padding = ((PADDING, PADDING), (PADDING, PADDING), (0, 0))
-    padded = np.stack([np.pad(image[..., c], padding[:2], constant_values=fill[c]) for c in range(image.shape[-1])], -1)
+    padded = np.pad(image, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)))
     top, left = PADDING + vertical, PADDING + horizontal
     cropped = padded[top : top + image.shape[0], left : left + image.shape[1]]
     return cropped[:, ::-1] if mirrored else cropped
 
 
 def test_it_is_padding_cropping_and_mirroring(rng):
-    images, fill = rng.normal(size=(64, 6, 8, 3)).astype("float32"), np.array([-1.0, 0.0, 2.0], "float32")
+    images = rng.normal(size=(64, 6, 8, 3)).astype("float32")
     uniforms = rng.random((64, 3), dtype=np.float32)
-    augmented = np.array(dk.augmentation.RandomCropFlip(PADDING)(ops.convert_to_tensor(images), uniforms, fill))
+    augmented = np.array(dk.augmentation.RandomCropFlip(PADDING)(ops.convert_to_tensor(images), uniforms))
     shifts = np.floor(uniforms[:, :2] * (2 * PADDING + 1)).astype(int) - PADDING
     assert set(shifts.ravel()) == {-2, -1, 0, 1, 2}
     for image, result, (vertical, horizontal), mirror in zip(images, augmented, shifts, uniforms[:, 2], strict=True):
-        np.testing.assert_allclose(result, moved(image, vertical, horizontal, mirror < 0.5, fill), atol=1e-6)
+        np.testing.assert_allclose(result, moved(image, vertical, horizontal, mirror < 0.5), atol=1e-6)
 
 
 def test_without_flip_nothing_is_mirrored(rng):
@@ -110,9 +109,9 @@ def test_roll_reaches_every_offset_equally_often(rng):
     assert counts[2:7, 2:7].sum() == 2500
 
 
-def variant(images, index, fill=0.0):
+def variant(images, index):
     uniforms = np.full((len(images), 8), (index + 0.5) / 103, "float32")
-    return np.array(augmentation.DataImpressionAugmentation()(images, uniforms, fill))
+    return np.array(augmentation.DataImpressionAugmentation()(images, uniforms))
 
 
 def test_data_impressions_have_the_authors_103_geometric_variants(rng):
@@ -126,7 +125,7 @@ def test_data_impressions_have_the_authors_103_geometric_variants(rng):
     assert (distances[~np.eye(103, dtype=bool)] > 1e-3).mean() > 0.98
 
 
-def test_data_impressions_are_rotated_about_the_centre_of_images_of_any_shape():
+def test_data_impressions_are_rotated_about_the_center_of_images_of_any_shape():
     images = np.zeros((1, 9, 17, 1), "float32")
     images[0, 4, 8 + 3] = 1.0  # three to the right of the center
     turned = variant(images, 8)[0, :, :, 0]  # by -90 degrees
@@ -139,11 +138,11 @@ def test_crops_of_no_size_are_refused():
             augmentation.RandomResizedCropFlip(**kwargs)
 
 
-def test_data_impressions_are_shifted_by_a_fifth_and_filled(rng):
+def test_data_impressions_are_shifted_by_a_fifth_and_filled_with_black(rng):
     images = rng.normal(size=(1, 10, 10, 1)).astype("float32")
-    shifted = variant(images, 4, fill=7.0)[0]
+    shifted = variant(images, 4)[0]
     np.testing.assert_allclose(shifted[:, :8], images[0, :, 2:], atol=1e-4)
-    np.testing.assert_allclose(shifted[:, 8:], 7.0, atol=1e-4)
+    np.testing.assert_allclose(shifted[:, 8:], 0.0, atol=1e-4)
 
 
 def test_the_gradient_passes_through_resized_crops_and_rolls(rng):

@@ -1,8 +1,11 @@
+"""Unit, normalized and stored images, and the way from one to the other."""
+
 import keras
 import numpy as np
 import pytest
 
 import dfkd_keras as dk
+from dfkd_keras.images import check_space, to_uint8, to_unit
 
 NORMALIZATION = dk.Normalization((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
 
@@ -10,39 +13,41 @@ NORMALIZATION = dk.Normalization((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
 def test_normalized_is_unit_minus_mean_over_std(rng):
     unit = rng.uniform(size=(2, 4, 4, 3)).astype("float32")
     expected = (unit - [0.4, 0.5, 0.6]) / [0.1, 0.2, 0.4]
-    np.testing.assert_allclose(NORMALIZATION.convert(unit, "unit", "normalized"), expected, atol=1e-5)
+    np.testing.assert_allclose(NORMALIZATION.normalize(unit), expected, atol=1e-5)
 
 
-def test_stored_bytes_are_normalized_as_their_unit_images_are(rng):
-    stored = rng.integers(256, size=(2, 4, 4, 3), dtype=np.uint8)
-    expected = NORMALIZATION.convert(stored / np.float32(255.0), "unit", "normalized")
-    np.testing.assert_allclose(NORMALIZATION.from_bytes(stored), expected, atol=1e-5)
+def test_denormalizing_undoes_normalizing(rng):
+    images = rng.normal(size=(2, 4, 4, 3)).astype("float32")
+    np.testing.assert_allclose(NORMALIZATION.normalize(NORMALIZATION.denormalize(images)), images, atol=1e-5)
 
 
 def test_one_statistic_serves_all_channels_and_every_width(rng):
     unit = rng.uniform(size=(2, 4, 6, 3)).astype("float32")
-    np.testing.assert_allclose(
-        dk.Normalization((0.4,), (0.1,)).convert(unit, "unit", "normalized"), (unit - 0.4) / 0.1, rtol=1e-4
-    )
+    np.testing.assert_allclose(dk.Normalization((0.4,), (0.1,)).normalize(unit), (unit - 0.4) / 0.1, rtol=1e-4)
     inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, NORMALIZATION.convert(inputs, "unit", "normalized"))
-    np.testing.assert_allclose(model(unit), NORMALIZATION.convert(unit, "unit", "normalized"), atol=1e-5)
+    model = keras.Model(inputs, NORMALIZATION.normalize(inputs))
+    np.testing.assert_allclose(model(unit), NORMALIZATION.normalize(unit), atol=1e-5)
 
 
-def test_conversion_there_and_back_is_the_identity(rng):
-    images = rng.normal(size=(2, 4, 4, 3)).astype("float32")
-    there = NORMALIZATION.convert(images, "normalized", "unit")
-    np.testing.assert_allclose(NORMALIZATION.convert(there, "unit", "normalized"), images, atol=1e-5)
+def test_every_stored_level_survives_the_way_to_unit_images_and_back():
+    stored = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    unit = np.array(to_unit(stored))
+    assert (unit.dtype, unit.min(), unit.max()) == ("float32", 0.0, 1.0)
+    np.testing.assert_array_equal(unit, stored / np.float32(255.0))
+    np.testing.assert_array_equal(to_uint8(unit), stored)
 
 
-def test_images_in_the_wanted_space_are_returned_as_they_are(rng):
-    images = rng.normal(size=(2, 4, 4, 3))
-    assert NORMALIZATION.convert(images, "unit", "unit") is images
+def test_images_are_clipped_and_rounded_to_be_stored():
+    images = np.array([-0.2, 0.4 / 255, 0.6 / 255, 1.2], "float32").reshape(1, 2, 2, 1)
+    stored = np.array(to_uint8(images))
+    assert stored.dtype == "uint8"
+    assert stored.ravel().tolist() == [0, 0, 1, 255]
 
 
-def test_an_unknown_space_is_refused():
-    with pytest.raises(ValueError, match="'raw' is unknown"):
-        NORMALIZATION.convert(np.zeros(3), "raw", "unit")
+def test_an_unknown_space_is_refused_by_the_arguments_name():
+    check_space("Teacher.input_space", "unit")
+    with pytest.raises(ValueError, match=r"Teacher\.input_space='raw' is an unknown image space: use 'unit'"):
+        check_space("Teacher.input_space", "raw")
 
 
 @pytest.mark.parametrize(

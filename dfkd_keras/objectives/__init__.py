@@ -11,11 +11,13 @@ from dfkd_keras.objectives.classification import (
 )
 from dfkd_keras.objectives.contrastive import ContrastiveDiversity
 from dfkd_keras.objectives.diversity import LatentModeSeeking, SoftmaxDistanceDiversity
+from dfkd_keras.objectives.exponential_penalty import ExponentialPenalty
 from dfkd_keras.objectives.image_prior import ImageNorm, TotalVariation
-from dfkd_keras.objectives.modulation import AfterRounds, Modulated, Modulation
-from dfkd_keras.objectives.objective import ExponentialPenalty, Objective, WeightedSum
+from dfkd_keras.objectives.modulation import Modulation
+from dfkd_keras.objectives.objective import Objective, WeightedSum
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
-from dfkd_keras.objectives.term import Term
+from dfkd_keras.objectives.term import Term, TermWrapper
+from dfkd_keras.objectives.wrappers import AfterRounds, Modulated
 
 __all__ = [
     "Activation",
@@ -36,6 +38,7 @@ __all__ = [
     "SyntheticBatch",
     "TargetCrossEntropy",
     "Term",
+    "TermWrapper",
     "TotalVariation",
     "WeightedSum",
 ]

@@ -1,4 +1,4 @@
-"""The term on the teacher's features: real images excite them."""
+"""DAFL's activation term on the teacher's features."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -15,12 +15,16 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 @dataclasses.dataclass(frozen=True)
 class Activation(Term):
-    """Synthetic images should excite the teacher's features as real ones do.
+    """Synthetic images should activate the teacher's features as strongly as real images do.
 
-    L_a(x) = -mean |f(x)| over the elements of a feature f. DAFL (Chen et al., ICCV 2019). At most 0.
+    L_a(x) = -mean |f(x)|, at most 0, over the elements of a feature f.
 
     Args:
-        feature: its name among `Teacher.features`; the input of the last dense layer by default.
+        feature: String. Name of the feature, one of `Teacher.features`. Defaults to "penultimate", the input of the
+            layer that gives the logits.
+
+    Reference:
+        Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019.
     """
 
     feature: str = PENULTIMATE
@@ -28,13 +32,13 @@ class Activation(Term):
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
-        """Raises ValueError if the teacher's features are others."""
+        """Raises `InvalidInputError` if the teacher does not give the feature."""
         if self.feature not in outputs.features:
             raise InvalidInputError(
-                f"Activation.feature={self.feature!r} is none of the teacher's features "
+                f"Activation.feature={self.feature!r} is not among the teacher's features "
                 f"{', '.join(sorted(outputs.features))}: add it to Teacher.features."
             )
 
     def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
+        """Returns a float tensor `[B]`."""
         return -per_sample(ops.abs(ops.cast(batch.teacher_features[self.feature], "float32")))

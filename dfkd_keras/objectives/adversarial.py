@@ -1,4 +1,4 @@
-"""Terms that look for images on which the student still differs from the teacher."""
+"""The adversarial term, which seeks images on which the student differs from the teacher."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -13,17 +13,21 @@ from dfkd_keras.objectives.term import Term
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialDiscrepancy(Term):
-    """The negative discrepancy of student and teacher, so that images grow hard for the student.
+    """The negative discrepancy between teacher and student, so that images grow hard for the student.
 
-    L_adv(x) = -1{argmax s(x) = argmax t(x)} D(t(x), s(x)). The mask, "decision" in CMI (Fang et al., IJCAI 2021) and
-    Fast (Fang et al., AAAI 2022), leaves out images (of a segmenter: pixels) that the student already gets wrong. At
-    most 0.
+    L_adv(x) = -1{argmax s(x) = argmax t(x)} D(t(x), s(x)), at most 0. The indicator ("decision" in CMI) leaves out
+    images, and for a segmenter pixels, that the student already gets wrong.
 
     Args:
-        discrepancy: D, `(teacher_logits, student_logits) -> [B]`; the Kullback-Leibler divergence KL(p_t || p_s) at
-            temperature 1 by default. DFAD takes `LogitsDistance()`. DeepInversion's competition term 1 - J is, but for
-            the constant, the one with `JensenShannon()`; all three are without the mask.
-        agreed_only: whether the mask is applied.
+        discrepancy: Callable `(teacher_logits, student_logits) -> [B]`, the discrepancy D. `LogitsDistance()` gives
+            DFAD's loss, and `JensenShannon()` DeepInversion's competition term 1 - J up to the constant; both, and
+            ZSKT's divergence, go with `agreed_only=False`. Defaults to `SoftTargets(1.0)`, the Kullback-Leibler
+            divergence KL(p_t || p_s) at temperature 1.
+        agreed_only: Boolean. Whether the indicator is applied. Defaults to True.
+
+    Reference:
+        Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, and "Up to
+        100x Faster Data-free Knowledge Distillation" (Fast), AAAI 2022.
     """
 
     discrepancy: Any = SoftTargets(1.0)  # noqa: RUF009 - immutable
@@ -32,7 +36,7 @@ class AdversarialDiscrepancy(Term):
     needs: ClassVar[frozenset[str]] = frozenset({"student"})
 
     def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
+        """Returns a float tensor `[B]`."""
         logits = batch.teacher_logits, batch.student_logits
         if not self.agreed_only:
             return -self.discrepancy(*logits)

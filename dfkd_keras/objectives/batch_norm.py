@@ -1,4 +1,4 @@
-"""The term on the teacher's BatchNorm layers: what they remember of the real data."""
+"""The term on the teacher's BatchNorm layers, which store statistics of the real data."""
 
 from typing import Any, ClassVar
 
@@ -13,21 +13,30 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 
 class BatchNormStatistics(Component, Term):
-    """Synthetic images should have, in every BatchNorm layer of the teacher, the mean and variance of the real data.
+    """Synthetic images should have the mean and variance of the real data in every BatchNorm layer of the teacher.
 
-    L_bn = sum_l ||var_l - mu_l(var)||_2 + ||mean_l - mu_l(mean)||_2 over the layers l, where mean_l and var_l (biased)
-    are those of the layer's input over batch and positions, and mu_l what the layer has stored; the norms are not
-    squared. DeepInversion (Yin et al., CVPR 2020). Fast (Fang et al., AAAI 2022; the official code) replaces a batch's
-    statistics from the second round on by their moving average over rounds, m * average + (1 - m) * batch, which makes
-    up for small batches. A scalar of at least 0.
+    L_bn = sum_l ||var_l - mu_l(var)||_2 + ||mean_l - mu_l(mean)||_2, at least 0, over the layers l, where mean_l and
+    var_l (biased) are those of the layer's input over batch and positions, and mu_l is what the layer has stored. The
+    norms run over the channels and are not squared. With a momentum m, the statistics of a batch are replaced from the
+    second round on by m * average + (1 - m) * batch, where the average moves once a round by the round's last batch; it
+    makes up for small batches.
 
-    What enters a BatchNorm layer has an arbitrary scale s, which the layer divides out: means grow with s, variances
+    The input of a BatchNorm layer has an arbitrary scale s, which the layer divides out: means grow with s, variances
     with s^2, and so does the term. The relative form is the same at every scale, sum_l ||var_l - mu_l(var)||_2 /
-    ||mu_l(var)||_2 + ||mean_l - mu_l(mean)||_2 / ||sqrt(mu_l(var))||_2.
+    ||mu_l(var)||_2 + ||mean_l - mu_l(mean)||_2 / ||sqrt(mu_l(var))||_2; it is our addition.
 
     Args:
-        momentum: m of that average, in [0, 1); 0 looks at the batch alone.
-        relative: whether each distance is divided by the size of what the layer has stored.
+        momentum: Float in [0, 1). Momentum m of the moving average over rounds. Defaults to 0.0, which uses the batch
+            alone; Fast and SSD-KD use 0.9.
+        relative: Boolean. Whether each distance is divided by the norm of what the layer has stored. Defaults to False.
+
+    Raises:
+        InvalidInputError: If `momentum` is not in [0, 1).
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020. The moving
+        average follows the official code of Fang et al., "Up to 100x Faster Data-free Knowledge Distillation" (Fast),
+        AAAI 2022.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"batch_statistics"})
@@ -41,18 +50,18 @@ class BatchNormStatistics(Component, Term):
         self.latest, self.averages = [], []
 
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
-        """Makes the averages, if there is a momentum."""
+        """Creates the moving averages, if there is a momentum; see `Term.prepare`."""
         self.drop_variables()
         if not self.momentum:
             return
-        sizes = [value.shape[0] for seen in outputs.batch_statistics for value in (seen.mean, seen.variance)]
+        sizes = [value.shape[0] for layer in outputs.batch_statistics for value in (layer.mean, layer.variance)]
         self.latest = [self.state(f"latest_{index}", (size,)) for index, size in enumerate(sizes)]
         self.averages = [self.state(f"average_{index}", (size,)) for index, size in enumerate(sizes)]
         self.rounds = self.state("rounds", (), INTEGER)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        stored = [value for seen in batch.batch_statistics for value in (seen.moving_mean, seen.moving_variance)]
+        stored = [value for layer in batch.batch_statistics for value in (layer.moving_mean, layer.moving_variance)]
         current = self._flat(batch)
         if self.momentum:
             current = self._averaged(current)
@@ -62,12 +71,12 @@ class BatchNormStatistics(Component, Term):
         return sum(distances)
 
     def after_update(self, batch: SyntheticBatch) -> None:
-        """Keeps the statistics of the round's last batch."""
+        """Stores the statistics of the batch, as it may be the round's last."""
         for variable, value in zip(self.latest, self._flat(batch) if self.momentum else [], strict=True):
             variable.assign(value)
 
     def end_round(self) -> None:
-        """Moves the averages by the round's last batch."""
+        """Updates the moving averages with the round's last batch."""
         if self.momentum:
             for average, value in zip(self.averages, self._averaged([v.value for v in self.latest]), strict=True):
                 average.assign(value)
@@ -81,9 +90,9 @@ class BatchNormStatistics(Component, Term):
         ]
 
     def _sizes(self, batch: SyntheticBatch) -> list:
-        """Returns what a distance of means and one of variances is measured by, layer by layer."""
-        variances = [seen.moving_variance for seen in batch.batch_statistics]
+        """Returns the norms that relate the distance of means, and that of variances, layer by layer."""
+        variances = [layer.moving_variance for layer in batch.batch_statistics]
         return [frobenius_norm(size) for variance in variances for size in (ops.sqrt(variance), variance)]
 
     def _flat(self, batch: SyntheticBatch) -> list:
-        return [value for seen in batch.batch_statistics for value in (seen.mean, seen.variance)]
+        return [value for layer in batch.batch_statistics for value in (layer.mean, layer.variance)]

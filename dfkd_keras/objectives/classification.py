@@ -1,4 +1,4 @@
-"""Terms on the teacher's predictions: each image one class with certainty, all classes equally often."""
+"""Terms on the teacher's predictions: each image of one class with certainty, all classes equally often."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -14,15 +14,19 @@ LOG_EPSILON = 1e-12
 
 @dataclasses.dataclass(frozen=True)
 class OneHotCrossEntropy(Term):
-    """Authenticity: the teacher should be as certain of a synthetic image as of a real one.
+    """The teacher should be as certain of a synthetic image as of a real one.
 
-    L_oh(x) = -ln p_c(x) with c = argmax_k p_k(x) held constant and p the teacher's softmax. RDSKD (Han et al.,
-    ICASSP 2021), after the one-hot loss of DAFL (Chen et al., ICCV 2019). For a segmenter, the mean over the pixels. In
-    [0, ln K].
+    L_oh(x) = -ln p_c(x) in [0, ln K], where c = argmax_k p_k(x) is held constant and p is the teacher's softmax. For a
+    segmenter, it is the mean over the pixels.
+
+    Reference:
+        The authenticity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation"
+        (RDSKD), ICASSP 2021, after the one-hot loss of Chen et al., "Data-Free Learning of Student Networks" (DAFL),
+        ICCV 2019.
     """
 
     def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
+        """Returns a float tensor `[B]`."""
         log_probabilities = ops.log_softmax(batch.teacher_logits, axis=-1)
         classes = batch.teacher_logits.shape[-1]
         predicted = ops.one_hot(ops.argmax(batch.teacher_logits, axis=-1), classes, dtype=log_probabilities.dtype)
@@ -31,17 +35,20 @@ class OneHotCrossEntropy(Term):
 
 @dataclasses.dataclass(frozen=True)
 class TargetCrossEntropy(Term):
-    """The teacher should see the class that the image is meant to be of.
+    """The teacher should predict the class that the image is made for.
 
-    L_oh(x, y) = -ln p_y(x) with y drawn uniformly and p the teacher's softmax. The class prior of DeepInversion (Yin et
-    al., CVPR 2020), CMI, Fast and SSD-KD. At least 0. For teachers of one class per image; a segmenter has
-    `OneHotCrossEntropy` in its place.
+    L_oh(x, y) = -ln p_y(x), at least 0, where y is the target class and p the teacher's softmax. For a segmenter, whose
+    images have no single class, use `OneHotCrossEntropy`.
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; also the class
+        prior of CMI, Fast and SSD-KD.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
+        """Returns a float tensor `[B]`."""
         log_probabilities = ops.log_softmax(batch.teacher_logits, axis=-1)
         targets = ops.one_hot(batch.labels, batch.teacher_logits.shape[-1], dtype=log_probabilities.dtype)
         return per_sample(-ops.sum(targets * log_probabilities, axis=-1))
@@ -51,11 +58,17 @@ class TargetCrossEntropy(Term):
 class SoftTargetCrossEntropy(Term):
     """The teacher's softened prediction should be the soft label that was drawn for the image.
 
-    L(x, y) = -sum_k y_k ln p_k(x) with p = softmax(t(x) / T). ZSKD (Nayak et al., ICML 2019), without the factor T^2.
-    At least the entropy of y.
+    L(x, y) = -sum_k y_k ln p_k(x) with p = softmax(t(x) / T), at least the entropy of y. As in the authors' code, there
+    is no factor T^2.
 
     Args:
-        temperature: T; 20 in ZSKD.
+        temperature: Positive float. Temperature T of the teacher's softmax. Defaults to 20.0, as in ZSKD.
+
+    Raises:
+        InvalidInputError: If `temperature` is not positive and finite.
+
+    Reference:
+        Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019.
     """
 
     temperature: float = 20.0
@@ -66,18 +79,22 @@ class SoftTargetCrossEntropy(Term):
         check_temperature("SoftTargetCrossEntropy", self.temperature)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
-        """Returns `[B]`."""
+        """Returns a float tensor `[B]`."""
         log_probabilities = ops.log_softmax(batch.teacher_logits / self.temperature, axis=-1)
         return -ops.sum(batch.soft_labels * log_probabilities, axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassEntropy(Term):
-    """Class diversity: the negative entropy of the mean prediction.
+    """The classes should be equally frequent: the negative entropy of the mean prediction.
 
-    L_ie = sum_k q_k ln q_k with q the mean of the teacher's softmax over the batch. RDSKD (Han et al., ICASSP 2021),
-    after the information entropy loss of DAFL (Chen et al., ICCV 2019; there with log10). In [-ln K, 0]. The
-    logarithm's argument is shifted by 1e-12, where the official code yields NaN for a class of probability 0.
+    L_ie = sum_k q_k ln q_k in [-ln K, 0], where q is the mean of the teacher's softmax over the batch (and the pixels).
+    The logarithm's argument is shifted by 1e-12, where the official code yields NaN for a class of probability 0.
+
+    Reference:
+        The class diversity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation"
+        (RDSKD), ICASSP 2021, after the information entropy loss of Chen et al., "Data-Free Learning of Student
+        Networks" (DAFL), ICCV 2019, which uses log10.
     """
 
     def __call__(self, batch: SyntheticBatch) -> Any:

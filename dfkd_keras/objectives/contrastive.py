@@ -1,4 +1,4 @@
-"""CMI's term: an image should be told from all others, of its batch and of earlier rounds."""
+"""CMI's contrastive term: an image should differ from all others, of its batch and of earlier rounds."""
 
 from typing import Any, ClassVar
 
@@ -14,23 +14,27 @@ from dfkd_keras.utils.checks import check_counts
 
 
 class ContrastiveDiversity(Component, Term):
-    """Images should be easy to tell apart: the two views of one must be more alike than those of two (CMI).
+    """The two views of an image should be more alike than views of two images.
 
-    L_cr = CE(u V^T / T, diagonal) over the batch, plus the same over the bank: the rows of u and V are h(f), of norm 1,
-    for the second and the first view of every image of batch and bank, V held constant; f are the spatial means of what
-    enters the teacher's BatchNorm layers, and h is a small network that this term learns. Fang et al., IJCAI 2021,
-    after the authors' code; where that draws 4,096 of the latest 40,960 images in every update, the bank here is the
-    latest `bank_images`, and it keeps the last batch of a round, not the best. A scalar.
+    L_cr = CE(u V^T / T, diagonal), at least 0, the mean over the images of the batch plus the mean over those of a bank
+    of earlier images. The rows of u and V are h(f), of norm 1, for the second and the first view of every image in
+    batch and bank; V is held constant. The features f are the spatial means of the inputs of the teacher's BatchNorm
+    layers, and h is a small network that this term trains.
 
     Args:
-        optimizer: of h, not restarted between rounds.
-        temperature: T > 0; 0.1 by default, as in the authors' code.
-        bank_images: how many images of earlier rounds are compared with; 4096 by default, 8 F bytes each for F
-            channels.
-        width: the length of h(f); 256 by default.
+        optimizer: Keras optimizer of h. It is not reset between rounds.
+        temperature: Positive float. Temperature T. Defaults to 0.1, as in the authors' code.
+        bank_images: Integer. Capacity of the bank in images. Each takes 8 F bytes for F channels in all BatchNorm
+            layers. Defaults to 4096.
+        width: Integer. Length of h(f). Defaults to 256.
 
     Raises:
-        ValueError: if one of these is not positive.
+        InvalidInputError: If one of the numbers is not positive.
+
+    Reference:
+        Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, following the
+        authors' code. That code draws 4,096 of the latest 40,960 images in every update; here the bank is the latest
+        `bank_images`, and it receives the last batch of a round, not the best.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"sample_means", "second_view"})
@@ -51,11 +55,11 @@ class ContrastiveDiversity(Component, Term):
 
     @property
     def learned_variables(self) -> list[keras.Variable]:
-        """The weights of h."""
+        """Weights of h."""
         return self.head.trainable_variables if self.head else []
 
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
-        """Builds h, and the bank."""
+        """Builds h and the bank; see `Term.prepare`."""
         features = outputs.sample_means.shape[-1]
         hidden = layers.Dense(features, activation="relu", dtype="float32")
         self.head = keras.Sequential([hidden, layers.Dense(self.width, dtype="float32")], name="head")
@@ -79,17 +83,17 @@ class ContrastiveDiversity(Component, Term):
         return ops.mean(losses[:count]) + of_bank
 
     def after_update(self, batch: SyntheticBatch) -> None:
-        """Remembers the features of the batch."""
+        """Stores the features of the batch, as it may be the round's last."""
         self.latest.assign(_views(batch))
 
     def end_round(self) -> None:
-        """Puts them into the bank, in place of the oldest."""
+        """Adds the features of the round's last batch to the bank, in place of the oldest."""
         kept = ops.concatenate([self.latest.value, self.bank.value], axis=1)[:, : self.bank_images]
         self.bank.assign(kept)
         self.banked.assign(ops.minimum(self.banked.value + self.latest.shape[1], self.bank_images))
 
     def learn(self, gradients: list) -> None:
-        """Takes a step on the weights of h."""
+        """Takes one optimizer step on the weights of h."""
         self.optimizer.apply(gradients, self.head.trainable_variables)
 
     def _project(self, features: Any) -> Any:

@@ -13,26 +13,31 @@ NORM_EPSILON = 1e-12
 
 
 def frobenius_norm(values: Any) -> Any:
-    """Returns the norm over all elements; the 1e-12 under the root keeps its gradient finite at 0."""
+    """Returns the norm over all elements; 1e-12 under the root keeps its gradient finite at 0."""
     return ops.sqrt(ops.sum(ops.square(values)) + NORM_EPSILON)
 
 
 @dataclasses.dataclass(frozen=True)
 class SoftmaxDistanceDiversity(Term):
-    """Inter-sample diversity: images should differ more than the teacher's predictions of them do.
+    """Images should differ more than the teacher's predictions of them do.
 
-    L_ds = 1 / r with r = ||x_2 - x_1||_F / ||p(x_2) - p(x_1)||_F, where x_1 and x_2 are the two halves of the batch in
-    normalized space, p the teacher's softmax, and both norms run over all elements of a half batch. RDSKD (Han et
-    al., ICASSP 2021; the official code's norms and halves), a variant of the mode-seeking term of MSGAN (Mao et al.,
-    CVPR 2019). Positive; identical images give 1 here, 0/0 in the official code. Of a segmenter's predictions the
-    square is averaged over the pixels (reconstructed), so that the term is as large as a classifier's.
+    L_ds = 1 / r > 0 with r = ||x_2 - x_1||_F / ||p(x_2) - p(x_1)||_F, where x_1 and x_2 are the two halves of the batch
+    of normalized images, p is the teacher's softmax, and both norms run over all elements of a half batch. Identical
+    images give 1, where the official code has 0/0. For a segmenter the squared difference of predictions is averaged
+    over the pixels, so that the term is as large as a classifier's; this is our extension.
+
+    Reference:
+        The inter-sample diversity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge
+        Distillation" (RDSKD), ICASSP 2021, with the norms and halves of the official code; a variant of MSGAN's
+        mode-seeking term (`LatentModeSeeking`).
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})
     compares_halves: ClassVar[bool] = True
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        first_images, second_images = ops.split(batch.images, 2, axis=0)
+        first_images, second_images = ops.split(batch.normalized_images, 2, axis=0)
         first, second = ops.split(ops.softmax(batch.teacher_logits, axis=-1), 2, axis=0)
         pixels = math.prod(first.shape[1:-1])
         return frobenius_norm((second - first) / math.sqrt(pixels)) / frobenius_norm(second_images - first_images)
@@ -40,18 +45,22 @@ class SoftmaxDistanceDiversity(Term):
 
 @dataclasses.dataclass(frozen=True)
 class LatentModeSeeking(Term):
-    """Inter-sample diversity: images should differ when their latents do.
+    """Images should differ when their latents do.
 
-    L_ms = 1 / (mean |x_2 - x_1| / mean |z_2 - z_1| + 1e-5) with the two halves of the batch of images x, in normalized
-    space, and of latents z. MSGAN (Mao et al., CVPR 2019). Positive.
+    L_ms = 1 / (mean |x_2 - x_1| / mean |z_2 - z_1| + 1e-5) in (0, 1e5], where x_1 and x_2 are the two halves of the
+    batch of normalized images, and z_1 and z_2 those of their latents.
+
+    Reference:
+        Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis" (MSGAN), CVPR 2019.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"latents"})
+    needs: ClassVar[frozenset[str]] = frozenset({"latents", "normalized_images"})
     compares_halves: ClassVar[bool] = True
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        distances = [
-            ops.mean(ops.abs(ops.subtract(*ops.split(values, 2, axis=0)))) for values in (batch.images, batch.latents)
-        ]
-        return 1.0 / (distances[0] / distances[1] + 1e-5)
+        of_images, of_latents = (
+            ops.mean(ops.abs(ops.subtract(*ops.split(values, 2, axis=0))))
+            for values in (batch.normalized_images, batch.latents)
+        )
+        return 1.0 / (of_images / of_latents + 1e-5)

@@ -1,7 +1,7 @@
-"""Terms on the images alone: what is true of natural images whatever they show."""
+"""Image priors: terms on the images alone, that hold for natural images of any content."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -14,33 +14,45 @@ from dfkd_keras.objectives.term import Term
 class TotalVariation(Term):
     """Neighboring pixels should be alike.
 
-    R_tv = sum of the norms ||x_i - x_j||_F between each pixel and its neighbor below, to the right, and on the two
-    diagonals, each over the whole batch. DeepInversion (Yin et al., CVPR 2020; the authors' code). A scalar of at least
-    0 that grows with the square root of the batch size.
+    R_tv = sum_d ||x - shift_d(x)||_F, at least 0, over the differences d between each pixel and its neighbor below, to
+    the right, and on the two diagonals. Each norm runs over the whole batch of normalized images x, so that the term
+    grows with the square root of the batch size.
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; the four
+        differences follow the authors' code.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        height, width, channels = batch.images.shape[1:]
-        rows = ops.reshape(batch.images, (-1, height, width * channels))
+        height, width, channels = batch.normalized_images.shape[1:]
+        rows = ops.reshape(batch.normalized_images, (-1, height, width * channels))
         neighbors = (1, 0), (0, channels), (1, channels), (1, -channels)
         return sum(frobenius_norm(_differences(rows, *neighbor)) for neighbor in neighbors)
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageNorm(Term):
-    """Images should not be far from the mean image, R_l2 = ||x||_2 over the whole batch, in normalized space.
+    """Images should not be far from the mean image.
 
-    DeepInversion (Yin et al., CVPR 2020). A scalar of at least 0 that grows with the square root of the batch size.
+    R_l2 = ||x||_2, at least 0, over the whole batch of normalized images x, so that the term grows with the square
+    root of the batch size.
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a scalar."""
-        return frobenius_norm(batch.images)
+        return frobenius_norm(batch.normalized_images)
 
 
 def _differences(rows: Any, down: int, right: int) -> Any:
-    """Subtracts from the values of all rows, `[B, H, N]`, those that lie so far up and to the left of them."""
+    """Returns rows `[B, H, N]` minus the values that lie so many places up and to the left of theirs."""
     shape = ops.shape(rows)[0], rows.shape[1] - abs(down), rows.shape[2] - abs(right)
 
     def part(down, right):  # `ops.slice`, because the gradient of indexing is slow on CPUs

@@ -1,19 +1,29 @@
-"""Where the student's images come from: fresh ones, or a memory with its policies of drawing and evicting."""
+"""Where the student's images come from: fresh ones, or a replay buffer with its sampling and its eviction."""
 
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.buffer import ReplayBuffer
-from dfkd_keras.replay.eviction import FirstInFirstOut, LargestClassFirst, LowestPriorityFirst, RandomEviction
+from dfkd_keras.replay.eviction import (
+    Eviction,
+    FirstInFirstOut,
+    LargestClassFirst,
+    LowestPriorityFirst,
+    RandomEviction,
+)
 from dfkd_keras.replay.fresh import FreshSamples
-from dfkd_keras.replay.sampling import PrioritySampling, UniformSampling
+from dfkd_keras.replay.image_source import ImageSource
+from dfkd_keras.replay.sampling import PrioritySampling, Sampling, UniformSampling
 
 __all__ = [
+    "Eviction",
     "FirstInFirstOut",
     "FreshSamples",
+    "ImageSource",
     "LargestClassFirst",
     "LowestPriorityFirst",
     "PrioritySampling",
     "RandomEviction",
     "ReplayBatch",
     "ReplayBuffer",
+    "Sampling",
     "UniformSampling",
 ]

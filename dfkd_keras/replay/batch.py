@@ -1,18 +1,19 @@
-"""What the student is trained on in one update."""
+"""The batch that the student is trained on in one update."""
 
 from typing import Any, NamedTuple
 
 
 class ReplayBatch(NamedTuple):
-    """Synthetic images, and how they were chosen.
+    """Synthetic images and how they were chosen.
 
-    On several replicas, the images are a replica's share of the batch, all else is about the whole batch.
+    On several replicas, the images are the replica's shard of the batch; all else is about the whole batch.
 
     Attributes:
-        images: float32 `[B, H, W, C]` in normalized space.
-        weights: float32 `[B]`, on the student's loss; None for all 1.
-        importance: float32 `[B]`, the weights before they were normalized over the batch; None without priorities.
-        indices: int32 `[B]`, the places in the memory they come from; None without a memory.
+        images: Float32 tensor `[B, H, W, C]`. Unit images.
+        weights: Float32 tensor `[B]` of weights in the distillation loss; None for weights of 1.
+        importance: Float32 tensor `[B]` of the importance sampling weights before they were normalized over the batch;
+            None without priorities.
+        indices: Integer tensor `[B]` of the images' positions in the replay buffer; None without a buffer.
     """
 
     images: Any

@@ -1,4 +1,4 @@
-"""How much memory a memory of images takes, and whether the machine has it."""
+"""How much memory a replay buffer takes, and whether the machine has it."""
 
 import math
 from pathlib import Path
@@ -13,24 +13,24 @@ MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # version 2, as a container sees its own
 LARGEST_COUNT = 2**31 - 1
 INTEGER_BYTES = np.dtype(INTEGER).itemsize
-BESIDE_IMAGES = 4 + 2 * INTEGER_BYTES  # for an image's priority, age and place in order
+BYTES_PER_IMAGE = 4 + 2 * INTEGER_BYTES  # beside pixels and class counts: priority, insertion index, position in order
 
 
-def buffer_bytes(capacity: int, image_shape: tuple[int, int, int], classes: int) -> int:
+def buffer_bytes(capacity: int, image_shape: tuple[int, int, int], num_classes: int) -> int:
     """Returns the bytes of a `ReplayBuffer`: uint8 images, and for each some numbers and its class counts."""
-    return capacity * (math.prod(image_shape) + INTEGER_BYTES * classes + BESIDE_IMAGES)
+    return capacity * (math.prod(image_shape) + INTEGER_BYTES * num_classes + BYTES_PER_IMAGE)
 
 
 def check_capacity(capacity: int, teacher: Teacher) -> None:
-    """Checks whether so many images can be kept.
+    """Checks that a replay buffer fits into the machine's memory.
 
     Args:
-        capacity: images.
-        teacher: tells their shape, and whether their pixels are counted.
+        capacity: Integer. Capacity of the buffer in images.
+        teacher: `Teacher`. Its image shape, and whether it is a segmenter, whose pixels are counted, are used.
 
     Raises:
-        ValueError: if they, and the copy that a checkpoint makes of them, do not fit into the machine's free memory, or
-            their pixels are more than can be counted.
+        InvalidInputError: If the buffer, and the copy that a checkpoint makes of it, exceed the free memory, or its
+            pixels are more than can be counted.
     """
     needed = buffer_bytes(capacity, teacher.image_shape, teacher.num_classes)
     free = free_bytes()
@@ -48,7 +48,7 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
 
 
 def free_bytes() -> int | None:
-    """Returns the main memory that can still be had, in bytes; None where neither system nor container tells."""
+    """Returns the free main memory in bytes, or None where neither the system nor the container reports it."""
     return min((free for free in (_free_in_system(), _free_in_container()) if free is not None), default=None)
 
 
@@ -60,7 +60,7 @@ def _free_in_system() -> int | None:
 
 
 def _free_in_container() -> int | None:
-    """Returns what a container's limit leaves; files that are merely cached make room."""
+    """Returns what a container's limit leaves, not counting cached files, which are dropped when needed."""
     try:
         limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
         kinds = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())

@@ -1,11 +1,13 @@
 """How synthetic images are made."""
 
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
+from dfkd_keras.synthesis.generator_learning import ContinuedLearning, FreshStart, GeneratorLearning
 from dfkd_keras.synthesis.latent_inversion import LatentInversion
-from dfkd_keras.synthesis.meta_learning import ContinuedLearning, FirstOrderMAML, FreshStart, Reptile
+from dfkd_keras.synthesis.meta_learning import FirstOrderMAML, MetaLearning, Reptile
 from dfkd_keras.synthesis.pixel_inversion import PixelInversion
 from dfkd_keras.synthesis.real_images import RealImages
-from dfkd_keras.synthesis.targets import BalancedClasses, DirichletTargets, RandomClasses
+from dfkd_keras.synthesis.synthesizer import Synthesizer
+from dfkd_keras.synthesis.targets import BalancedClasses, DirichletTargets, RandomClasses, Targets
 
 __all__ = [
     "BalancedClasses",
@@ -13,10 +15,14 @@ __all__ = [
     "DirichletTargets",
     "FirstOrderMAML",
     "FreshStart",
+    "GeneratorLearning",
     "GeneratorSynthesizer",
     "LatentInversion",
+    "MetaLearning",
     "PixelInversion",
     "RandomClasses",
     "RealImages",
     "Reptile",
+    "Synthesizer",
+    "Targets",
 ]

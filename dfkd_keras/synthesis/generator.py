@@ -10,20 +10,25 @@ from dfkd_keras.backend.gradient import minimize
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.schedules.noise import Draws
-from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
+from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
+from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import same_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 
 class GeneratorSynthesizer(Synthesizer):
-    """Trains a generator against the frozen teacher (and the student, where a term needs it).
+    """Trains a generator against the frozen teacher, and the student where a term needs it (RDSKD, DAFL, DFAD, ZSKT).
 
     Args:
-        generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
-        objective: what the generator minimizes.
-        output_space: the space its images are in: "normalized" (default; the generators of RDSKD and DAFL) or "unit"
-            (generators that end in a sigmoid).
+        generator: Keras model, built, from latents `[B, Z]` to images `[B, H, W, C]`.
+        objective: `Objective`. What the generator minimizes.
+        output_space: String. Space of the generator's images: "normalized" for the generators of RDSKD and DAFL, "unit"
+            for generators that end in a sigmoid. Defaults to "normalized".
+
+    Example:
+        >>> objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()])
+        >>> synthesizer = GeneratorSynthesizer(dk.models.upsampling_generator(latent_dim=100), objective)
     """
 
     provides = frozenset({"latents"})
@@ -34,11 +39,11 @@ class GeneratorSynthesizer(Synthesizer):
 
     @property
     def latent_dim(self) -> int:
-        """The length Z of a latent."""
+        """Length Z of a latent vector."""
         return self.generator.input_shape[-1]
 
     def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:
-        """Returns height, width and channels of the images it makes."""
+        """Returns height, width and channels of the generator's images."""
         return tuple(self.generator.output_shape[1:])
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -46,11 +51,7 @@ class GeneratorSynthesizer(Synthesizer):
         self.optimizer_state.track(optimizer, self.generator.trainable_variables)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
-        """Makes ready for training.
-
-        Raises:
-            ValueError: if generator, objective, teacher and batch size do not fit together.
-        """
+        """Checks that generator, objective, teacher and batch size fit together; see `Synthesizer.prepare`."""
         made, wanted = self.image_shape(teacher), teacher.image_shape
         if not same_shape(made, wanted):
             raise InvalidInputError(
@@ -60,12 +61,11 @@ class GeneratorSynthesizer(Synthesizer):
         super().prepare(teacher, batch_size)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`."""
-        images = ops.cast(self.generator(latents, training=training), "float32")
-        return teacher.normalization.convert(images, self.output_space, "normalized")
+        """Returns unit images `[B, H, W, C]` for latents `[B, Z]`; see `Synthesizer.sample`."""
+        return self.to_unit(ops.cast(self.generator(latents, training=training), "float32"), teacher)
 
     def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
-        """Takes one step on the generator, for the draws' latents; see `Synthesizer.update`."""
+        """Takes one step on the generator, for the latents of the draws; see `Synthesizer.update`."""
 
         def loss_fn():
             images = self.sample(draws.latents, context.teacher, training=True)
@@ -77,12 +77,7 @@ class GeneratorSynthesizer(Synthesizer):
         return loss, values
 
     def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Makes a batch for the memory.
-
-        Returns:
-            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`, or in each of
-            its pixels, `[B, H, W]`.
-        """
+        """Makes a batch from the latents of the draws for the replay buffer; see `Synthesizer.end_round`."""
         self._count_round()
-        unit_images = teacher.normalization.convert(self.sample(draws.latents, teacher), "normalized", "unit")
-        return gather(unit_images), gather(seen_classes(unit_images, teacher))
+        images = self.sample(draws.latents, teacher)
+        return gather(images), gather(predicted_labels(images, teacher))

@@ -1,11 +1,11 @@
-"""Images from latents and a generator that are optimized anew, together, in every round."""
+"""Images from latents and a generator that are optimized together, round by round."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from dfkd_keras.augmentation import RandomCropFlip, RandomResizedCropFlip
 from dfkd_keras.backend.distribution import gather, local_shard
 from dfkd_keras.backend.gradient import differentiate
 from dfkd_keras.backend.state import INTEGER, OptimizerState
@@ -14,10 +14,10 @@ from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.optimizers import check_resettable, set_total_updates
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.best_batch import BestBatch
+from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
-from dfkd_keras.synthesis.meta_learning import ContinuedLearning, LearningOverRounds
-from dfkd_keras.synthesis.synthesizer import SynthesisContext, seen_classes
-from dfkd_keras.teacher.hooks import flat_layers
+from dfkd_keras.synthesis.generator_learning import ContinuedLearning, GeneratorLearning
+from dfkd_keras.teacher.hooks import layers_in_order
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -25,33 +25,42 @@ from dfkd_keras.utils.errors import InvalidInputError
 class LatentInversion(GeneratorSynthesizer):
     """Inverts the teacher by rounds: latents and generator are moved towards images of random target classes.
 
-    A round draws latents and targets, takes some updates of both, and gives the batch of the lowest loss: Fast (Fang et
-    al., AAAI 2022) after CMI (Fang et al., IJCAI 2021). The images of a step are those from before its update. The
-    generator always normalizes by the batch's own statistics.
+    A round draws latents and targets, takes some updates of latents and generator, and returns the batch of the lowest
+    loss, as it was before that update. The generator always normalizes by the batch's own statistics. Labels are drawn
+    uniformly (`Draws.labels`).
 
     Args:
-        generator: a built Keras model, latents `[B, Z]` to images `[B, H, W, C]`.
-        objective: what a round minimizes.
-        latent_optimizer: moves the latents, fresh in every round.
-        learning: how the generator learns over the rounds; `ContinuedLearning()` by default (plain Fast).
-        augment: applied to the images before the networks see them; nothing by default.
-        second_view: makes another view of each image, for a term that compares the two.
-        output_space: the space of the generator's images, "unit" (default) or "normalized".
-        reset_at_round: the number of the round, from 0, before which the generator's first dense layer and first
-            BatchNorm start over, once; None for never. 139 in Fast's official code.
+        generator: Keras model, built, from latents `[B, Z]` to images `[B, H, W, C]`.
+        objective: `Objective`. What a round minimizes.
+        latent_optimizer: Keras optimizer of the latents, reset in every round.
+        learning: `GeneratorLearning`. How the generator learns from one round to the next. Defaults to
+            `ContinuedLearning()`, plain Fast.
+        augment: Augmentation of the images before teacher and student get them, called as `augment(images, uniforms)`.
+            Defaults to None.
+        second_view: Augmentation that makes a second view of each image, for `ContrastiveDiversity`. Defaults to None.
+        output_space: String. Space of the generator's images, "unit" or "normalized". Defaults to "unit".
+        reset_at_round: Integer. Number of the round, from 0, at whose beginning the generator's first dense layer and
+            first BatchNorm are initialized anew, once; 139 in Fast's official code. Defaults to None, for never.
+
+    Raises:
+        InvalidInputError: If `latent_optimizer` cannot be reset, or `output_space` is unknown.
+
+    Reference:
+        Fang et al., "Up to 100x Faster Data-free Knowledge Distillation" (Fast), AAAI 2022, after "Contrastive Model
+        Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021.
     """
 
     works_by_rounds = True
-    teaches_terms = True
+    trains_terms = True
 
     def __init__(
         self,
         generator: keras.Model,
         objective: Objective,
         latent_optimizer: keras.optimizers.Optimizer,
-        learning: LearningOverRounds | None = None,
-        augment: RandomCropFlip | None = None,
-        second_view: RandomResizedCropFlip | None = None,
+        learning: GeneratorLearning | None = None,
+        augment: Callable | None = None,
+        second_view: Callable | None = None,
         output_space: Space = "unit",
         reset_at_round: int | None = None,
     ):
@@ -64,24 +73,27 @@ class LatentInversion(GeneratorSynthesizer):
 
     @property
     def provides(self) -> frozenset[str]:
-        """What terms may need of it."""
+        """Needs of terms that it can meet."""
         return frozenset({"labels", "latents", *(("second_view",) if self.second_view else ())})
 
     @property
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer that `compile` set."""
+        """Optimizer that was given to `compile`."""
         return self.learning.optimizer
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """All optimizers it works with, that of `compile` first."""
+        """All optimizers in use, that of `compile` first."""
         return [*self.learning.optimizers, self.latent_optimizer, *self.objective.optimizers]
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer of the generator: of its steps, or with meta-learning of its one step a round.
+        """Sets the optimizer of the generator.
+
+        Args:
+            optimizer: Keras optimizer of the generator's updates, or with meta-learning of its one step per round.
 
         Raises:
-            ValueError: for an optimizer that is used elsewhere too.
+            InvalidInputError: If the optimizer is also used for the latents or elsewhere in the synthesizer.
         """
         optimizer = self._without_scaling(optimizer)
         used = [optimizer, *self.optimizers[1:]]
@@ -92,15 +104,11 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.compile(optimizer, self.generator.trainable_variables)
 
     def set_total_updates(self, updates: int, rounds: int) -> bool:
-        """Tells the optimizer's schedule, if it wants to know, that it makes one step in each of `rounds` rounds."""
+        """Tells the optimizer's schedule that it makes one step in each of `rounds` rounds; see `Synthesizer`."""
         return set_total_updates(self.optimizer, rounds)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
-        """Makes ready for training.
-
-        Raises:
-            ValueError: if generator, objective, teacher and batch size do not fit together.
-        """
+        """Checks that the parts fit together and creates the variables; see `Synthesizer.prepare`."""
         super().prepare(teacher, batch_size)
         self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
         self.labels = self.state("labels", (batch_size,), INTEGER)
@@ -111,7 +119,7 @@ class LatentInversion(GeneratorSynthesizer):
             self._first_layers()
 
     def begin_round(self, draws: Draws, teacher: Teacher) -> None:
-        """Starts over with the draws' latents and labels."""
+        """Sets latents and labels and resets the latent optimizer; see `Synthesizer.begin_round`."""
         self.latents.assign(draws.gathered.latents)
         self.labels.assign(draws.gathered.labels)
         self.best.clear()
@@ -121,19 +129,19 @@ class LatentInversion(GeneratorSynthesizer):
         self.learning.begin_round(self.generator.trainable_variables)
 
     def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
-        """Takes one step on latents and generator and keeps the batch if it is the best so far, as in `Synthesizer`."""
-        labels, convert = local_shard(self.labels.value), context.teacher.normalization.convert
+        """Takes one step on latents and generator and keeps the best batch so far; see `Synthesizer.update`."""
+        labels, teacher = local_shard(self.labels.value), context.teacher
 
         def loss_fn():
             latents = local_shard(self.latents.value)
-            images = convert(ops.cast(self.generator(latents, training=True), "float32"), self.output_space, "unit")
+            images = self.sample(latents, teacher)
 
             def view(augment):
-                return convert(augment(images, draws.augmentation) if augment else images, "unit", "normalized")
+                return augment(images, draws.augmentation) if augment else images
 
             known = {"latents": latents, "labels": labels}
             if "second_view" in self.objective.needs:
-                known["second_sample_means"] = context.teacher(view(self.second_view)).sample_means
+                known["second_sample_means"] = teacher(view(self.second_view)).sample_means
             loss, values, batch = self._evaluate(view(self.augment), context, **known)
             return loss, (values, batch, gather(images))
 
@@ -149,23 +157,18 @@ class LatentInversion(GeneratorSynthesizer):
         return loss, values
 
     def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Ends the round.
-
-        Returns:
-            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32
-            `[B]`, or in each of its pixels, `[B, H, W]`.
-        """
+        """Ends the round with the unit images of its lowest loss; see `Synthesizer.end_round`."""
         self.learning.end_round(self.generator.trainable_variables)
         self._count_round()
         images = ops.copy(self.best.images.value)
-        return images, gather(seen_classes(local_shard(images), teacher))
+        return images, gather(predicted_labels(local_shard(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = True) -> Any:
-        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`; `training` has no effect."""
+        """Returns unit images `[B, H, W, C]` for latents `[B, Z]`; `training` has no effect, as it is always True."""
         return super().sample(latents, teacher, training=True)
 
     def _reset_first_layers(self, due: Any) -> None:
-        """Gives the first dense layer and the first BatchNorm N(0, 0.02) weights and zero offsets, if that is due."""
+        """Draws the weights of the generator's first layers from N(0, 0.02) and sets their offsets to 0, if `due`."""
         for layer in self._first_layers():
             weight, *offsets = layer.trainable_variables
             fresh = keras.random.normal(weight.shape, stddev=0.02, seed=self.seeds)
@@ -174,7 +177,7 @@ class LatentInversion(GeneratorSynthesizer):
                 offset.assign(ops.where(due, 0.0, offset.value))
 
     def _first_layers(self) -> list[keras.layers.Layer]:
-        layers, wanted = flat_layers(self.generator), (keras.layers.Dense, keras.layers.BatchNormalization)
+        layers, wanted = layers_in_order(self.generator), (keras.layers.Dense, keras.layers.BatchNormalization)
         found = [[layer for layer in layers if isinstance(layer, kind)] for kind in wanted]
         if not all(found):
             raise InvalidInputError(

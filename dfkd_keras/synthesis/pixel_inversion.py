@@ -1,12 +1,12 @@
-"""Images that are optimized themselves, pixel by pixel."""
+"""Images whose pixels are optimized themselves."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
 from keras import ops
 
-from dfkd_keras.augmentation import RollFlip
 from dfkd_keras.backend.distribution import gather, local_shard
 from dfkd_keras.backend.gradient import differentiate
 from dfkd_keras.backend.state import INTEGER
@@ -15,30 +15,36 @@ from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.optimizers import check_resettable
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.best_batch import BestBatch
-from dfkd_keras.synthesis.synthesizer import SynthesisContext, Synthesizer, seen_classes
+from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
+from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.synthesis.targets import RandomClasses, Targets
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 
 class PixelInversion(Synthesizer):
-    """Inverts the teacher by rounds: a batch of noise images is moved towards what the teacher is to see in them.
+    """Inverts the teacher by rounds: noise images are moved towards what the teacher is to predict for them.
 
-    A round draws images and targets, takes many updates with a fresh optimizer, and gives the batch of the lowest loss,
-    the loss being that from before an update. ZSKD (Nayak et al., ICML 2019) and DeepInversion (Yin et al., CVPR 2020).
+    A round draws noise images and targets, takes many updates of the pixels with a fresh optimizer, and returns the
+    batch of the lowest loss, as it was before that update.
 
     Args:
-        objective: what a round minimizes.
-        targets: what the teacher is to see; `RandomClasses()` by default.
-        jitter: applied to the images before the networks see them; nothing by default.
-        output_space: the space the images are optimized in. "normalized" (default): they start from N(0, 1). "unit":
-            from U(0, 1).
-        bounds: "none" (default) leaves the images free until they are stored, when they are clipped to [0, 1]; "clip"
-            clips them after every update; "rescale" maps the batch's lowest and highest value to 0 and 1 before every
-            update, as ZSKD does.
+        objective: `Objective`. What a round minimizes.
+        targets: `Targets`. What the teacher is to predict. Defaults to `RandomClasses()`.
+        jitter: Augmentation of the images before teacher and student get them, called as `jitter(images, uniforms)`.
+            Defaults to None.
+        output_space: String. Space in which the pixels are optimized: "normalized" starts from N(0, 1), "unit" from
+            U(0, 1). Defaults to "normalized".
+        bounds: String. "none" leaves the pixels free until they are stored, when they are clipped to [0, 1] in unit
+            space; "clip" clips them so after every update; "rescale" maps the lowest and highest value of the batch to
+            0 and 1 before every update, as ZSKD does. Defaults to "none".
 
     Raises:
-        ValueError: for unknown bounds, or "rescale" in normalized space.
+        InvalidInputError: If `output_space` or `bounds` is unknown, or bounds are "rescale" in normalized space.
+
+    Reference:
+        Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019; Yin et al., "Dreaming to
+        Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
     """
 
     works_by_rounds = True
@@ -47,7 +53,7 @@ class PixelInversion(Synthesizer):
         self,
         objective: Objective,
         targets: Targets | None = None,
-        jitter: RollFlip | None = None,
+        jitter: Callable | None = None,
         output_space: Space = "normalized",
         bounds: Literal["none", "clip", "rescale"] = "none",
     ):
@@ -61,34 +67,33 @@ class PixelInversion(Synthesizer):
 
     @property
     def provides(self) -> frozenset[str]:
-        """What terms may need of it."""
+        """Needs of terms that it can meet."""
         return frozenset({"labels", *(("soft_labels",) if self.targets.gives_soft_labels else ())})
 
     @property
     def latent_dim(self) -> int:
-        """How many random numbers an image starts from: its values."""
+        """Random numbers that an image starts from: one for each of its values."""
         return math.prod(self.images.shape[1:])
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer of the images, fresh in every round.
+        """Sets the optimizer of the pixels, which is reset in every round.
+
+        Args:
+            optimizer: Keras optimizer.
 
         Raises:
-            ValueError: for an optimizer that cannot start over.
+            InvalidInputError: If the optimizer cannot be reset.
         """
         optimizer = self._without_scaling(optimizer)
         check_resettable(optimizer, "the synthesis optimizer under PixelInversion")
         self.optimizer_state.track(optimizer, [self.images])
 
     def set_total_updates(self, updates: int, rounds: int) -> bool:
-        """Nothing spans the training: every round is a new one."""
+        """Returns False: the optimizer is reset in every round, and no schedule spans the training."""
         return False
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
-        """Makes ready for training.
-
-        Raises:
-            ValueError: if objective, targets, teacher and batch size do not fit together.
-        """
+        """Checks that the parts fit together and creates the variables; see `Synthesizer.prepare`."""
         super().prepare(teacher, batch_size)
         self.targets.prepare(teacher)
         shape = (batch_size, *teacher.image_shape)
@@ -98,7 +103,7 @@ class PixelInversion(Synthesizer):
         self.best.prepare(shape)
 
     def begin_round(self, draws: Draws, teacher: Teacher) -> None:
-        """Starts over from noise and new targets."""
+        """Sets the pixels to noise, draws targets and resets the optimizer; see `Synthesizer.begin_round`."""
         draws = draws.gathered
         noise = ops.reshape(draws.latents, self.images.shape)
         self.images.assign(noise if self.output_space == "normalized" else _uniform(noise))
@@ -111,49 +116,45 @@ class PixelInversion(Synthesizer):
         self.optimizer_state.reset()
 
     def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
-        """Takes one step on the images and keeps them if they are the best so far; see `Synthesizer.update`."""
-        convert = context.teacher.normalization.convert
+        """Takes one step on the pixels and keeps the best batch so far; see `Synthesizer.update`."""
+        teacher = context.teacher
         if self.bounds == "rescale":
             self.images.assign(_rescaled(self.images.value))
 
         def loss_fn():
             images = ops.copy(self.images.value)  # what is kept must not be the variable that the step changes
-            own, targets = local_shard(images), {"labels": self.labels, "soft_labels": self.soft_labels}
-            jittered = self.jitter(own, draws.augmentation) if self.jitter else own
-            seen = convert(jittered, self.output_space, "normalized")
-            known = {"latents": None, **{name: local_shard(target.value) for name, target in targets.items()}}
-            loss, values, batch = self._evaluate(seen, context, **known)
+            unit = self.to_unit(local_shard(images), teacher)
+            unit = self.jitter(unit, draws.augmentation) if self.jitter else unit
+            known = {"latents": None, "labels": local_shard(self.labels.value)}
+            if self.targets.gives_soft_labels:
+                known["soft_labels"] = local_shard(self.soft_labels.value)
+            loss, values, batch = self._evaluate(unit, context, **known)
             return loss, (values, batch, images)
 
         loss, (values, batch, images), gradients = differentiate(loss_fn, [self.images], self.loss_scaling.scale)
         self.optimizer.apply(self.loss_scaling.unscaled(gradients), [self.images])
         self.best.update(loss, images)
         if self.bounds == "clip":
-            unit = ops.clip(convert(self.images.value, self.output_space, "unit"), 0.0, 1.0)
-            self.images.assign(convert(unit, "unit", self.output_space))
+            self.images.assign(self._clipped(self.images.value, teacher))
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 
     def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Ends the round.
-
-        Returns:
-            The unit images `[B, H, W, C]` of its lowest loss, and the class the teacher sees in each, int32
-            `[B]`, or in each of its pixels, `[B, H, W]`.
-        """
+        """Ends the round with the unit images of its lowest loss, clipped to [0, 1]; see `Synthesizer.end_round`."""
         self._count_round()
-        images = teacher.normalization.convert(self.best.images.value, self.output_space, "unit")
-        return ops.clip(images, 0.0, 1.0), gather(seen_classes(local_shard(images), teacher))
+        images = self.to_unit(self.best.images.value, teacher)
+        return ops.clip(images, 0.0, 1.0), gather(predicted_labels(local_shard(images), teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """There is no generator.
-
-        Raises:
-            ValueError: always.
-        """
+        """Raises `InvalidInputError`, since there is no generator that makes images from latents."""
         raise InvalidInputError(
             "PixelInversion cannot make images from latents: those of its rounds are in the ReplayBuffer."
         )
+
+    def _clipped(self, images: Any, teacher: Teacher) -> Any:
+        """Returns images of the output space, clipped to what is [0, 1] in unit space."""
+        unit = ops.clip(self.to_unit(images, teacher), 0.0, 1.0)
+        return unit if self.output_space == "unit" else teacher.normalization.normalize(unit)
 
 
 def _uniform(normal: Any) -> Any:

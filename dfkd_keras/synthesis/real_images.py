@@ -1,4 +1,4 @@
-"""Real images in the place of synthetic ones: not data-free, but what data-free methods are compared with."""
+"""Real images in place of synthetic ones: the baseline with data that data-free methods are compared with."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.data import ImageDataset
+from dfkd_keras.images import to_unit
 from dfkd_keras.objectives.objective import NoObjective
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
@@ -14,36 +15,32 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 
 class RealImages(Synthesizer):
-    """Draws the student's images from real training images, with replacement; there is nothing to train.
+    """Draws the student's images from real training images, with replacement.
 
-    The upper baseline: distillation with data. It wants a schedule without synthesis, `TwoStage(synthesis_epochs=0)`,
-    and `FreshSamples`.
+    This is distillation with data, an upper bound for data-free methods. There is nothing to train, so that it needs a
+    schedule without synthesis, `TwoStage(synthesis_epochs=0)`, and `FreshSamples`.
 
     Args:
-        data: whose "train" split is drawn from; labels are not looked at.
+        data: `ImageDataset`. Its "train" split is drawn from; the labels are not used.
     """
 
     trains = False
-    latent_dim = 1  # says which image
+    latent_dim = 1  # picks the image
 
     def __init__(self, data: ImageDataset):
-        super().__init__(NoObjective(), "unit")
+        super().__init__(NoObjective())
         self.data = data
 
     def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:
-        """Returns height, width and channels of the images."""
+        """Returns height, width and channels of the data set's images."""
         return tuple(self.data.image_shape)
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Keeps the optimizer, which has nothing to do."""
+        """Stores the optimizer, which has nothing to train."""
         self.optimizer_state.track(optimizer, [])
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
-        """Loads the images.
-
-        Raises:
-            ValueError: if they are not of the shape that the teacher takes.
-        """
+        """Loads the images and checks that the teacher takes their shape; see `Synthesizer.prepare`."""
         if not same_shape(self.data.image_shape, teacher.image_shape):
             raise InvalidInputError(
                 f"RealImages.data={self.data.name!r} has images of shape {self.data.image_shape}, but the teacher "
@@ -53,8 +50,17 @@ class RealImages(Synthesizer):
         self.images = ops.convert_to_tensor(self.data.load("train").images)
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Returns real images `[B, H, W, C]` in normalized space, chosen by standard normal numbers `[B, 1]`."""
+        """Draws real images.
+
+        Args:
+            latents: Float tensor `[B, 1]`, standard normal, which picks the images.
+            teacher: `Teacher`. Unused.
+            training: Boolean. Unused.
+
+        Returns:
+            Unit images `[B, H, W, C]` in [0, 1].
+        """
         uniform = 0.5 * (1.0 + ops.erf(latents[:, 0] / 2**0.5))
         count = self.images.shape[0]
         chosen = ops.clip(ops.cast(uniform * count, "int32"), 0, count - 1)
-        return teacher.normalization.from_bytes(ops.take(self.images, chosen, axis=0))
+        return to_unit(ops.take(self.images, chosen, axis=0))

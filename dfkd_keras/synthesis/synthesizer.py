@@ -1,21 +1,22 @@
-"""The contract of a synthesizer, and what all of them share."""
+"""The base class of all synthesizers."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
 
 from dfkd_keras.backend.loss_scaling import LossScaling
 from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
-from dfkd_keras.images import Space
+from dfkd_keras.images import Space, check_space
 from dfkd_keras.objectives.objective import Objective, Values
-from dfkd_keras.objectives.synthetic_batch import SyntheticBatch, gather_batch
+from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.forward_batch import SynthesisContext, forward_batch
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
-OWN_NEEDS = {
+SYNTHESIZER_NEEDS = {
     "labels": "the classes that images are made for (LatentInversion, PixelInversion)",
     "latents": "the latents of a generator's images",
     "second_view": "a second view of each image (LatentInversion.second_view)",
@@ -23,126 +24,155 @@ OWN_NEEDS = {
 }
 
 
-class SynthesisContext(NamedTuple):
-    """What a synthesizer may consult; it changes none of it.
-
-    Attributes:
-        teacher: the frozen teacher.
-        student: used in inference mode, if a term needs it.
-        class_counts: integers `[K]`, how many images or pixels of each class the memory holds; None without a memory.
-    """
-
-    teacher: Teacher
-    student: keras.Model
-    class_counts: Any = None
-
-
 class Synthesizer(Component):
     """Makes images out of what the teacher knows.
 
-    A subclass has the attributes and members below. One that works by rounds begins each anew in `begin_round` and
-    hands its images to the memory in `end_round`.
+    A subclass implements `latent_dim`, `compile`, `update`, and `sample` or, if it works by rounds, `begin_round` and
+    `end_round`. Images are unit images wherever they leave a synthesizer. Variables are made with `state` in
+    `prepare`, after `super().prepare()`.
+
+    Args:
+        objective: `Objective`. What `update` minimizes.
+        output_space: String, "unit" or "normalized". Space in which the subclass makes its images; `to_unit` converts
+            from it. Defaults to "unit".
 
     Class attributes:
-        works_by_rounds: whether its images come from rounds, so that it wants a memory and a schedule of rounds.
-        trains: whether it has something to train; otherwise the schedule makes no updates of it.
-        teaches_terms: whether it lets terms learn that have something to learn.
-        provides: what terms may need of it, out of `OWN_NEEDS`.
+        works_by_rounds: Boolean. Whether its images come from rounds, so that it requires a replay buffer and a
+            schedule of rounds.
+        trains: Boolean. Whether it has something to train. Otherwise the schedule makes no synthesis updates.
+        trains_terms: Boolean. Whether its `update` also trains the variables that terms themselves learn.
+        provides: Frozenset of strings. The needs of terms that it can meet, out of `SYNTHESIZER_NEEDS`.
+
+    Raises:
+        InvalidInputError: If `output_space` is unknown.
     """
 
     works_by_rounds = False
     trains = True
-    teaches_terms = False
+    trains_terms = False
     provides = frozenset()
 
-    def __init__(self, objective: Objective, output_space: Space):
+    def __init__(self, objective: Objective, output_space: Space = "unit"):
         super().__init__(name="synthesizer")
+        check_space(f"{type(self).__name__}.output_space", output_space)
         self.objective, self.output_space = objective, output_space
         self.optimizer_state, self.loss_scaling = OptimizerState(), LossScaling()
 
     @property
     def latent_dim(self) -> int:
-        """The length Z of a latent."""
+        """Length Z of a latent vector: random numbers per image."""
         raise NotImplementedError
 
     def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:
-        """Returns height, width and channels of the images it makes."""
+        """Returns height, width and channels of the images. Defaults to those that the teacher takes."""
         return teacher.image_shape
 
     @property
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer that `compile` set."""
+        """Optimizer that was given to `compile`."""
         return self.optimizer_state.optimizer
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """All optimizers it works with, that of `compile` first."""
+        """All optimizers in use, that of `compile` first."""
         return [self.optimizer]
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer of what is updated, in place of an earlier one."""
+        """Sets the optimizer of what `update` trains, in place of an earlier one."""
         raise NotImplementedError
 
     def set_total_updates(self, updates: int, rounds: int) -> bool:
-        """Tells the optimizer's schedule, if it wants to know, the length of the training; True if that is new to it.
+        """Sets the length of the training in the optimizer's schedule, if the schedule depends on it.
 
         Args:
-            updates: of the synthesizer in all.
-            rounds: of synthesis in all, 0 if the schedule has none.
+            updates: Integer. Synthesis updates of the whole training.
+            rounds: Integer. Rounds of synthesis of the whole training; 0 if the schedule has none.
+
+        Returns:
+            True if this changed the schedule.
         """
         return set_total_updates(self.optimizer, updates)
 
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
-        """Makes ready for training.
+        """Checks that the parts fit together and creates the variables. Called once before training.
+
+        Args:
+            teacher: `Teacher`. The frozen teacher.
+            batch_size: Integer. Images per update.
 
         Raises:
-            ValueError: if objective, teacher and batch size do not fit together.
+            InvalidInputError: If objective, teacher and batch size do not fit together.
         """
         self.objective.check_batch_size(batch_size)
-        if missing := self.objective.needs & OWN_NEEDS.keys() - self.provides:
-            described = ", ".join(OWN_NEEDS[need] for need in sorted(missing))
+        if missing := self.objective.needs & SYNTHESIZER_NEEDS.keys() - self.provides:
+            described = ", ".join(SYNTHESIZER_NEEDS[need] for need in sorted(missing))
             raise InvalidInputError(f"a term needs {described}, which this {type(self).__name__} does not have.")
         teacher.record(self.objective.needs)
         self.objective.prepare(teacher(ops.zeros((1, *self.image_shape(teacher)))), batch_size)
-        if self.objective.learned_variables and not self.teaches_terms:
-            raise InvalidInputError(f"a term learns, which {type(self).__name__} does not see to: use LatentInversion.")
+        if self.objective.learned_variables and not self.trains_terms:
+            raise InvalidInputError(
+                f"a term has variables of its own, which {type(self).__name__} does not train: use LatentInversion."
+            )
         self.drop_variables()
         self.rounds = self.state("rounds", (), INTEGER)
 
     def begin_round(self, draws: Draws, teacher: Teacher) -> None:
-        """Begins anew."""
-
-    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
-        """Takes one step.
+        """Begins a round, for synthesizers that work by rounds.
 
         Args:
-            draws: what of chance it may use.
-            context: teacher, student and memory.
-            update_in_epoch: the number of this update within the epoch, from 0.
+            draws: `Draws`. Random numbers of the round.
+            teacher: `Teacher`. The frozen teacher.
+        """
+
+    def update(self, draws: Draws, context: SynthesisContext, update_in_epoch: Any) -> tuple[Any, Values]:
+        """Takes one optimizer step.
+
+        Args:
+            draws: `Draws`. Random numbers of the update.
+            context: `SynthesisContext`. Teacher, student and class counts, none of which it changes.
+            update_in_epoch: Integer tensor. Number of this update within the epoch, from 0.
 
         Returns:
-            The loss, and the values of its terms by name, both from before the update.
+            The loss, and a dictionary of the values of its terms by name, both from before the update.
         """
         raise NotImplementedError
 
     def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Makes a batch for the memory.
+        """Ends a round and makes a batch for the replay buffer.
+
+        Args:
+            draws: `Draws`. Random numbers of the round.
+            teacher: `Teacher`. The frozen teacher.
 
         Returns:
-            Unit images `[B, H, W, C]`, and the class the teacher sees in each, int32 `[B]`, or in each of
+            Unit images `[B, H, W, C]`, and the class that the teacher predicts for each, int32 `[B]`, or for each of
             its pixels, `[B, H, W]`.
         """
         raise NotImplementedError
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
-        """Makes images `[B, H, W, C]` in normalized space from latents `[B, Z]`."""
+        """Makes images from latents.
+
+        Args:
+            latents: Float tensor `[B, Z]`, standard normal.
+            teacher: `Teacher`. The frozen teacher.
+            training: Boolean. Whether a generator uses the statistics of the batch in its BatchNorm layers. Defaults to
+                False.
+
+        Returns:
+            Unit images `[B, H, W, C]`, which may exceed [0, 1].
+        """
         raise NotImplementedError
 
+    def to_unit(self, images: Any, teacher: Teacher) -> Any:
+        """Returns images `[B, H, W, C]` of the output space as unit images."""
+        return images if self.output_space == "unit" else teacher.normalization.denormalize(images)
+
     def _without_scaling(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-        """Returns the optimizer within one that scales losses, which the synthesizer then sees to itself."""
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        self.loss_scaling.enable(inner is not optimizer)
-        return inner
+        """Returns the optimizer inside one that scales losses, which the synthesizer then does itself."""
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self.loss_scaling.enable(scales)
+        return optimizer.inner_optimizer if scales else optimizer
 
     def _evaluate(self, images: Any, context: SynthesisContext, **known: Any) -> tuple[Any, Values, SyntheticBatch]:
         batch = forward_batch(images, context, self.objective.needs, round=self.rounds.value, **known)
@@ -151,36 +181,3 @@ class Synthesizer(Component):
     def _count_round(self) -> None:
         self.objective.end_round()
         self.rounds.assign(self.rounds.value + 1)
-
-
-def forward_batch(images: Any, context: SynthesisContext, needs: frozenset[str], **known: Any) -> SyntheticBatch:
-    """Returns what the networks make of images, and on several replicas of those of all of them.
-
-    Args:
-        images: `[B, H, W, C]` in normalized space.
-        context: teacher, student and memory.
-        needs: what the terms need; all else is left out.
-        **known: further attributes of the batch.
-    """
-    seen, student_logits = context.teacher(images), None
-    if context.teacher.is_segmenter:
-        known["labels"] = None  # one class for an image says nothing of its pixels
-    if "student" in needs:
-        student_logits = ops.cast(context.student(context.teacher.to_inputs(images), training=False), "float32")
-    part = SyntheticBatch(
-        images=images,
-        teacher_logits=seen.logits,
-        teacher_features=seen.features if "features" in needs else None,
-        batch_statistics=seen.batch_statistics,
-        sample_means=seen.sample_means,
-        student_logits=student_logits,
-        class_counts=context.class_counts if "class_counts" in needs else None,
-        **known,
-    )
-    return gather_batch(part)
-
-
-def seen_classes(unit_images: Any, teacher: Teacher) -> Any:
-    """Returns the class the teacher sees in images `[B, H, W, C]`, clipped to [0, 1]: int32 `[B]` or `[B, H, W]`."""
-    images = teacher.normalization.convert(ops.clip(unit_images, 0.0, 1.0), "unit", "normalized")
-    return ops.cast(ops.argmax(teacher(images).logits, axis=-1), "int32")

@@ -1,4 +1,4 @@
-"""What the teacher is meant to see in the images of a round."""
+"""What the teacher is to predict for the images of a round of pixel inversion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,33 +9,45 @@ from keras import ops
 
 from dfkd_keras.backend.state import Component
 from dfkd_keras.schedules.noise import Draws
-from dfkd_keras.teacher.class_similarity import class_similarity
+from dfkd_keras.teacher.class_similarity import check_class_similarity, class_similarity
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 
 class Targets(Component):
-    """What the teacher is to see in a batch of images.
+    """What the teacher is to predict for a batch of images.
+
+    A subclass implements `draw`.
 
     Class attributes:
-        gives_soft_labels: whether there are soft labels.
+        gives_soft_labels: Boolean. Whether `draw` returns soft labels.
+        needs: Frozenset of strings. What it needs from the teacher besides its logits, in the words of `Term.needs`.
     """
 
     gives_soft_labels = False
+    needs: frozenset[str] = frozenset()
 
     def __init__(self):
         super().__init__(name="targets")
 
     def prepare(self, teacher: Teacher) -> None:
-        """Checks that the teacher has what is needed of it."""
+        """Raises `InvalidInputError` if the teacher lacks what is needed. Called once before training."""
 
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Returns the labels, int32 `[B]`, and the soft labels `[B, K]` or None."""
+        """Draws the targets of a round.
+
+        Args:
+            draws: `Draws`. Random numbers of the round, for the whole batch.
+            teacher: `Teacher`. The frozen teacher.
+
+        Returns:
+            The labels, int32 `[B]`, and the soft labels, float32 `[B, K]`, or None.
+        """
         raise NotImplementedError
 
 
 class RandomClasses(Targets):
-    """A class for each image, drawn uniformly (DeepInversion and its toolkits)."""
+    """A class for each image, drawn uniformly, as in the toolkits' DeepInversion."""
 
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and None."""
@@ -43,29 +55,34 @@ class RandomClasses(Targets):
 
 
 class BalancedClasses(Targets):
-    """The classes in turn, as DeepInversion's script for CIFAR-10 has them; a round begins with any of them."""
+    """The classes in turn, beginning with a random one, as in DeepInversion's script for CIFAR-10."""
 
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
         """Returns the labels, int32 `[B]`, and None."""
-        places = ops.arange(draws.labels.shape[0], dtype="int32")
-        return (places + draws.labels[0]) % teacher.num_classes, None
+        positions = ops.arange(draws.labels.shape[0], dtype="int32")
+        return (positions + draws.labels[0]) % teacher.num_classes, None
 
 
 class DirichletTargets(Targets):
-    """ZSKD's soft labels, which are alike for classes that the teacher finds alike.
+    """ZSKD's soft labels, which give weight to classes that the teacher finds alike.
 
-    y ~ Dir(alpha) with alpha = beta s_c + 1e-4 for an image of class c: s_c is the row of c in the class similarity,
-    see `class_similarity`, and beta a concentration; each takes an equal part of the batch. Nayak et al., ICML 2019.
-    The released code scales before it normalizes the rows, which cancels beta; here beta comes last, as in the paper.
+    y ~ Dir(alpha) with alpha = beta s_c + 1e-4 for an image of class c, where s_c is the row of c in the class
+    similarity (see `class_similarity`) and beta a concentration.
 
     Args:
-        concentrations: the values of beta, positive; each shares the batch's images equally.
+        concentrations: Sequence of positive floats. Values of beta, each of which gets an equal part of the batch.
+            Defaults to `(1.0, 0.1)`, as in the paper.
 
     Raises:
-        ValueError: for a concentration that is not positive.
+        InvalidInputError: If a concentration is not positive and finite.
+
+    Reference:
+        Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019. The released code scales
+        before it normalizes the rows, which cancels beta; here beta comes last, as we read the paper.
     """
 
     gives_soft_labels = True
+    needs = frozenset({"class_similarity"})
 
     def __init__(self, concentrations: Sequence[float] = (1.0, 0.1)):
         super().__init__()
@@ -78,19 +95,11 @@ class DirichletTargets(Targets):
         self.seeds = keras.random.SeedGenerator()
 
     def prepare(self, teacher: Teacher) -> None:
-        """Checks the teacher.
-
-        Raises:
-            ValueError: if its logits are not those of a last dense layer, or one whose weights tell nothing.
-        """
-        if not np.isfinite(ops.convert_to_numpy(class_similarity(teacher))).all():
-            raise InvalidInputError(
-                f"the last dense layer of the teacher {teacher.model.name!r} has a class without weights, or one that "
-                "all others are equally like, so it says nothing of how alike they are: use RandomClasses."
-            )
+        """Raises `InvalidInputError` if the teacher has no class similarity; see `check_class_similarity`."""
+        check_class_similarity(teacher)
 
     def draw(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
-        """Returns the labels, int32 `[B]`, and the soft labels `[B, K]`."""
+        """Returns the labels, int32 `[B]`, and the soft labels, float32 `[B, K]`."""
         count = draws.labels.shape[0]
         betas = ops.convert_to_tensor(np.float32(self.concentrations))
         beta = ops.take(betas, ops.arange(count, dtype="int32") * len(self.concentrations) // count)
@@ -99,20 +108,23 @@ class DirichletTargets(Targets):
 
 
 def dirichlet(alpha: Any, seeds: keras.random.SeedGenerator, proposals: int = 16) -> Any:
-    """Draws from Dirichlet distributions.
+    """Draws from Dirichlet distributions, compiled by XLA, which `keras.random.gamma` is not.
 
-    Gamma variables over their sum, in logarithms, because those of small alpha are below what float32 holds:
-    G(alpha) = G(alpha + 1) U^(1 / alpha). G(alpha + 1) is Marsaglia and Tsang's (2000), who propose until one is
-    accepted; here so many proposals are made at once, each of which is rejected in less than 5 % of cases.
-    `keras.random.gamma` is not compiled by XLA.
+    Gamma variables are divided by their sum, in logarithms, because those of small alpha are below what float32 holds:
+    G(alpha) = G(alpha + 1) U^(1 / alpha). Marsaglia and Tsang draw G(alpha + 1) by making proposals until one is
+    accepted; here a fixed number of proposals is made at once, each of which is rejected in less than 5 % of cases.
 
     Args:
-        alpha: positive `[B, K]`.
-        seeds: of the random numbers.
-        proposals: how many; all are rejected with a probability below 1e-20.
+        alpha: Float tensor `[B, K]` of positive concentrations.
+        seeds: `keras.random.SeedGenerator` of the random numbers.
+        proposals: Integer. Proposals per number. Defaults to 16, all of which are rejected with a probability below
+            1e-20.
 
     Returns:
-        `[B, K]`, rows of sum 1.
+        Float tensor `[B, K]`, whose rows sum to 1.
+
+    Reference:
+        Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", ACM TOMS 2000.
     """
     shape = (proposals, *alpha.shape)
     d = alpha + 2.0 / 3.0  # that of alpha + 1

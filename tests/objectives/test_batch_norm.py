@@ -92,7 +92,7 @@ def test_later_rounds_average_over_the_last_batches_of_the_rounds(rng):
     np.testing.assert_allclose(term(batch(rounds[3])), expected(rounds[3], averages, 0.9), rtol=1e-5)
 
 
-def test_its_memory_is_saved_with_the_objective(rng):
+def test_its_averages_are_saved_with_the_objective(rng):
     term = prepared(0.9)
     objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy(), term])
     names = {variable.name for variable in objective.variables}

@@ -46,7 +46,7 @@ def test_refresh_update_is_an_argument_that_counts():
 
 
 def test_training_follows_the_official_order_of_refreshes(make_distiller):
-    """StepKind 0 and 1 of an epoch use the references of the epoch before; from update 2 on, this epoch's."""
+    """Updates 0 and 1 of an epoch use the references of the epoch before; from update 2 on, this epoch's."""
     distiller = make_distiller(dk.schedules.TwoStage(2, 1))
     seen, objective = [], distiller.synthesizer.objective
 

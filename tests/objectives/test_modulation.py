@@ -44,13 +44,13 @@ def test_phi_is_0_where_the_teacher_is_certain():
     assert plain()(tensor([[200.0, 0.0, 0.0, 0.0]]), EVEN)[0] == 0.0
 
 
-def test_phi_halves_when_a_class_holds_half_of_the_memory():
+def test_phi_halves_when_a_class_holds_half_of_the_buffer():
     logits = tensor([[1.0, 0.0, 0.0, 0.0]])
     unseen, half = (plain()(logits, tensor(counts))[0] for counts in ([0, 3, 3, 0], [3, 3, 0, 0]))
     np.testing.assert_allclose(half, unseen / 2, rtol=1e-6)
 
 
-def test_an_empty_memory_leaves_the_difficulty_alone():
+def test_an_empty_buffer_leaves_the_difficulty_alone():
     logits = tensor([[1.0, 0.0, 0.0, 0.0]])
     np.testing.assert_allclose(plain()(logits, tensor([0, 0, 0, 0])), plain(diversity=False)(logits), rtol=1e-6)
 

@@ -41,22 +41,24 @@ def test_activation_of_a_map_averages_over_its_positions(rng):
 
 
 def test_activation_names_the_features_that_there_are():
-    with pytest.raises(ValueError, match="'stage_9' is none of the teacher's features penultimate"):
+    with pytest.raises(ValueError, match="'stage_9' is not among the teacher's features penultimate"):
         objectives.Activation("stage_9").prepare(TeacherOutputs(None, {"penultimate": None}, []), 8)
 
 
 def test_latent_mode_seeking_equals_numpy(rng):
     images, latents = rng.normal(size=(8, 4, 4, 3)), rng.normal(size=(8, 5))
     ratio = np.abs(images[4:] - images[:4]).mean() / np.abs(latents[4:] - latents[:4]).mean()
-    value = objectives.LatentModeSeeking()(batch(images=images, latents=latents))
+    value = objectives.LatentModeSeeking()(batch(normalized_images=images, latents=latents))
     np.testing.assert_allclose(value, 1 / (ratio + 1e-5), rtol=1e-5)
 
 
 def test_latent_mode_seeking_falls_as_images_grow_apart(rng):
     images, latents = rng.normal(size=(8, 4, 4, 3)), rng.normal(size=(8, 5))
-    near, far = (float(objectives.LatentModeSeeking()(batch(images=f * images, latents=latents))) for f in (1, 2))
+    near, far = (
+        float(objectives.LatentModeSeeking()(batch(normalized_images=f * images, latents=latents))) for f in (1, 2)
+    )
     assert abs(far / near - 0.5) < 1e-3
-    identical = objectives.LatentModeSeeking()(batch(images=np.ones((8, 2, 2, 1)), latents=latents))
+    identical = objectives.LatentModeSeeking()(batch(normalized_images=np.ones((8, 2, 2, 1)), latents=latents))
     np.testing.assert_allclose(identical, 1e5, rtol=1e-4)
 
 
@@ -89,28 +91,35 @@ def test_total_variation_equals_numpy(rng):
         + np.linalg.norm((x[:, 1:, 1:] - x[:, :-1, :-1]).ravel())
         + np.linalg.norm((x[:, 1:, :-1] - x[:, :-1, 1:]).ravel())
     )
-    np.testing.assert_allclose(objectives.TotalVariation()(batch(images=x)), expected, rtol=1e-5)
+    np.testing.assert_allclose(objectives.TotalVariation()(batch(normalized_images=x)), expected, rtol=1e-5)
 
 
 def test_total_variation_of_flat_images_is_0_with_a_finite_gradient():
     flat = np.ones((2, 4, 4, 1))
-    np.testing.assert_allclose(objectives.TotalVariation()(batch(images=flat)), 0.0, atol=1e-5)
-    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(x, None, None)), flat)
+    np.testing.assert_allclose(objectives.TotalVariation()(batch(normalized_images=flat)), 0.0, atol=1e-5)
+    gradient = gradient_of(
+        lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(None, None, None, normalized_images=x)), flat
+    )
     np.testing.assert_array_equal(gradient, np.zeros_like(flat))
 
 
 def test_total_variation_pulls_an_outlier_towards_its_neighbors():
     images = np.zeros((1, 5, 5, 1))
     images[0, 2, 2] = 1.0
-    gradient = gradient_of(lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(x, None, None)), images)
+    gradient = gradient_of(
+        lambda x: objectives.TotalVariation()(dk.objectives.SyntheticBatch(None, None, None, normalized_images=x)),
+        images,
+    )
     assert gradient[0, 2, 2, 0] > 0
     assert gradient[0, 1, 2, 0] < 0
 
 
 def test_image_norm_equals_numpy(rng):
     x = rng.normal(size=(3, 5, 4, 2))
-    np.testing.assert_allclose(objectives.ImageNorm()(batch(images=x)), np.linalg.norm(x.ravel()), rtol=1e-5)
-    gradient = gradient_of(lambda x: objectives.ImageNorm()(dk.objectives.SyntheticBatch(x, None, None)), x)
+    np.testing.assert_allclose(objectives.ImageNorm()(batch(normalized_images=x)), np.linalg.norm(x.ravel()), rtol=1e-5)
+    gradient = gradient_of(
+        lambda x: objectives.ImageNorm()(dk.objectives.SyntheticBatch(None, None, None, normalized_images=x)), x
+    )
     np.testing.assert_allclose(gradient, x / np.linalg.norm(x.ravel()), atol=1e-5)
 
 

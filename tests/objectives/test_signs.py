@@ -82,7 +82,9 @@ def test_batch_norm_statistics_pull_the_batchs_towards_the_stored(rng):
 def test_latent_mode_seeking_pushes_the_two_halves_apart(rng):
     images, latents = rng.normal(size=(8, 3)), ops.convert_to_tensor(rng.normal(size=(8, 5)).astype("float32"))
     term = objectives.LatentModeSeeking()
-    gradient = gradient_of(lambda x: term(dk.objectives.SyntheticBatch(x, latents, None)), images)
+    gradient = gradient_of(
+        lambda x: term(dk.objectives.SyntheticBatch(None, latents, None, normalized_images=x)), images
+    )
     assert (np.sign(gradient[:4]) == -np.sign(images[:4] - images[4:])).all()
     np.testing.assert_allclose(gradient[4:], -gradient[:4], atol=1e-5)
 

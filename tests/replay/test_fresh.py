@@ -1,4 +1,4 @@
-"""No memory: what is shown is made when asked for."""
+"""Fresh samples: a preview is synthesized when it is asked for."""
 
 from types import SimpleNamespace
 
@@ -16,5 +16,5 @@ def test_large_images_are_made_few_at_a_time():
 
     synthesizer = SimpleNamespace(latent_dim=4, image_shape=lambda teacher: (256, 512, 3))
     distiller = SimpleNamespace(synthesizer=synthesizer, teacher=None, synthesize=synthesize)
-    assert dk.replay.FreshSamples().show(5, distiller).shape == (5, 2, 2, 3)
+    assert dk.replay.FreshSamples().preview(5, distiller).shape == (5, 2, 2, 3)
     assert made == [2, 2, 1]

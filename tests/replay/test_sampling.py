@@ -12,7 +12,7 @@ FILLED = 40
 
 @pytest.fixture
 def priorities(rng):
-    """Priorities of 50 places, of which 40 are filled; what empty places hold must not matter."""
+    """Priorities of 50 positions, of which 40 are filled; what empty ones hold must not matter."""
     return ops.convert_to_tensor(rng.gamma(1.0, 1.0, 50).astype("float32"))
 
 
@@ -94,13 +94,13 @@ def test_beta_may_be_annealed(priorities, rng):
 
 
 @pytest.mark.parametrize("policy", [dk.replay.UniformSampling(), dk.replay.PrioritySampling()])
-def test_the_ends_of_the_unit_interval_stay_within_the_filled_places(priorities, policy):
+def test_the_ends_of_the_unit_interval_stay_within_the_filled_positions(priorities, policy):
     indices, _ = sample(policy, priorities, np.array([0.0, np.nextafter(np.float32(1), np.float32(0))], "float32"))
     assert indices[0] == 0
     assert indices[1] == FILLED - 1
 
 
-def test_a_place_without_probability_is_never_drawn():
+def test_a_position_without_probability_is_never_drawn():
     priorities = ops.convert_to_tensor(np.array([0, 1, 0, 0, 1, 0], "float32"))
     policy = dk.replay.PrioritySampling(1.0, epsilon=0.0)
     selection = np.array([0.0, 0.25, 0.5, 0.75, 0.99999994], "float32")

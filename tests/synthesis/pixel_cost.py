@@ -15,7 +15,7 @@ import dfkd_keras as dk
 from dfkd_keras import augmentation, models, objectives, synthesis
 from dfkd_keras.backend import gradient
 from dfkd_keras.schedules.noise import Draws
-from dfkd_keras.synthesis.synthesizer import SynthesisContext
+from dfkd_keras.synthesis.forward_batch import SynthesisContext
 
 
 def draws(images):
