@@ -1,4 +1,4 @@
-"""Real images: to train a teacher and to evaluate, never to distill but for comparison."""
+"""Real images: to train teachers and to evaluate students. Distillation never uses them, except as a baseline."""
 
 from dfkd_keras.data.arrays import array_dataset, write_arrays
 from dfkd_keras.data.dataset import ImageDataset, Split

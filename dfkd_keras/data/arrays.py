@@ -1,4 +1,4 @@
-"""Evaluation data in one file of arrays, for machines without TensorFlow."""
+"""Evaluation data in one file of arrays, for machines without TensorFlow Datasets."""
 
 from pathlib import Path
 
@@ -6,12 +6,18 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels
 from dfkd_keras.metrics import IGNORED
+from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.files import NO_SUCH_ARRAYS, atomic_write
 
 
 def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
-    """Writes the test split of a data set to an .npz file, which `array_dataset` reads."""
+    """Writes the test split of a data set to a file that `array_dataset` reads.
+
+    Args:
+        dataset: `ImageDataset` to write.
+        path: String or `Path`. Path of the .npz file to write.
+    """
     images, labels = dataset.load("test")
     with atomic_write(path) as aside, open(aside, "wb") as file:
         names = np.array(dataset.class_names)
@@ -19,17 +25,19 @@ def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
 
 
 def array_dataset(path: str) -> ImageDataset:
-    """Returns the data set in a file that `scripts/export_arrays.py` wrote.
+    """Returns the data set in a file that `dfkd export-arrays` or `write_arrays` wrote.
 
     Args:
-        path: of the .npz file. One with `train_images` and `train_labels` too has a split to train a teacher on.
+        path: String. Path of the .npz file to read. If it also holds the arrays `train_images` and `train_labels`, a
+            teacher can be trained on them.
 
     Returns:
-        The data set, in memory.
+        `ImageDataset`, in memory.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no such file, or when a split is asked for that is not in it.
+        NotFoundError: If the file does not exist.
+        InvalidInputError: If the file does not hold the arrays of a data set, or when a split is loaded that it does
+            not have.
     """
     if not Path(path).exists():
         raise NotFoundError(f"array file {path!r} does not exist: check array_dataset.path (here: {Path.cwd()}).")
@@ -40,7 +48,7 @@ def array_dataset(path: str) -> ImageDataset:
         shape, masks = arrays["test_images"].shape[1:], arrays["test_labels"].ndim == 3
     except NO_SUCH_ARRAYS as error:
         raise InvalidInputError(
-            f"array file {path!r} is not one of scripts/export_arrays.py ({error}): write it again."
+            f"array file {path!r} does not hold a data set ({single_line(error)}): write it with dfkd export-arrays."
         ) from error
 
     def load(split: SplitName) -> Split:

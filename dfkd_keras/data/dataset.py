@@ -1,4 +1,4 @@
-"""What a data set of classification or segmentation is to this package."""
+"""A classification or segmentation data set as this package takes it."""
 
 import dataclasses
 import functools
@@ -16,30 +16,36 @@ SplitName = Literal["train", "test"]
 
 
 class Split(NamedTuple):
-    """Images uint8 `[N, H, W, C]` and integer labels `[N]`, or masks uint8 `[N, H, W]`, as NumPy arrays."""
+    """The images and labels of one split.
+
+    Attributes:
+        images: uint8 array `[N, H, W, C]`, from 0 to 255.
+        labels: Integer array `[N]`, or masks, uint8 `[N, H, W]`.
+    """
 
     images: np.ndarray
     labels: np.ndarray
 
     @property
     def unit_images(self) -> np.ndarray:
-        """The images as float32 in [0, 1]."""
+        """Float32 array `[N, H, W, C]`. The images in [0, 1]."""
         return self.images.astype(np.float32) / np.float32(255.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
-    """A data set of classification or segmentation whose splits are loaded only when asked for.
+    """A classification or segmentation data set whose splits are loaded only when they are used.
 
-    Distilling asks for "test" alone; "train" is for training a teacher, and for a student to be compared with.
+    Distillation loads only "test"; "train" is for training a teacher, and for a student on real images to compare with.
 
     Args:
-        name: of the data set.
-        image_shape: height, width and channels after resizing.
-        class_names: one per class.
-        load: returns the split of the given name.
-        source: what tells data of the same name apart, such as their folder and splits.
-        masks: whether a label is a class for each pixel; those of no class are `IGNORED`.
+        name: String. Name of the data set.
+        image_shape: Tuple of three integers. Height, width and channels after resizing.
+        class_names: Tuple of strings, one per class.
+        load: Callable. It takes the name of a split, "train" or "test", and returns the `Split`.
+        source: String. It distinguishes data of the same name, for example by their folder and splits. Defaults to "".
+        masks: Boolean. Whether a label is a class for each pixel, where `IGNORED` marks pixels of no class. Defaults to
+            False.
     """
 
     name: str
@@ -51,12 +57,20 @@ class ImageDataset:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes."""
+        """Integer. The number of classes."""
         return len(self.class_names)
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes uint8 images `[N, h, w, C]` to `[N, H, W, C]`, uint8: bilinearly, over all pixels where they shrink."""
+    """Resizes images bilinearly, with antialiasing where they shrink.
+
+    Args:
+        images: uint8 array `[N, h, w, C]`.
+        size: Tuple of two integers. Height and width of the result, in pixels.
+
+    Returns:
+        uint8 array `[N, H, W, C]`; the images themselves if they have this size.
+    """
     if images.shape[1:3] == tuple(size):
         return images
     resized = functools.partial(ops.image.resize, size=size, interpolation="bilinear", antialias=True)
@@ -68,7 +82,15 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes masks `[N, h, w]` to `size`, `[N, H, W]`; each pixel takes the label of the nearest one."""
+    """Resizes masks, where each pixel takes the label of the nearest one.
+
+    Args:
+        masks: Integer array `[N, h, w]`.
+        size: Tuple of two integers. Height and width of the result, in pixels.
+
+    Returns:
+        Integer array `[N, H, W]`.
+    """
     rows, columns = (
         ((np.arange(length) + 0.5) * old / length).astype(int)
         for length, old in zip(size, masks.shape[1:], strict=True)
@@ -79,26 +101,27 @@ def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def remap_labels(
     labels: np.ndarray, num_classes: int, ignore_label: int | Sequence[int] | None = None, first_label: int = 0
 ) -> np.ndarray:
-    """Turns a data set's masks into those of this package.
+    """Maps the labels of a data set's masks to 0, 1, ..., K - 1 and `IGNORED`.
 
     Args:
-        labels: integers `[N, H, W]`.
-        num_classes: how many there are.
-        ignore_label: that of pixels of no class, or several.
-        first_label: that of the first class.
+        labels: Integer array `[N, H, W]`.
+        num_classes: Integer. Number of classes, K.
+        ignore_label: Integer or sequence of integers. Labels of pixels of no class. Defaults to None, for no such
+            pixels.
+        first_label: Integer. Label of the first class. Defaults to 0.
 
     Returns:
-        uint8 `[N, H, W]`, from 0 to classes - 1, or `IGNORED`.
+        uint8 array `[N, H, W]`.
 
     Raises:
-        ValueError: for any other label.
+        InvalidInputError: If any other label occurs.
     """
     labels = labels.astype(np.int32)
     void = np.isin(labels, () if ignore_label is None else ignore_label)
     masks = np.where(void, IGNORED, labels - first_label)
     if wrong := sorted({*np.unique(masks[~void]).tolist()} - {*range(min(num_classes, IGNORED))}):
         raise InvalidInputError(
-            f"a mask holds the label {wrong[0] + first_label}, but there are {num_classes} classes from {first_label} on "
-            f"and ignore_label={ignore_label}: name all classes, or the labels of pixels of no class."
+            f"a mask holds the label {wrong[0] + first_label}, but there are {num_classes} classes from {first_label} "
+            f"on and ignore_label={ignore_label}: name all classes, or the labels of pixels of no class."
         )
     return masks.astype(np.uint8)

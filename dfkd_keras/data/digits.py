@@ -1,31 +1,34 @@
-"""The embedded data set: 1,797 real handwritten digits that come with scikit-learn."""
+"""The embedded data set of classification: 1,797 real handwritten digits that come with scikit-learn."""
 
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, resize
+from dfkd_keras.utils.optional_imports import require_package
 
 TEST_IMAGES = 360
 
 
 def digits(size: int = 32) -> ImageDataset:
-    """Returns scikit-learn's handwritten digits, up-sampled from 8x8, in a fixed stratified split.
-
-    The images are from the test set of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998, UCI).
+    """Returns scikit-learn's handwritten digits, upsampled from 8x8, in a fixed stratified split.
 
     Args:
-        size: height and width of the images, in pixels.
+        size: Integer. Height and width of the images, in pixels. Defaults to 32.
 
     Returns:
-        A data set of 1,437 training and 360 test images of one channel, in 10 classes.
+        `ImageDataset` of 1,437 training and 360 test images with one channel, in 10 classes.
+
+    Raises:
+        MissingDependencyError: When a split is loaded, if scikit-learn is not installed.
+
+    Reference:
+        The test set of "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak, UCI, 1998.
     """
 
     def load(name: SplitName) -> Split:
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
-        images, labels = load_digits(return_X_y=True)
+        images, labels = require_package("sklearn.datasets", "scikit-learn").load_digits(return_X_y=True)
         images = np.rint(images.reshape(-1, 8, 8, 1) * (255.0 / 16.0)).astype(np.uint8)
-        train_images, test_images, train_labels, test_labels = train_test_split(
+        selection = require_package("sklearn.model_selection", "scikit-learn")
+        train_images, test_images, train_labels, test_labels = selection.train_test_split(
             images, labels.astype(np.int32), test_size=TEST_IMAGES, stratify=labels, random_state=0
         )
         if name == "train":

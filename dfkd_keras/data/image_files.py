@@ -1,4 +1,4 @@
-"""Images from files, for calibration, parity and requests."""
+"""Images in array files, for calibration, parity checks and requests to a server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +14,16 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     """Reads images from a `.npy` file, or from the array `images` of a `.npz` file.
 
     Args:
-        path: of the file.
-        image_shape: height, width and channels that the images must have; None for any.
+        path: String or `Path`. Path of the file to read.
+        image_shape: Tuple of three integers. Height, width and channels that the images must have, where None allows
+            any. Defaults to None, which allows any shape.
 
     Returns:
-        uint8 images `[N, H, W, C]`.
+        uint8 array `[N, H, W, C]`, from 0 to 255.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it holds no such images.
+        NotFoundError: If the file does not exist.
+        InvalidInputError: If it does not hold such images.
     """
     path = Path(path)
     if not path.exists():
@@ -40,7 +41,7 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int | None, ...] | None = None) -> None:
-    """Raises ValueError unless images are uint8 `[N, H, W, C]`, at least one, and of the shape that is wanted."""
+    """Raises `InvalidInputError` unless images are uint8 `[N, H, W, C]`, at least one, and of the required shape."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise InvalidInputError(f"images have dtype {images.dtype}: give uint8 values from 0 to 255.")
@@ -53,6 +54,6 @@ def check_images(images: np.ndarray, image_shape: tuple[int | None, ...] | None 
 
 
 def check_files(files: Sequence[bytes]) -> None:
-    """Raises ValueError unless there is at least one file."""
+    """Raises `InvalidInputError` unless there is at least one file."""
     if not files:
         raise InvalidInputError("images are empty: give the bytes of at least one PNG or JPEG file.")

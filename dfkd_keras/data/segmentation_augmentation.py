@@ -1,4 +1,4 @@
-"""Images and masks that are moved together, to train a segmenter on."""
+"""Augmentation of images together with their masks, for training a segmenter."""
 
 import math
 
@@ -11,13 +11,15 @@ LARGEST_SHIFT = 1 / 8  # of the image's size
 
 
 class ShiftFlipSequence(keras.utils.PyDataset):
-    """Batches of images, shuffled anew in every epoch, each shifted by up to an eighth of its size and mirrored or not.
+    """Batches of randomly shifted and flipped images and masks, reshuffled in every epoch.
+
+    Shifts are up to an eighth of the image's size in each direction; half of the images are flipped horizontally.
 
     Args:
-        images: uint8 `[N, H, W, C]`; what a shift uncovers is black.
-        masks: uint8 `[N, H, W]`; what a shift uncovers is `IGNORED`.
-        batch_size: images in a batch; the last one may be smaller.
-        seed: of order and moves.
+        images: uint8 array `[N, H, W, C]`. What a shift uncovers becomes black.
+        masks: uint8 array `[N, H, W]`. What a shift uncovers becomes `IGNORED`.
+        batch_size: Integer. Images per batch; the last batch may be smaller.
+        seed: Integer. Seed of the order, the shifts and the flips.
     """
 
     def __init__(self, images: np.ndarray, masks: np.ndarray, batch_size: int, seed: int):
@@ -36,7 +38,7 @@ class ShiftFlipSequence(keras.utils.PyDataset):
         return np.stack(images), np.stack(masks)
 
     def on_epoch_end(self) -> None:
-        """Shuffles."""
+        """Reshuffles the images."""
         self.order = self.rng.permutation(len(self.images))
 
     def _moved(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,8 +48,9 @@ class ShiftFlipSequence(keras.utils.PyDataset):
         down, right = (self.rng.integers(-limit, limit + 1) for limit in limits)
         rows, columns = (np.arange(length) - shift for length, shift in zip(mask.shape, (down, right), strict=True))
         inside = np.ix_(*((places >= 0) & (places < len(places)) for places in (rows, columns)))
-        # Beyond an edge, indices of NumPy come in again on the other side; all such pixels are replaced.
+        # Indices beyond an edge wrap around to the other side; all such pixels are replaced.
         image, mask = (part.take(rows, 0, mode="wrap").take(columns, 1, mode="wrap") for part in (image, mask))
-        seen = np.zeros(mask.shape, bool)
-        seen[inside] = True
-        return np.where(seen[..., None], image, 0).astype(np.uint8), np.where(seen, mask, IGNORED).astype(np.uint8)
+        covered = np.zeros(mask.shape, bool)
+        covered[inside] = True
+        image, mask = np.where(covered[..., None], image, 0), np.where(covered, mask, IGNORED)
+        return image.astype(np.uint8), mask.astype(np.uint8)

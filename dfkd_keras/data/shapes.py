@@ -1,4 +1,4 @@
-"""The embedded data set of segmentation: colored shapes on textured ground, drawn when asked for."""
+"""The embedded data set of segmentation: colored shapes on textured ground, drawn when a split is loaded."""
 
 import numpy as np
 
@@ -7,25 +7,25 @@ from dfkd_keras.metrics import IGNORED
 
 CLASS_NAMES = ("ground", "disc", "square", "triangle", "ring")
 SEEDS = {"train": 0, "test": 1}
-COLOURS = ((90, 90, 90), (200, 60, 60), (60, 190, 80), (70, 90, 210), (210, 190, 60))  # of the classes, in RGB
+COLORS = ((90, 90, 90), (200, 60, 60), (60, 190, 80), (70, 90, 210), (210, 190, 60))  # of the classes, in RGB
 SCATTER = 45.0  # standard deviation of a shape's color
 VOID_WIDTH = 0.5  # pixels to either side of an edge
 
 
 def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> ImageDataset:
-    """Returns drawings of discs, squares, triangles and rings, always the same ones.
+    """Returns drawings of discs, squares, triangles and rings with their masks, the same at every call.
 
-    An image has two to five shapes, which overlap, on a ground of colored waves and noise. A shape's color scatters
-    around that of its class, so that it often, but not always, tells what the outline does. The pixels on an outline
-    are of no class.
+    An image has two to five shapes, which may overlap, on a ground of colored waves and noise. A shape's color scatters
+    around that of its class, so that it often, but not always, shows the class as its outline does. The pixels on an
+    outline are of no class.
 
     Args:
-        size: height and width, in pixels.
-        train_images: how many there are to train on.
-        test_images: how many there are to evaluate on.
+        size: Integer. Height and width of the images, in pixels. Defaults to 64.
+        train_images: Integer. Number of images to train on. Defaults to 800.
+        test_images: Integer. Number of images to evaluate on. Defaults to 200.
 
     Returns:
-        A data set of color images and masks in 5 classes.
+        `ImageDataset` of color images and masks in 5 classes.
     """
 
     def load(name: SplitName) -> Split:
@@ -42,12 +42,12 @@ def _draw(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[:size, :size].astype(np.float32)
     angle, wavelength = rng.uniform(0, np.pi), rng.uniform(4.0, 16.0) * size / 64
     waves = np.sin((np.cos(angle) * x + np.sin(angle) * y) * 2 * np.pi / wavelength)[..., None]
-    image = rng.normal(COLOURS[0], SCATTER) + rng.uniform(-40, 40, 3) * waves
+    image = rng.normal(COLORS[0], SCATTER) + rng.uniform(-40, 40, 3) * waves
     mask = np.zeros((size, size), np.uint8)
     for _ in range(rng.integers(2, 6)):
         label = rng.integers(1, len(CLASS_NAMES))
         distance = _signed_distance(label, x, y, rng, size)
-        color = rng.normal(COLOURS[label], SCATTER) + rng.uniform(-20, 20) * waves
+        color = rng.normal(COLORS[label], SCATTER) + rng.uniform(-20, 20) * waves
         image = np.where(distance[..., None] < 0, color, image)
         mask = np.where(distance < 0, label, mask)
         mask = np.where(np.abs(distance) < VOID_WIDTH, IGNORED, mask)
@@ -56,7 +56,15 @@ def _draw(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _signed_distance(label: int, x: np.ndarray, y: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Returns how far each pixel lies outside a shape of random place, size and turn; negative inside."""
+    """Returns each pixel's distance from the outline of a random shape, `[H, W]`, negative inside.
+
+    Args:
+        label: Integer. Class of the shape; its place, size and rotation are random.
+        x: Float32 array `[H, W]`. Column of each pixel.
+        y: Float32 array `[H, W]`. Row of each pixel.
+        rng: NumPy random generator.
+        size: Integer. Height and width of the image, in pixels.
+    """
     radius, angle = rng.uniform(0.12, 0.24) * size, rng.uniform(0, 2 * np.pi)
     left, top = rng.uniform(0.15, 0.85, 2) * size
     u = np.cos(angle) * (x - left) + np.sin(angle) * (y - top)

@@ -1,4 +1,4 @@
-"""Any data set of classification or segmentation of TensorFlow Datasets, by name."""
+"""Any classification or segmentation data set of TensorFlow Datasets, by name."""
 
 import logging
 import os
@@ -10,10 +10,10 @@ import numpy as np
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
 from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
-from dfkd_keras.utils.optional_imports import require_with_tensorflow
+from dfkd_keras.utils.optional_imports import require_package
 
 WITHOUT_TENSORFLOW = (
-    "run scripts/export_arrays.py with the same files where TensorFlow is, and give the arrays.gin that it writes here."
+    "run dfkd export-arrays with the same gin files where TensorFlow is installed and add the arrays.gin that it writes"
 )
 logger = logging.getLogger(__name__)
 
@@ -26,28 +26,30 @@ def tfds_dataset(
     train_split: str = "train",
     test_split: str = "test",
 ) -> ImageDataset:
-    """Returns a TFDS classification data set as arrays in memory.
+    """Returns a classification data set of TensorFlow Datasets (TFDS) as arrays in memory.
 
     Args:
-        name: of the data set in TFDS, such as "mnist", "svhn_cropped", "cifar10".
-        size: height and width that images are resized to, in pixels.
-        data_dir: where the prepared data lie; the environment variable TFDS_DATA_DIR, else TFDS' default.
-        download: whether to download and prepare what is not there.
-        train_split: the split to train a teacher on, in TFDS' notation.
-        test_split: the split to evaluate on.
+        name: String. Name of the data set in TFDS, such as "mnist", "svhn_cropped" or "cifar10". Defaults to "mnist".
+        size: Integer. Height and width that images are resized to, in pixels. Defaults to 32.
+        data_dir: String. Folder of the prepared data. Defaults to the environment variable TFDS_DATA_DIR, else to
+            TFDS' own default.
+        download: Boolean. Whether to download and prepare missing data. Defaults to True.
+        train_split: String. The split to train a teacher on, in TFDS' notation. Defaults to "train".
+        test_split: String. The split to evaluate on. Defaults to "test".
 
     Returns:
-        The data set; its splits are read when asked for.
+        `ImageDataset`. Its splits are read when they are loaded.
 
     Raises:
-        FileNotFoundError: if the data are not there and cannot be downloaded.
-        ValueError: if the data set is unknown or not one of labeled images.
+        NotFoundError: When a split is loaded, if the data are missing and cannot be downloaded.
+        InvalidInputError: If the data set is unknown or not one of labeled images.
+        MissingDependencyError: If TFDS or TensorFlow is not installed.
     """
     builder = _builder(name, data_dir)
     features = builder.info.features
     if not features or not {"image", "label"} <= set(features):
         raise InvalidInputError(
-            f"data set {name!r} has no features 'image' and 'label': name a TFDS classification set."
+            f"data set {name!r} has no features 'image' and 'label': name a classification data set of TFDS."
         )
 
     def load(split: SplitName) -> Split:
@@ -71,28 +73,31 @@ def tfds_segmentation(
     train_split: str = "train",
     test_split: str = "test",
 ) -> ImageDataset:
-    """Returns a TFDS segmentation data set of color images as arrays in memory.
+    """Returns a segmentation data set of TensorFlow Datasets (TFDS), of color images, as arrays in memory.
 
     Args:
-        name: of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
-        class_names: one per class, in the order of their labels.
-        size: height and width that images (bilinearly) and masks (to the nearest label) are resized to, in pixels.
-        ignore_label: that of pixels of no class, or several; None if there are none.
-        first_label: that of the first class.
-        image_feature: the feature that holds the images.
-        mask_feature: the feature that holds the masks.
-        data_dir: as in `tfds_dataset`.
-        download: likewise.
-        train_split: likewise.
-        test_split: likewise.
+        name: String. Name of the data set in TFDS, such as "oxford_iiit_pet", or of a prepared one in `data_dir`.
+        class_names: Sequence of strings, one per class, in the order of their labels.
+        size: Tuple of two integers. Height and width that images (bilinearly) and masks (to the nearest label) are
+            resized to, in pixels. Defaults to `(96, 128)`.
+        ignore_label: Integer or sequence of integers. Labels of pixels of no class. Defaults to None, for no such
+            pixels.
+        first_label: Integer. Label of the first class. Defaults to 0.
+        image_feature: String. Name of the feature that holds the images. Defaults to "image".
+        mask_feature: String. Name of the feature that holds the masks. Defaults to "segmentation_mask".
+        data_dir: String. As in `tfds_dataset`.
+        download: Boolean. As in `tfds_dataset`. Defaults to True.
+        train_split: String. As in `tfds_dataset`. Defaults to "train".
+        test_split: String. As in `tfds_dataset`. Defaults to "test".
 
     Returns:
-        The data set; its splits are read when asked for.
+        `ImageDataset`. Its splits are read when they are loaded.
 
     Raises:
-        FileNotFoundError: when a split is loaded, if the data are not there and cannot be downloaded.
-        ValueError: likewise, if the data set is unknown or lacks a feature, for images that are not in color, masks
-            of several values for a pixel, or a label that is neither a class nor `ignore_label`.
+        NotFoundError: When a split is loaded, if the data are missing and cannot be downloaded.
+        InvalidInputError: When a split is loaded, if the data set is unknown or lacks a feature, if images are not in
+            color or masks have several values per pixel, or if a label is neither a class nor in `ignore_label`.
+        MissingDependencyError: When a split is loaded, if TFDS or TensorFlow is not installed.
     """
 
     def load(split: SplitName) -> Split:
@@ -111,14 +116,14 @@ def tfds_segmentation(
 
 
 def _check_features(name: str, features: Mapping, image_feature: str, mask_feature: str) -> None:
-    """Raises ValueError unless a set has color images, and masks with one label for each pixel."""
+    """Raises `InvalidInputError` unless a data set has color images, and masks with one label for each pixel."""
     if missing := sorted({image_feature, mask_feature} - set(features)):
         raise InvalidInputError(
-            f"data set {name!r} has no feature {missing[0]!r}, but {', '.join(sorted(features))}: name them in "
+            f"data set {name!r} has no feature {missing[0]!r}, only {', '.join(sorted(features))}: name them in "
             "tfds_segmentation.image_feature and .mask_feature."
         )
     if features[image_feature].shape[-1] != 3:
-        raise InvalidInputError(f"the images of {name!r} are not in color: tfds_segmentation wants 3 channels.")
+        raise InvalidInputError(f"the images of {name!r} are not in color: tfds_segmentation needs 3 channels.")
     shape = features[mask_feature].shape
     if len(shape) < 2 or shape[2:] not in ((), (1,)):
         raise InvalidInputError(
@@ -133,8 +138,7 @@ def _folder(data_dir: str | None) -> str | None:
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
-    tfds = require_with_tensorflow("tensorflow_datasets", WITHOUT_TENSORFLOW)
-
+    tfds = require_package("tensorflow_datasets", "tensorflow-datasets", WITHOUT_TENSORFLOW)
     tfds.disable_progress_bar()
     try:
         return tfds.builder(name, data_dir=_folder(data_dir), try_gcs=False)
@@ -146,9 +150,15 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _read(builder: Any, split: str, read: dict[str, Callable], download: bool) -> list[np.ndarray]:
-    """Returns features of a split, images first; of each, what a function makes of its batches."""
-    tfds = require_with_tensorflow("tensorflow_datasets", WITHOUT_TENSORFLOW)
+    """Returns features of a split as arrays, the images first.
 
+    Args:
+        builder: Builder of the data set in TFDS.
+        split: String. The split, in TFDS' notation.
+        read: Dictionary. What to make of the batches of a feature, by the feature's name.
+        download: Boolean. Whether to download and prepare missing data.
+    """
+    tfds = require_package("tensorflow_datasets", "tensorflow-datasets", WITHOUT_TENSORFLOW)
     # TFDS signals missing data by AssertionError or DatasetNotFoundError, a missing network by one of many errors.
     try:
         if download and not builder.info.splits:

@@ -1,8 +1,9 @@
-"""What the student matches, per sample."""
+"""What the student matches of the teacher."""
 
 from dfkd_keras.losses.attention import AttentionTransfer
 from dfkd_keras.losses.keras_adapter import KerasDistillation
 from dfkd_keras.losses.logits import JensenShannon, LogitsDistance, SoftTargets
+from dfkd_keras.losses.student_loss import StudentLoss
 
 __all__ = [
     "AttentionTransfer",
@@ -10,4 +11,5 @@ __all__ = [
     "KerasDistillation",
     "LogitsDistance",
     "SoftTargets",
+    "StudentLoss",
 ]

@@ -1,39 +1,45 @@
 """Attention transfer (Zagoruyko and Komodakis, ICLR 2017), as ZSKT uses it."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
 
 from dfkd_keras.losses.logits import SoftTargets
+from dfkd_keras.losses.student_loss import StudentLoss
 from dfkd_keras.utils.checks import check_numbers
-from dfkd_keras.utils.serialization import Configured
 
 
 @dataclasses.dataclass(frozen=True)
-class AttentionTransfer(Configured):
-    """Another loss, and the distance of the attention maps: ZSKT's student loss (Micaelli and Storkey, NeurIPS 2019).
+class AttentionTransfer(StudentLoss):
+    """A loss on the logits plus the distance of the attention maps: the student loss of ZSKT.
 
     L + weight K sum_l mean((a_l(S) - a_l(T))^2), where a_l is the mean over channels of the squared activations of
-    stage l, all positions of an image in one vector of norm 1 (Zagoruyko and Komodakis, ICLR 2017), and the mean is
-    over positions.
+    stage l, all positions of an image in one vector of norm 1, and the mean is over positions.
 
     Args:
-        loss: on the logits; `SoftTargets(1.0)` by default.
-        weight: at least 0; 250 by default, as in ZSKT. The number of classes K is there because the authors divide the
-            divergence by it.
-        teacher_features: names of features of the teacher, see `Teacher.features`; by default the stages at the
-            resolutions that both networks have.
-        student_features: of the student, as many and of the same resolutions.
+        loss: `StudentLoss` on the logits, L. Defaults to `SoftTargets(1.0)`.
+        weight: Float, at least 0. Factor of the attention's part; the number of classes K stands beside it because the
+            authors divide the divergence by K. Defaults to 250, as in ZSKT.
+        teacher_features: Tuple of strings. Names of the teacher's features to match, see `Teacher.features`. Defaults
+            to the stages at the resolutions that both networks have.
+        student_features: Tuple of strings. Names of the student's features, as many and of the same resolutions.
+            Defaults to those stages too.
 
     Raises:
-        ValueError: for a negative weight; for features that there are not, or do not match, when a distiller is built.
+        InvalidInputError: If the weight is negative, or, when a distiller is built, if features are missing or do not
+            match.
+
+    Reference:
+        Micaelli and Storkey, "Zero-shot Knowledge Transfer via Adversarial Belief Matching", NeurIPS 2019; Zagoruyko
+        and Komodakis, "Paying More Attention to Attention", ICLR 2017.
 
     Example:
         >>> AttentionTransfer(SoftTargets(1.0), weight=250.0)
     """
 
-    loss: Any = SoftTargets(1.0)  # noqa: RUF009 - immutable
+    loss: StudentLoss = SoftTargets(1.0)  # noqa: RUF009 - immutable
     weight: float = 250.0
     teacher_features: tuple[str, ...] | None = None
     student_features: tuple[str, ...] | None = None
@@ -43,7 +49,9 @@ class AttentionTransfer(Configured):
     def __post_init__(self):
         check_numbers("AttentionTransfer", weight=self.weight)
 
-    def __call__(self, teacher_logits: Any, student_logits: Any, teacher_maps: list, student_maps: list) -> Any:
+    def __call__(
+        self, teacher_logits: Any, student_logits: Any, teacher_maps: Sequence[Any], student_maps: Sequence[Any]
+    ) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]` and lists of feature maps `[B, H, W, C]`."""
         loss = self.loss(teacher_logits, student_logits)
         for teacher_map, student_map in zip(teacher_maps, student_maps, strict=True):

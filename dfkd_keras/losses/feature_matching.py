@@ -1,4 +1,4 @@
-"""Features of teacher and student side by side, for a student's loss that matches them."""
+"""Features of teacher and student side by side, for a student loss that matches them."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,27 +7,29 @@ from typing import Any
 import keras
 import numpy as np
 
-from dfkd_keras.teacher.features import add_feature_hooks, common_stages, probe_shape
+from dfkd_keras.losses.student_loss import StudentLoss
+from dfkd_keras.teacher.features import add_feature_hooks, common_stages
 from dfkd_keras.teacher.hooks import ForwardHooks
+from dfkd_keras.teacher.model_checks import probe_shape
 from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
 from dfkd_keras.utils.errors import InvalidInputError
 
 
 class FeatureMatching:
-    """ForwardHooks what a student's loss matches; for one that looks at the logits alone, nothing.
+    """Records the features that a student loss matches; nothing for a loss on the logits alone.
 
     Args:
-        loss: with `matches_features`, `teacher_features` and `student_features`, such as `AttentionTransfer`; or any.
-        teacher: is tapped.
-        student: is tapped.
+        loss: `StudentLoss`. Its features say what to record.
+        teacher: `Teacher`. It is made to record its side.
+        student: Keras model. It is hooked only while `recording`.
 
     Raises:
-        ValueError: for features that are not there, or not of the same resolutions.
+        InvalidInputError: If features are missing, or are not of the same resolutions.
     """
 
-    def __init__(self, loss: Any, teacher: Teacher, student: keras.Model):
+    def __init__(self, loss: StudentLoss, teacher: Teacher, student: keras.Model):
         self.names, self._hooks = None, ForwardHooks()
-        if not getattr(loss, "matches_features", False):
+        if not loss.matches_features:
             return
         names = loss.teacher_features, loss.student_features
         if names == (None, None):
@@ -40,24 +42,28 @@ class FeatureMatching:
         self.names = names
         teacher.record((), names[0])
         add_feature_hooks(self._hooks, student, sorted({*names[1]}), teacher.image_shape)
-        self._check(teacher, student)
+        self._check_sizes(teacher, student)
 
     @contextlib.contextmanager
-    def recording(self, seen: TeacherOutputs) -> Iterator[Callable[[], list]]:
-        """Yields a function that, after the student's pass within, returns what the loss wants besides the logits.
+    def recording(self, teacher_outputs: TeacherOutputs) -> Iterator[Callable[[], list]]:
+        """Records the student's features while the `with` block runs the student.
 
         Args:
-            seen: what the teacher gave for the same images.
+            teacher_outputs: `TeacherOutputs` for the same images.
+
+        Yields:
+            Callable. It returns, after the student has run, what the loss takes besides the logits: the teacher's and
+            the student's maps, or nothing.
         """
         with self._hooks.recording() as kept:
-            yield lambda: self._features(seen.features, kept)
+            yield lambda: self._features(teacher_outputs.features, kept)
 
     def _features(self, *features: dict[str, Any]) -> list:
         if self.names is None:
             return []
         return [[kept[name] for name in names] for kept, names in zip(features, self.names, strict=True)]
 
-    def _check(self, teacher: Teacher, student: keras.Model) -> None:
+    def _check_sizes(self, teacher: Teacher, student: keras.Model) -> None:
         images = np.zeros(probe_shape(teacher.image_shape), "float32")
         with self.recording(teacher(images)) as features:
             student(teacher.to_inputs(images), training=False)

@@ -1,25 +1,27 @@
-"""What the student matches, per sample; the same measures tell a synthesizer how far student and teacher are apart."""
+"""Losses on the logits, per sample; synthesis uses the same measures of how far student and teacher are apart."""
 
 import dataclasses
 from typing import Any
 
 from keras import ops
 
-from dfkd_keras.losses.student_loss import check_temperature, per_sample
-from dfkd_keras.utils.serialization import Configured
+from dfkd_keras.losses.student_loss import StudentLoss, check_temperature, per_sample
 
 
 @dataclasses.dataclass(frozen=True)
-class SoftTargets(Configured):
-    """Kullback-Leibler divergence between softened predictions, T^2 KL(p_T || p_S) (Hinton et al. 2015).
+class SoftTargets(StudentLoss):
+    """Kullback-Leibler divergence of the softened predictions, T^2 KL(p_T || p_S).
 
     The factor T^2 keeps the gradient's size independent of the temperature.
 
     Args:
-        temperature: T > 0, by which both logits are divided; 1 by default, RDSKD uses 10, the Fast family 20.
+        temperature: Float. T > 0, by which both logits are divided; RDSKD uses 10, the Fast family 20. Defaults to 1.
 
     Raises:
-        ValueError: for another temperature.
+        InvalidInputError: If the temperature is not positive and finite.
+
+    Reference:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
 
     Example:
         >>> SoftTargets(temperature=4.0)(teacher_logits, student_logits)  # [B]
@@ -37,14 +39,18 @@ class SoftTargets(Configured):
         # q - p sums to 0; adding it cancels the rounding of the logarithms, which T^2 would magnify.
         p, q = ops.exp(teacher), ops.exp(student)
         divergence = ops.sum(p * (teacher - student) + (q - p), axis=-1)
-        # What rounding is left can be negative, which no priority may be; the gradient does not depend on it.
+        # Rounding may still leave a negative value, which no priority may be; the gradient does not depend on it.
         divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
         return self.temperature**2 * per_sample(divergence)
 
 
 @dataclasses.dataclass(frozen=True)
-class LogitsDistance(Configured):
-    """Mean absolute difference of the raw logits, (1 / K) sum_k |t_k - s_k|: DFAD (Fang et al., 2019)."""
+class LogitsDistance(StudentLoss):
+    """Mean absolute difference of the raw logits, (1 / K) sum_k |t_k - s_k|.
+
+    Reference:
+        Fang et al., "Data-Free Adversarial Distillation", 2019.
+    """
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
@@ -52,18 +58,21 @@ class LogitsDistance(Configured):
 
 
 @dataclasses.dataclass(frozen=True)
-class JensenShannon(Configured):
+class JensenShannon(StudentLoss):
     """DeepInversion's measure of how much student and teacher disagree, for its competition term.
 
-    J = (KL(M || P) + KL(M || Q)) / 2 with P and Q the softened predictions of student and teacher and M = (P + Q) / 2,
-    all clipped to [0.01, 0.99]. Yin et al., CVPR 2020; as in the authors' code, the mixture comes first, where the
-    textbook has it second. They also clip the mean of J over the batch to 1, which contrary certain predictions exceed.
+    J = (KL(M || P) + KL(M || Q)) / 2, where P and Q are the softened predictions of student and teacher and
+    M = (P + Q) / 2, all clipped to [0.01, 0.99]. As in the authors' code, the mixture comes first, where the textbook
+    has it second. They also clip the mean of J over the batch to 1, which opposite confident predictions exceed.
 
     Args:
-        temperature: T > 0, by which both logits are divided; 3 by default, as in the authors' code.
+        temperature: Float. T > 0, by which both logits are divided. Defaults to 3, as in the authors' code.
 
     Raises:
-        ValueError: for another temperature.
+        InvalidInputError: If the temperature is not positive and finite.
+
+    Reference:
+        Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
     """
 
     temperature: float = 3.0

@@ -1,8 +1,9 @@
-"""Students, teachers to train, and generators."""
+"""Networks: students, teachers to train, and generators."""
 
 from dfkd_keras.models.alexnet import alexnet
-from dfkd_keras.models.deeplab import deeplab_mobilenet_v3, deeplab_resnet_v2, small_deeplab
+from dfkd_keras.models.deeplab import small_deeplab
 from dfkd_keras.models.generator import dcgan_generator, sigmoid_generator, upsampling_generator
+from dfkd_keras.models.keras_cv_deeplab import deeplab_mobilenet_v3, deeplab_resnet_v2
 from dfkd_keras.models.lenet import lenet5, lenet5_half
 from dfkd_keras.models.resnet import cifar_resnet, resnet
 from dfkd_keras.models.vgg import vgg

@@ -17,21 +17,24 @@ def alexnet(
     normalization: Normalization | None = None,
     width: float = 1.0,
 ) -> keras.Model:
-    """Builds the AlexNet for CIFAR-10 of ZSKD (Nayak et al., ICML 2019), or its half.
+    """Builds ZSKD's AlexNet for CIFAR-10, or its half.
 
-    Five convolutions with ReLU, local response normalization behind the first two, 3x3 max-pooling behind those and the
-    last, BatchNorm behind each; then 512, 256 and the classes, with dropout 0.5. Layer sizes are those of the authors'
-    code; the order within a block, and the constants of the response normalization, are AlexNet's.
+    Five convolutions with ReLU, local response normalization after the first two, 3x3 max pooling after those and the
+    last, BatchNorm after each; then dense layers of 512, 256 and K units, with dropout 0.5. Layer sizes are those of
+    the authors' code; the order within a block, and the constants of the response normalization, are AlexNet's.
 
     Args:
-        image_shape: height, width and channels.
-        num_classes: number of logits.
-        normalization: applied to the unit images inside the model; ZSKD has none.
-        width: factor on every layer's size; 1 for the teacher (1,657,642 parameters at the defaults), 0.5 for the
-            student.
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to `(32, 32, 3)`.
+        num_classes: Integer. Number of classes, K. Defaults to 10.
+        normalization: `Normalization` to apply to unit images inside the model. Defaults to None, as in ZSKD.
+        width: Float. Factor of every layer's size: 1 for the teacher (1,657,642 parameters at the defaults), 0.5 for
+            the student. Defaults to 1.
 
     Returns:
-        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
+
+    Reference:
+        Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019.
     """
     inputs, x = image_input(image_shape, normalization)
     normal = keras.initializers.RandomNormal(stddev=0.01)

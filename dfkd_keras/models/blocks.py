@@ -1,4 +1,4 @@
-"""What the networks share: normalizing inputs, and PyTorch's conventions where published figures depend on them."""
+"""Blocks that the networks share, with PyTorch's conventions where published figures depend on them."""
 
 import math
 from typing import Any
@@ -11,7 +11,18 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 
 def image_input(image_shape: tuple[int, int, int], normalization: Normalization | None) -> tuple[Any, Any]:
-    """Returns the input of unit images `[B, H, W, C]`, and the same normalized, if there is a normalization."""
+    """Returns the input of a network, and the tensor that its first layer takes.
+
+    Args:
+        image_shape: Tuple of three integers. Height, width and channels.
+        normalization: `Normalization` to apply to the images, or None.
+
+    Returns:
+        The symbolic input `[B, H, W, C]`, and the same normalized; twice the input without a normalization.
+
+    Raises:
+        InvalidInputError: If the normalization has another number of channels.
+    """
     inputs = layers.Input(image_shape, name="images")
     if normalization is None:
         return inputs, inputs
@@ -20,17 +31,25 @@ def image_input(image_shape: tuple[int, int, int], normalization: Normalization 
         list(values) * (channels if len(values) == 1 else 1) for values in (normalization.mean, normalization.std)
     )
     if len(mean) != channels:
-        raise InvalidInputError(f"Normalization.mean={normalization.mean} does not fit images of {channels} channels.")
+        raise InvalidInputError(
+            f"Normalization.mean={normalization.mean} does not fit images of {channels} channels: give one value, or "
+            "one per channel."
+        )
     return inputs, layers.Normalization(mean=mean, variance=[value**2 for value in std], name="normalize")(inputs)
 
 
 def fan_in_uniform(fan_in: int) -> dict[str, keras.initializers.Initializer]:
-    """Initializes kernel and bias in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
+    """Returns initializers of kernel and bias in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
     limit = 1.0 / math.sqrt(fan_in)
     return {
         "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
         "bias_initializer": keras.initializers.RandomUniform(-limit, limit),
     }
+
+
+def he_fan_out() -> keras.initializers.Initializer:
+    """Returns the initializer of kernels that residual networks and VGG use: He's, untruncated, by the fan-out."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 def dense(x: Any, units: int, **kwargs: Any) -> Any:
@@ -54,11 +73,25 @@ def batch_norm_relu(x: Any) -> Any:
 
 
 def residual_convolution(x: Any, filters: int, size: int, stride: int = 1) -> Any:
-    """Applies a bias-free convolution with He's fan-out initialization, padded on all sides alike when it strides."""
+    """Applies a convolution without bias and with He's initialization, padded equally on all sides when it strides."""
     padding = "same"
     if stride > 1 and size > 1:  # "same" would pad only below and right
         x, padding = layers.ZeroPadding2D(size // 2)(x), "valid"
     elif stride > 1:  # pooling of single pixels: oneDNN's own stride writes beyond its memory where channels are few
         x, stride = layers.AveragePooling2D(1, stride)(x), 1
-    initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-    return layers.Conv2D(filters, size, stride, padding=padding, use_bias=False, kernel_initializer=initializer)(x)
+    return layers.Conv2D(filters, size, stride, padding=padding, use_bias=False, kernel_initializer=he_fan_out())(x)
+
+
+def convolution_norm(x: Any, filters: int, size: int, stride: int = 1) -> Any:
+    """Applies `residual_convolution`, then BatchNorm."""
+    return batch_norm(residual_convolution(x, filters, size, stride))
+
+
+def convolution_norm_relu(x: Any, filters: int, size: int, stride: int = 1) -> Any:
+    """Applies `residual_convolution`, then BatchNorm and ReLU."""
+    return batch_norm_relu(residual_convolution(x, filters, size, stride))
+
+
+def residual_branch(x: Any, filters: int, stride: int) -> Any:
+    """Applies the two 3x3 convolutions of a basic residual block (He et al., 2016), up to the sum."""
+    return convolution_norm(convolution_norm_relu(x, filters, 3, stride), filters, 3)

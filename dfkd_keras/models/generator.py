@@ -1,9 +1,11 @@
-"""Generators."""
+"""Generators of images from noise."""
+
+from typing import Any
 
 import keras
 from keras import layers
 
-from dfkd_keras.images import Space
+from dfkd_keras.images import Space, check_space
 from dfkd_keras.models.blocks import batch_norm, convolution, dense
 from dfkd_keras.models.layers import UpsamplingConvolution
 from dfkd_keras.utils.errors import InvalidInputError
@@ -21,25 +23,29 @@ def upsampling_generator(
 ) -> keras.Model:
     """Builds the generator that DAFL and RDSKD share; it ends in normalized space.
 
-    Dense to a quarter of the image's size, BatchNorm, then twice: nearest up-sampling, 3x3 convolution, BatchNorm,
-    LeakyReLU; a last convolution, tanh, and BatchNorm without scale and offset, which gives every channel zero mean
-    and unit variance. The epsilon of 0.8 in two BatchNorms is the official code's. DFAD's and ZSKT's are variants.
+    A dense layer to a quarter of the image's size and BatchNorm; then, twice, nearest upsampling, 3x3 convolution,
+    BatchNorm and LeakyReLU; then a last convolution, tanh, and BatchNorm without scale and offset, which gives every
+    channel zero mean and unit variance. The epsilon of 0.8 in two BatchNorms is the official code's. DFAD and ZSKT use
+    variants.
 
     Args:
-        latent_dim: Z; 100 on MNIST, 1000 on SVHN and CIFAR-10.
-        image_shape: height, width (both divisible by 4) and channels. 1,049,985 parameters at the defaults.
-        epsilon: of the two BatchNorms after the up-sampled convolutions; 1e-5 in DFAD and ZSKT.
-        activation: of the last convolution; None in ZSKT.
-        affine: whether the last BatchNorm has scale and offset; True in ZSKT.
-        width: channels of the first map.
-        filters: channels after the two up-sampled convolutions; half of all cost a quarter of the time.
-        name: of the model.
+        latent_dim: Integer. Length of the latents, Z: 100 on MNIST, 1000 on SVHN and CIFAR-10. Defaults to 100.
+        image_shape: Tuple of three integers. Height and width (both divisible by 4) and channels. Defaults to
+            `(32, 32, 1)` (1,049,985 parameters at the defaults).
+        epsilon: Float. Epsilon of the two BatchNorms after the upsampled convolutions; 1e-5 in DFAD and ZSKT. Defaults
+            to 0.8.
+        activation: String or None. Activation of the last convolution; None in ZSKT. Defaults to "tanh".
+        affine: Boolean. Whether the last BatchNorm has scale and offset; True in ZSKT. Defaults to False.
+        width: Integer. Channels of the first map. Defaults to 128.
+        filters: Tuple of two integers. Channels of the two upsampled convolutions. Half of all channels take a quarter
+            of the time. Defaults to `(128, 64)`.
+        name: String. Name of the model. Defaults to "generator".
 
     Returns:
-        A model from latents `[B, Z]` to images `[B, H, W, C]` in normalized space.
+        Keras model from latents `[B, Z]` to normalized images `[B, H, W, C]`.
 
     Raises:
-        ValueError: for a size not divisible by 4.
+        InvalidInputError: If height or width is not divisible by 4.
     """
     latents = layers.Input((latent_dim,), name="latents")
     x = _upsampled("upsampling_generator", latents, image_shape, width, filters, use_bias=True, epsilon=epsilon)
@@ -56,20 +62,24 @@ def sigmoid_generator(
 ) -> keras.Model:
     """Builds the generator that CMI, Fast and their toolkits share; it ends in unit space.
 
-    As `upsampling_generator`, without biases before BatchNorm, with the usual epsilons, and with a sigmoid at the end.
+    It is the `upsampling_generator` without biases before BatchNorm, with the usual epsilons, and with a sigmoid at the
+    end.
 
     Args:
-        latent_dim: Z.
-        image_shape: height, width (both divisible by 4) and channels.
-        width: channels of the first map; 128 in Fast (2,328,899 parameters at the defaults), 256 in CMI.
-        filters: channels after the two up-sampled convolutions; half of them cost a quarter of the time.
-        name: of the model.
+        latent_dim: Integer. Length of the latents, Z. Defaults to 256.
+        image_shape: Tuple of three integers. Height and width (both divisible by 4) and channels. Defaults to
+            `(32, 32, 3)`.
+        width: Integer. Channels of the first map: 128 in Fast (2,328,899 parameters at the defaults), 256 in CMI.
+            Defaults to 128.
+        filters: Tuple of two integers. Channels of the two upsampled convolutions. Half of all channels take a quarter
+            of the time. Defaults to `(128, 64)`.
+        name: String. Name of the model. Defaults to "generator".
 
     Returns:
-        A model from latents `[B, Z]` to images `[B, H, W, C]` in [0, 1].
+        Keras model from latents `[B, Z]` to images `[B, H, W, C]` in [0, 1].
 
     Raises:
-        ValueError: for a size not divisible by 4.
+        InvalidInputError: If height or width is not divisible by 4.
     """
     latents = layers.Input((latent_dim,), name="latents")
     x = _upsampled("sigmoid_generator", latents, image_shape, width, filters, use_bias=False, epsilon=1e-5)
@@ -84,31 +94,37 @@ def dcgan_generator(
     output_space: Space = "normalized",
     name: str = "generator",
 ) -> keras.Model:
-    """Builds a generator for large images, in the manner of DCGAN (Radford et al., ICLR 2016).
+    """Builds a generator for large images, in the manner of DCGAN.
 
-    Dense to 1/16 of the image's size, BatchNorm, then four times up-sampling convolution, BatchNorm and LeakyReLU, the
-    channels halved each time; DFAD (Fang et al., 2019) takes its like for segmentation. Where DCGAN has transposed
-    convolutions, here are nearest up-sampling and 3x3 convolutions, which cost the same.
+    A dense layer to 1/16 of the image's size and BatchNorm; then, four times, upsampling convolution, BatchNorm and
+    LeakyReLU, with half as many channels each time. DFAD (Fang et al., 2019) uses a similar one for segmentation. Where
+    DCGAN has transposed convolutions, this one has nearest upsampling and 3x3 convolutions, which cost the same.
 
     Args:
-        latent_dim: Z.
-        image_shape: height, width (both divisible by 16) and channels.
-        width: channels of the last map; 8 times as many in the first. 10,012,361 parameters at the defaults.
-        output_space: the space of its images. "normalized" (default): the end is tanh, and BatchNorm without scale and
-            offset, as in `upsampling_generator`; "unit": a sigmoid, as in `sigmoid_generator`.
-        name: of the model.
+        latent_dim: Integer. Length of the latents, Z. Defaults to 256.
+        image_shape: Tuple of three integers. Height and width (both divisible by 16) and channels. Defaults to
+            `(128, 128, 3)`.
+        width: Integer. Channels of the last map; the first has 8 times as many. Defaults to 64 (10,012,361 parameters
+            at the defaults).
+        output_space: String, "normalized" or "unit". The space of its images: with "normalized", it ends in tanh and
+            BatchNorm without scale and offset, as `upsampling_generator` does; with "unit", in a sigmoid, as
+            `sigmoid_generator` does. Defaults to "normalized".
+        name: String. Name of the model. Defaults to "generator".
 
     Returns:
-        A model from latents `[B, Z]` to images `[B, H, W, C]`.
+        Keras model from latents `[B, Z]` to images `[B, H, W, C]`.
 
     Raises:
-        ValueError: for a size not divisible by 16, or an unknown space.
+        InvalidInputError: If height or width is not divisible by 16, or the space is unknown.
+
+    Reference:
+        Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+        ICLR 2016.
     """
     rows, columns = image_shape[0] // 16, image_shape[1] // 16
     if image_shape[0] % 16 or image_shape[1] % 16:
         raise InvalidInputError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
-    if output_space not in ("unit", "normalized"):
-        raise InvalidInputError(f"dcgan_generator.output_space={output_space!r} must be 'unit' or 'normalized'.")
+    check_space("dcgan_generator.output_space", output_space)
     latents = layers.Input((latent_dim,), name="latents")
     x = batch_norm(layers.Reshape((rows, columns, 8 * width))(dense(latents, 8 * width * rows * columns)))
     for factor in (4, 2, 1, 1):
@@ -121,10 +137,19 @@ def dcgan_generator(
     return keras.Model(latents, images, name=name)
 
 
-def _upsampled(owner, latents, image_shape, width, filters, use_bias, epsilon):
+def _upsampled(
+    function: str,
+    latents: Any,
+    image_shape: tuple[int, int, int],
+    width: int,
+    filters: tuple[int, int],
+    use_bias: bool,
+    epsilon: float,
+) -> Any:
+    """Applies what the generators from a quarter of the image's size share, up to the last convolution."""
     rows, columns = image_shape[0] // 4, image_shape[1] // 4
     if image_shape[0] % 4 or image_shape[1] % 4:
-        raise InvalidInputError(f"{owner}.image_shape={image_shape}: height and width must be divisible by 4.")
+        raise InvalidInputError(f"{function}.image_shape={image_shape}: height and width must be divisible by 4.")
     x = batch_norm(layers.Reshape((rows, columns, width))(dense(latents, width * rows * columns)))
     for channels in filters:
         x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(channels, use_bias=use_bias)(x), epsilon=epsilon))

@@ -15,19 +15,21 @@ def lenet5(
     with_batch_norm: bool = False,
     name: str = "lenet5",
 ) -> keras.Model:
-    """Builds LeNet-5 with ReLU and max-pooling; 61,706 parameters at the defaults.
+    """Builds LeNet-5 with ReLU and max pooling; 61,706 parameters at the defaults.
 
     Args:
-        image_shape: height, width and channels; 32x32 makes the last convolution's map 1x1.
-        num_classes: number of logits.
-        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
-        width: factor on the channels (6, 16, 120) and on the 84 hidden units.
-        with_batch_norm: whether every hidden layer has BatchNorm before its ReLU: a small teacher for the methods that
-            match BatchNorm statistics.
-        name: of the model.
+        image_shape: Tuple of three integers. Height, width and channels; at 32x32, the last convolution's map is 1x1.
+            Defaults to `(32, 32, 1)`.
+        num_classes: Integer. Number of classes, K. Defaults to 10.
+        normalization: `Normalization` to apply to unit images inside the model. Defaults to None, for a model of
+            normalized images.
+        width: Float. Factor of the channels (6, 16, 120) and of the 84 hidden units. Defaults to 1.
+        with_batch_norm: Boolean. Whether every hidden layer has BatchNorm before its ReLU, which makes a small teacher
+            for the methods that match BatchNorm statistics. Defaults to False.
+        name: String. Name of the model. Defaults to "lenet5".
 
     Returns:
-        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
     """
     first, second, third, hidden = (int(size * width) for size in (6, 16, 120, 84))
     inputs, x = image_input(image_shape, normalization)
@@ -47,5 +49,14 @@ def lenet5_half(
     num_classes: int = 10,
     normalization: Normalization | None = None,
 ) -> keras.Model:
-    """Builds LeNet-5 at half width; 15,738 parameters at the defaults. Arguments as in `lenet5`."""
+    """Builds LeNet-5 at half width; 15,738 parameters at the defaults.
+
+    Args:
+        image_shape: As in `lenet5`.
+        num_classes: As in `lenet5`.
+        normalization: As in `lenet5`.
+
+    Returns:
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
+    """
     return lenet5(image_shape, num_classes, normalization, width=0.5, name="lenet5_half")

@@ -1,10 +1,13 @@
-"""Residual networks in their CIFAR forms."""
+"""Residual networks (He et al., 2016) in their CIFAR forms."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm, batch_norm_relu, dense, image_input, residual_convolution
+from dfkd_keras.models.blocks import convolution_norm, convolution_norm_relu, dense, image_input, residual_branch
 from dfkd_keras.utils.errors import InvalidInputError
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
@@ -19,24 +22,25 @@ def resnet(
     """Builds ResNet-18 or ResNet-34 with a 3x3 stem and no first pooling, as the papers use them on 32x32 images.
 
     Args:
-        image_shape: height, width and channels.
-        num_classes: number of logits.
-        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
-        depth: 18 (11,173,962 parameters at the defaults) or 34 (21,282,122).
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to `(32, 32, 3)`.
+        num_classes: Integer. Number of classes, K. Defaults to 10.
+        normalization: `Normalization` to apply to unit images inside the model. Defaults to None, for a model of
+            normalized images.
+        depth: Integer. 18 layers (11,173,962 parameters at the defaults) or 34 (21,282,122). Defaults to 18.
 
     Returns:
-        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        ValueError: for another depth.
+        InvalidInputError: If the depth is another one.
     """
     if depth not in BLOCKS:
         raise InvalidInputError(
             f"resnet.depth={depth} must be one of {sorted(BLOCKS)}; for 8, 20, 32, ... use cifar_resnet."
         )
-    return _residual_network(
-        image_shape, num_classes, normalization, BLOCKS[depth], (64, 128, 256, 512), _projection, f"resnet{depth}"
-    )
+    inputs, x = image_input(image_shape, normalization)
+    logits = _residual_network(x, num_classes, BLOCKS[depth], (64, 128, 256, 512), _projection)
+    return keras.Model(inputs, logits, name=f"resnet{depth}")
 
 
 def cifar_resnet(
@@ -45,50 +49,50 @@ def cifar_resnet(
     normalization: Normalization | None = None,
     depth: int = 20,
 ) -> keras.Model:
-    """Builds the slim CIFAR network of He et al. (2016), of 6n + 2 layers and parameter-free shortcuts.
+    """Builds the slim CIFAR network of He et al. (2016), with 6n + 2 layers and parameter-free shortcuts.
 
     Args:
-        image_shape: height, width and channels.
-        num_classes: number of logits.
-        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
-        depth: 8, 14, 20, 32, 44, 56, ...; 20 has 269,722 parameters at the defaults.
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to `(32, 32, 3)`.
+        num_classes: Integer. Number of classes, K. Defaults to 10.
+        normalization: `Normalization` to apply to unit images inside the model. Defaults to None, for a model of
+            normalized images.
+        depth: Integer. Number of layers: 8, 14, 20, 32, 44, 56, ... Defaults to 20 (269,722 parameters at the
+            defaults).
 
     Returns:
-        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        ValueError: for a depth that is not 6n + 2.
+        InvalidInputError: If the depth is not 6n + 2.
     """
     if depth < 8 or (depth - 2) % 6:
         raise InvalidInputError(f"cifar_resnet.depth={depth} must be 6n + 2 with n >= 1: 8, 14, 20, 32, 44, 56, ...")
-    blocks = ((depth - 2) // 6,) * 3
-    return _residual_network(
-        image_shape, num_classes, normalization, blocks, (16, 32, 64), _padded_identity, f"resnet{depth}"
-    )
-
-
-def _residual_network(image_shape, num_classes, normalization, blocks, widths, shortcut, name) -> keras.Model:
     inputs, x = image_input(image_shape, normalization)
-    x = batch_norm_relu(residual_convolution(x, widths[0], 3))
+    logits = _residual_network(x, num_classes, ((depth - 2) // 6,) * 3, (16, 32, 64), _padded_identity)
+    return keras.Model(inputs, logits, name=f"resnet{depth}")
+
+
+def _residual_network(
+    x: Any, num_classes: int, blocks: Sequence[int], widths: Sequence[int], shortcut: Callable[[Any, int, int], Any]
+) -> Any:
+    """Applies stem, stages and head, and returns the logits."""
+    x = convolution_norm_relu(x, widths[0], 3)
     for stage, (count, filters) in enumerate(zip(blocks, widths, strict=True)):
         for block in range(count):
             x = _basic_block(x, filters, 2 if stage and not block else 1, shortcut)
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, dense(x, num_classes, name="logits"), name=name)
+    return dense(layers.GlobalAveragePooling2D()(x), num_classes, name="logits")
 
 
-def _basic_block(x, filters, stride, shortcut):
-    kept = x if stride == 1 and x.shape[-1] == filters else shortcut(x, filters, stride)
-    x = batch_norm_relu(residual_convolution(x, filters, 3, stride))
-    x = batch_norm(residual_convolution(x, filters, 3))
-    return layers.ReLU()(layers.Add()([x, kept]))
+def _basic_block(x: Any, filters: int, stride: int, shortcut: Callable[[Any, int, int], Any]) -> Any:
+    kept = x if x.shape[-1] == filters and stride == 1 else shortcut(x, filters, stride)
+    return layers.ReLU()(layers.Add()([residual_branch(x, filters, stride), kept]))
 
 
-def _projection(x, filters, stride):
-    return batch_norm(residual_convolution(x, filters, 1, stride))
+def _projection(x: Any, filters: int, stride: int) -> Any:
+    return convolution_norm(x, filters, 1, stride)
 
 
-def _padded_identity(x, filters, stride):
+def _padded_identity(x: Any, filters: int, stride: int) -> Any:
     missing = filters - x.shape[-1]
     x = layers.AveragePooling2D(1, stride)(x)  # of single pixels: the gradient of a slice with a stride is slow on CPUs
     return ops.pad(x, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)))

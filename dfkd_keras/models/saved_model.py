@@ -6,43 +6,55 @@ from typing import Any
 
 import keras
 
+from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
 
 LOGITS = "logits"
+SIGNATURE = "serving_default"
 
 
 def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
-    """Loads a network, to be a teacher or a student that starts from its weights.
+    """Loads a network to be a teacher, or a student that starts from its weights.
 
     Args:
-        path: a `.keras` file; or the folder of a SavedModel whose default signature takes float images. Such a one is
-            a teacher for methods that look at its logits alone.
-        safe_mode: whether code inside the file, as a Lambda layer has it, is refused. Only for files you trust
-            otherwise.
+        path: String. Path of a `.keras` file, or of the folder of a SavedModel whose default signature takes float
+            images. A SavedModel works as a teacher for methods that use its logits alone.
+        safe_mode: Boolean. Whether to refuse code inside the file, such as a Lambda layer's. False is only for files
+            that you trust. Defaults to True.
+
+    Returns:
+        Keras model, trainable if it comes from a `.keras` file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read.
+        NotFoundError: If the file does not exist.
+        InvalidInputError: If it cannot be read.
+
+    Example:
+        >>> teacher = Teacher(saved_model("teacher.keras"))
     """
     if not Path(path).exists():
         raise NotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
-    if (Path(path) / "saved_model.pb").exists():
-        return _from_savedmodel(Path(path))
+    is_savedmodel = (Path(path) / "saved_model.pb").exists()
+    kind = "SavedModel" if is_savedmodel else "Keras model"
     try:
+        if is_savedmodel:
+            return _from_savedmodel(Path(path))
         return unfrozen(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
-    except Exception as error:
+    except DFKDError:
+        raise
+    except Exception as error:  # Keras and TensorFlow raise whatever a part of the file raises
         cause = single_line(error)
         raise InvalidInputError(
-            f"model file {str(path)!r} cannot be loaded as a Keras model ({type(error).__name__}: {cause[:200]}): "
+            f"model file {str(path)!r} cannot be loaded as a {kind} ({type(error).__name__}: {cause[:200]}): "
             f"{_remedy(cause)}"
         ) from error
 
 
 def unfrozen(model: keras.Model) -> keras.Model:
-    """Makes a model trainable again that was frozen altogether, as one is that was saved while it was a teacher."""
+    """Makes a model trainable if all of it is frozen, as it is if it was saved while it was a teacher."""
     if not model.trainable_variables:
-        for layer in model._flatten_layers():  # the model's own `trainable` does not reach every layer of a copy
+        for layer in flatten_layers(model):  # the model's own `trainable` does not reach every layer of a copy
             layer.trainable = True
     return model
 
@@ -62,40 +74,42 @@ def _remedy(cause: str) -> str:
 
 
 def _from_savedmodel(path: Path) -> keras.Model:
+    """Returns a SavedModel as a Keras model of one layer, through which gradients pass to the images."""
     if keras.backend.backend() != "tensorflow":
         raise InvalidInputError(
             f"SavedModel {str(path)!r} needs the TensorFlow backend, not {keras.backend.backend()!r}: give a .keras "
             "file."
         )
+    images = keras.Input(_image_shape(path), name="images")
+    outputs = keras.layers.TFSMLayer(str(path), call_endpoint=SIGNATURE, trainable=False)(images)
+    if isinstance(outputs, dict):
+        outputs = _logits(outputs, path)
+    return keras.Model(images, outputs, name=path.resolve().parent.name if path.name.isdigit() else path.name)
+
+
+def _image_shape(path: Path) -> tuple[int | None, ...]:
+    """Returns height, width and channels of the images that a SavedModel's default signature takes."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
-    if "serving_default" not in signatures:
+    if SIGNATURE not in signatures:
         raise InvalidInputError(
-            f"SavedModel {str(path)!r} has the signatures {sorted(signatures)}, but no 'serving_default': export it "
-            "again with model.export()."
+            f"SavedModel {str(path)!r} has the signatures {sorted(signatures)}, but no {SIGNATURE!r}: export it again "
+            "with model.export()."
         )
-    signature = signatures["serving_default"]
-    specs = list(signature.structured_input_signature[1].values())
+    specs = list(signatures[SIGNATURE].structured_input_signature[1].values())
     if len(specs) != 1 or not specs[0].dtype.is_floating:
         raise InvalidInputError(
             f"SavedModel {str(path)!r} takes {', '.join(f'{spec.name}: {spec.dtype.name}' for spec in specs)}: a "
             "gradient has to pass to one input of float images; export the model again with such a signature."
         )
-    outputs = _endpoint(path)(images := keras.Input(specs[0].shape[1:], name="images"))
-    if isinstance(outputs, dict):
-        outputs = _only_logits(outputs, path)
-    return keras.Model(images, outputs, name=path.resolve().parent.name if path.name.isdigit() else path.name)
+    return specs[0].shape[1:]
 
 
-def _endpoint(path: Path) -> keras.layers.Layer:
-    return keras.layers.TFSMLayer(str(path), call_endpoint="serving_default", trainable=False)
-
-
-def _only_logits(outputs: dict[str, Any], path: Path) -> Any:
+def _logits(outputs: dict[str, Any], path: Path) -> Any:
     if len(outputs) > 1 and LOGITS not in outputs:
         raise InvalidInputError(
-            f"SavedModel {str(path)!r} gives {', '.join(sorted(outputs))}: export it again with one, or with one "
-            f"that is named {LOGITS!r}."
+            f"SavedModel {str(path)!r} has the outputs {', '.join(sorted(outputs))}: export it again with one, or with "
+            f"one named {LOGITS!r}."
         )
     return outputs.get(LOGITS, next(iter(outputs.values())))

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm, dense, image_input
+from dfkd_keras.models.blocks import batch_norm_relu, dense, he_fan_out, image_input
 from dfkd_keras.utils.errors import InvalidInputError
 
 WIDTHS = {11: ((64,), (128,), (256, 256), (512, 512), (512, 512))}
@@ -18,28 +18,28 @@ def vgg(
 ) -> keras.Model:
     """Builds VGG-11 with BatchNorm and a single dense layer, as CMI and Fast distill it.
 
-    Max-pooling follows the first three stages only, so that the last two see 4x4 maps; then comes the average.
+    Max pooling follows the first three stages only, so that the last two work on 4x4 maps; global average pooling
+    follows.
 
     Args:
-        image_shape: height, width and channels.
-        num_classes: number of logits.
-        normalization: applied to the unit images inside the model; None for inputs that are normalized already.
-        depth: 11 (9,231,114 parameters at the defaults).
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to `(32, 32, 3)`.
+        num_classes: Integer. Number of classes, K. Defaults to 10.
+        normalization: `Normalization` to apply to unit images inside the model. Defaults to None, for a model of
+            normalized images.
+        depth: Integer. Number of layers; only 11 is built (9,231,114 parameters at the defaults). Defaults to 11.
 
     Returns:
-        A model from unit images `[B, H, W, C]` to logits `[B, classes]`.
+        Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        ValueError: for another depth.
+        InvalidInputError: If the depth is another one.
     """
     if depth not in WIDTHS:
         raise InvalidInputError(f"vgg.depth={depth} must be one of {sorted(WIDTHS)}.")
     inputs, x = image_input(image_shape, normalization)
     for stage, widths in enumerate(WIDTHS[depth]):
         for filters in widths:
-            initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-            x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer)(x)
-            x = layers.ReLU()(batch_norm(x))
+            x = batch_norm_relu(layers.Conv2D(filters, 3, padding="same", kernel_initializer=he_fan_out())(x))
         if stage < 3:
             x = layers.MaxPooling2D()(x)
     x = layers.GlobalAveragePooling2D()(x)

@@ -1,4 +1,4 @@
-"""What BatchNorm layers see of a batch, and remember of the training data."""
+"""Statistics of the inputs of BatchNorm layers, in a batch and in the training data."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,9 +6,18 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from dfkd_keras.teacher.hooks import layers_in_order
+
 
 class BatchStatistics(NamedTuple):
-    """What one BatchNorm layer saw in this batch, and what it remembers of the training data; each `[C]`."""
+    """Statistics of one BatchNorm layer's input: of this batch, and the running ones of the training data.
+
+    Attributes:
+        mean: Float32 tensor `[C]`. Mean of the batch.
+        variance: Float32 tensor `[C]`. Biased variance of the batch.
+        moving_mean: Float32 tensor `[C]`. The layer's moving mean.
+        moving_variance: Float32 tensor `[C]`. The layer's moving variance.
+    """
 
     mean: Any
     variance: Any
@@ -16,20 +25,25 @@ class BatchStatistics(NamedTuple):
     moving_variance: Any
 
 
-def channel_moments(x: Any, channels: int) -> tuple[Any, Any]:
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Returns a model's BatchNorm layers, at any depth, in the order of their creation."""
+    return [layer for layer in layers_in_order(model) if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def channel_moments(x: Any, channel_axis: int) -> tuple[Any, Any]:
     """Returns what `ops.moments` does, with a gradient that costs two passes over x.
 
     The gradient is affine in x, (g_mean + 2 g_variance (x - mean)) / N. Automatic differentiation does not know that,
-    and passes over arrays of x's size three times as often.
+    and makes three times as many passes over arrays of x's size.
 
     Args:
-        x: float32 `[..., C, ...]`.
-        channels: the axis of the channels.
+        x: Float32 tensor `[..., C, ...]`.
+        channel_axis: Integer. The axis of the channels.
 
     Returns:
-        Mean and biased variance over all other axes, `[C]` each.
+        Two float32 tensors `[C]`: the mean and the biased variance over all other axes.
     """
-    axes = _all_but(channels, x)
+    axes = _all_but(channel_axis, x)
 
     @ops.custom_gradient
     def moments(x):
@@ -49,19 +63,19 @@ def channel_moments(x: Any, channels: int) -> tuple[Any, Any]:
 
 
 def statistics_recorder(layer: keras.layers.BatchNormalization) -> Callable:
-    """Returns what keeps the `BatchStatistics` of a layer's input, see `ForwardHooks`."""
+    """Returns a hook, see `ForwardHooks`, that appends the `BatchStatistics` of a layer's input."""
 
     def record(kept, inputs, outputs):
         moving = layer.moving_mean, layer.moving_variance
-        seen = channel_moments(ops.cast(inputs, "float32"), layer.axis)
-        statistics = BatchStatistics(*seen, *map(ops.convert_to_tensor, moving))
+        moments = channel_moments(ops.cast(inputs, "float32"), layer.axis)
+        statistics = BatchStatistics(*moments, *map(ops.convert_to_tensor, moving))
         kept.setdefault("batch_statistics", []).append(statistics)
 
     return record
 
 
 def means_recorder(layer: keras.layers.BatchNormalization) -> Callable:
-    """Returns what keeps the mean over positions of each channel and sample of a layer's input, `[B, C]`."""
+    """Returns a hook that appends the mean over positions of a layer's input, `[B, C]`: one row for each sample."""
 
     def record(kept, inputs, outputs):
         means = ops.mean(ops.cast(inputs, "float32"), axis=_all_but(layer.axis, inputs)[1:])
@@ -70,5 +84,5 @@ def means_recorder(layer: keras.layers.BatchNormalization) -> Callable:
     return record
 
 
-def _all_but(channels: int, x: Any) -> list[int]:
-    return [axis for axis in range(len(x.shape)) if axis != channels % len(x.shape)]
+def _all_but(channel_axis: int, x: Any) -> list[int]:
+    return [axis for axis in range(len(x.shape)) if axis != channel_axis % len(x.shape)]

@@ -1,6 +1,6 @@
-"""Named features of any model: the input of the layer that gives its logits, its stages, or the output of a layer.
+"""Named features of any model: the input of the layer that computes its logits, its stages, or a layer's output.
 
-Shapes are found out by running the model once, so that nested and subclassed models need no symbolic graph.
+Shapes are found by running the model once, so nested and subclassed models need no symbolic graph.
 """
 
 import re
@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from dfkd_keras.teacher.hooks import ForwardHooks, flat_layers
+from dfkd_keras.teacher.hooks import ForwardHooks, layers_in_order
+from dfkd_keras.teacher.model_checks import probe_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 PENULTIMATE = "penultimate"
@@ -21,103 +22,94 @@ NO_STAGES = (
     keras.layers.Rescaling,
     keras.layers.ZeroPadding2D,
 )
+Stages = dict[tuple[int, int], keras.layers.Layer]
 
 
 def add_feature_hooks(
     hooks: ForwardHooks, model: keras.Model, names: Sequence[str], image_shape: tuple[int | None, ...]
 ) -> None:
-    """Makes `hooks` keep features of a model under their names.
+    """Makes hooks record features of a model under their names.
 
     Args:
-        hooks: what to record with.
-        model: a built Keras model.
-        names: "penultimate" for the input of the layer that gives the logits; "stage_1", "stage_2", ... for the last
-            map at each resolution, from the largest on; or the name of a layer, for its output.
-        image_shape: height, width and channels of the model's images.
+        hooks: `ForwardHooks`. The hooks to add to.
+        model: Built Keras model.
+        names: Sequence of strings. "penultimate" is the input of the layer that computes the logits; "stage_1",
+            "stage_2", ... are the last maps at each resolution, from the largest on; any other name is a layer's, for
+            its output.
+        image_shape: Tuple of three integers. Height, width and channels of the model's images; None for any size.
 
     Raises:
-        ValueError: for a feature that the model does not have.
+        InvalidInputError: If the model does not have one of the features.
     """
     found = None
     for name in names:
         if name == PENULTIMATE:
-            hooks.add_hook(
-                logits_layer(model, image_shape), lambda kept, inputs, outputs: kept.update({PENULTIMATE: inputs})
-            )
-        elif (layer := {layer.name: layer for layer in flat_layers(model)}.get(name)) is not None:
-            hooks.add_hook(layer, _keeping(name))
+            hooks.add_hook(logits_layer(model, image_shape), _record_input)
+        elif (layer := {layer.name: layer for layer in layers_in_order(model)}.get(name)) is not None:
+            hooks.add_hook(layer, _output_recorder(name))
         else:
             found = found or stages(model, image_shape)
             hooks.add_hook(*_stage(model, name, found))
 
 
 def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
-    """Returns the layer that gives a model's logits: the last dense one to run; in a segmenter, that or a convolution.
+    """Returns the layer that computes a model's logits.
+
+    That is the last dense layer to run; in a segmenter, the last dense layer or convolution.
+
+    Args:
+        model: Built Keras model.
+        image_shape: Tuple of three integers. Height, width and channels of its images; None for any size.
+
+    Returns:
+        Keras layer.
 
     Raises:
-        ValueError: if there is none.
+        InvalidInputError: If there is no such layer.
     """
     hooks, run = ForwardHooks(), []
-    for layer in flat_layers(model):
+    for layer in layers_in_order(model):
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
             hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: run.append(layer))
-    segments = len(_run_once(model, image_shape, hooks).shape) == 4
-    fit = [layer for layer in run if segments or isinstance(layer, keras.layers.Dense)]
-    if not fit:
+    is_segmenter = len(_run_once(model, image_shape, hooks).shape) == 4
+    candidates = [layer for layer in run if is_segmenter or isinstance(layer, keras.layers.Dense)]
+    if not candidates:
         raise InvalidInputError(
             f"model {model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the feature's layer, such "
             "as Teacher.features = ('some_layer',)."
         )
-    return fit[-1]
+    return candidates[-1]
 
 
-def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> dict[tuple[int, int], keras.layers.Layer]:
-    """Returns the layer that gives the last map at each resolution a model works at, from the largest to the smallest.
+def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> Stages:
+    """Returns the layer whose output is the last map at each resolution that a model works at.
 
-    Preprocessed and padded images are no such maps, nor what a `Permute` makes of one, nor those of a single position.
+    Preprocessed and padded images do not count as maps, nor do permuted maps and those of a single position.
+
+    Args:
+        model: Built Keras model.
+        image_shape: Tuple of three integers. Height, width and channels of its images; None for any size.
+
+    Returns:
+        Dictionary of layers by resolution `(H, W)`, from the largest to the smallest.
     """
     size = probe_shape(image_shape)[1:]
-    hooks, seen = ForwardHooks(), []
-    for layer in flat_layers(model):
+    hooks, run = ForwardHooks(), []
+    for layer in layers_in_order(model):
         if not isinstance(layer, NO_STAGES):
-            hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: seen.append((layer, outputs)))
+            hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: run.append((layer, outputs)))
     _run_once(model, image_shape, hooks)
-    maps = [(tuple(outputs.shape[1:3]), layer) for layer, outputs in seen if _is_map(outputs, size)]
-    found = dict(maps)  # the last one wins
+    found = {tuple(outputs.shape[1:3]): layer for layer, outputs in run if _is_map(outputs, size)}  # the last one wins
     return {resolution: found[resolution] for resolution in sorted(found, reverse=True)}
 
 
-def probe_shape(image_shape: tuple[int | None, ...], count: int = 1) -> list[int]:
-    """Returns the shape of images to try a model with: 32 pixels where it takes any size."""
-    return [count, *(length or 32 for length in image_shape)]
-
-
-def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], hooks: ForwardHooks) -> Any:
-    """Shows a model a black image and what passes through it to hooks, then removed; returns its outputs."""
-    try:
-        with hooks.recording():
-            return model(np.zeros(probe_shape(image_shape), "float32"), training=False)
-    finally:
-        hooks.release()
-
-
-def _is_map(outputs: Any, size: list[int]) -> bool:
-    """Whether outputs are those of the image as a whole: `[B, H, W, C]`, smaller in both directions alike."""
-    if len(getattr(outputs, "shape", ())) != 4:
-        return False
-    height, width = (length / whole for length, whole in zip(outputs.shape[1:3], size, strict=False))
-    return outputs.shape[1] * outputs.shape[2] > 1 and height <= 1 and abs(height - width) < 0.2 * max(height, width)
-
-
-def stages_to_match(
-    model: keras.Model, image_shape: tuple[int | None, ...]
-) -> dict[tuple[int, int], keras.layers.Layer]:
-    """Returns what `stages` does; ValueError if there are none."""
+def stages_to_match(model: keras.Model, image_shape: tuple[int | None, ...]) -> Stages:
+    """Returns what `stages` does, and raises `InvalidInputError` if there are none."""
     if found := stages(model, image_shape):
         return found
     raise InvalidInputError(
-        f"model {model.name!r} shows no feature maps to match: choose a method that looks at the logits alone, or "
-        "another model."
+        f"model {model.name!r} has no feature maps to match: choose a method that uses the logits alone, or another "
+        "model."
     )
 
 
@@ -126,8 +118,16 @@ def common_stages(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the names, in each of two models, of their stages at the resolutions that both work at.
 
+    Args:
+        first: Built Keras model.
+        second: Built Keras model of the same images.
+        image_shape: Tuple of three integers. Height, width and channels of the images; None for any size.
+
+    Returns:
+        Two tuples of strings, equally long: the names in the first and in the second model.
+
     Raises:
-        ValueError: if there is no such resolution, or a model shows no map at all.
+        InvalidInputError: If there is no common resolution, or a model has no feature maps.
     """
     of_first, of_second = (list(stages_to_match(model, image_shape)) for model in (first, second))
     common = [size for size in of_first if size in of_second]
@@ -140,24 +140,40 @@ def common_stages(
     return tuple(names)
 
 
-def _stage(
-    model: keras.Model, name: str, found: dict[tuple[int, int], keras.layers.Layer]
-) -> tuple[keras.layers.Layer, Callable]:
-    """Returns the layer of a stage, and what keeps its output."""
+def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], hooks: ForwardHooks) -> Any:
+    """Runs a model on a black image while its hooks record, and returns its outputs."""
+    with hooks.recording():
+        return model(np.zeros(probe_shape(image_shape), "float32"), training=False)
+
+
+def _is_map(outputs: Any, size: list[int]) -> bool:
+    """Returns whether outputs are a map `[B, H, W, C]` of the whole image, scaled alike in both directions."""
+    if len(getattr(outputs, "shape", ())) != 4:  # a layer may also return several tensors
+        return False
+    height, width = (length / whole for length, whole in zip(outputs.shape[1:3], size, strict=False))
+    return outputs.shape[1] * outputs.shape[2] > 1 and height <= 1 and abs(height - width) < 0.2 * max(height, width)
+
+
+def _stage(model: keras.Model, name: str, found: Stages) -> tuple[keras.layers.Layer, Callable]:
+    """Returns the layer of a stage, and the hook that records its output."""
     if not re.fullmatch(r"stage_[1-9]\d*", name):
         raise InvalidInputError(
             f"feature {name!r} is neither {PENULTIMATE!r}, nor a stage such as 'stage_1', nor a layer of the model "
-            f"{model.name!r}; its layers: {', '.join(layer.name for layer in flat_layers(model))}."
+            f"{model.name!r}; its layers: {', '.join(layer.name for layer in layers_in_order(model))}."
         )
     number = int(name.removeprefix("stage_"))
     if number > len(found):
-        raise InvalidInputError(f"feature {name!r}: the model {model.name!r} has {len(found)} stages only.")
+        raise InvalidInputError(f"feature {name!r}: the model {model.name!r} has only {len(found)} stages.")
     size, layer = list(found.items())[number - 1]
     reused = list(found.values()).count(layer) > 1  # at other resolutions, whose maps are not meant
-    return layer, _keeping(name, size if reused else None)
+    return layer, _output_recorder(name, size if reused else None)
 
 
-def _keeping(name: str, size: tuple[int, int] | None = None) -> Callable:
+def _record_input(kept: dict, inputs: Any, outputs: Any) -> None:
+    kept[PENULTIMATE] = inputs
+
+
+def _output_recorder(name: str, size: tuple[int, int] | None = None) -> Callable:
     def record(kept, inputs, outputs):
         if size is None or tuple(outputs.shape[1:3]) == size:
             kept[name] = outputs

@@ -1,44 +1,22 @@
-"""What a model offers as a teacher: its inputs and outputs, its features, and which methods it is fit for."""
+"""What a model offers as a teacher: its inputs and outputs, its features, and what methods may ask of it."""
 
 import contextlib
 import dataclasses
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import keras
 import numpy as np
-from keras import ops
 
-from dfkd_keras.synthesis.targets import DirichletTargets
-from dfkd_keras.teacher.batch_statistics import BatchStatistics
-from dfkd_keras.teacher.features import probe_shape, stages, stages_to_match
-from dfkd_keras.teacher.hooks import flat_layers
-from dfkd_keras.teacher.teacher import PENULTIMATE, Teacher, batch_norms, check_outputs, input_image_shape
+from dfkd_keras.backend.keras_internals import flatten_layers
+from dfkd_keras.teacher.batch_statistics import batch_norms
+from dfkd_keras.teacher.class_similarity import check_class_similarity
+from dfkd_keras.teacher.features import PENULTIMATE, stages, stages_to_match
+from dfkd_keras.teacher.input_range import guess_input_range
+from dfkd_keras.teacher.model_checks import Outputs, check_outputs, input_image_shape, probe_shape
+from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
-# What a unit image is multiplied by and then has added, for the ranges in use.
-RANGES = {
-    "in [0, 1]": (1.0, 0.0),
-    "in [-1, 1]": (2.0, -1.0),
-    "in [0, 255]": (255.0, 0.0),
-    "of mean 0 and deviation 1": (4.0, -1.9),
-}
-# What each method's file asks of a teacher.
-REQUIREMENTS = {
-    "rdskd": None,
-    "dafl": "penultimate",
-    "mskd": "penultimate",
-    "dfad": None,
-    "zskt": "stages",
-    "dfq": "batch_norm",
-    "zskd": "class_similarity",
-    "deepinversion": "batch_norm",
-    "adaptive_deepinversion": "batch_norm",
-    "cmi": "batch_norm",
-    "fast": "batch_norm",
-    "fast_meta": "batch_norm",
-    "ssdkd": "batch_norm",
-}
+Needs = Mapping[str, Collection[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +24,15 @@ class Inspection:
     """What `inspect_teacher` found out.
 
     Attributes:
-        name: of the model.
-        image_shape: height, width and channels; None for any size.
-        input_range: what the values of its images seem to be, in words; None where nothing tells.
-        outputs: "logits" or "probabilities", for `Teacher.outputs`.
-        num_classes: Integer. How many classes it knows.
-        batch_norms: how many BatchNorm layers there are.
-        features: the shape, without the batch, of each feature that terms and losses know by name.
-        unfit: the methods that do not work with it, and why.
+        name: String. Name of the model.
+        image_shape: Tuple of three integers. Height, width and channels; None for any size.
+        input_range: String. The likely range of its images' values, in words; None if unknown.
+        outputs: String, "logits" or "probabilities", for `Teacher.outputs`.
+        num_classes: Integer. Number of classes.
+        batch_norms: Integer. Number of BatchNorm layers.
+        features: Dictionary. The shape, without the batch axis, of each feature that has a name in every model.
+        missing: Dictionary. What methods may need and it cannot give, out of "features", "stages",
+            "batch_statistics" and "class_similarity", and why.
     """
 
     name: str
@@ -63,143 +42,132 @@ class Inspection:
     num_classes: int
     batch_norms: int
     features: dict[str, tuple[int, ...]]
-    unfit: dict[str, str]
+    missing: dict[str, str]
 
-    @property
-    def methods(self) -> list[str]:
-        """The methods that work with it."""
-        return [method for method in REQUIREMENTS if method not in self.unfit]
+    def unfit(self, methods: Needs) -> dict[str, str]:
+        """Returns the methods that do not work with this model, and why.
+
+        Args:
+            methods: Mapping. What each method needs from a teacher, by the method's name, such as
+                `experiment.method_needs()`.
+
+        Returns:
+            Dictionary of reasons by the method's name.
+        """
+        reasons = {}
+        for name, needs in methods.items():
+            if unmet := [need for need in self.missing if need in needs]:
+                reasons[name] = self.missing[unmet[0]]
+        return reasons
+
+    def describe(self, methods: Needs | None = None) -> str:
+        """Returns the findings, a line each.
+
+        Args:
+            methods: Mapping. As in `unfit`; the description then also says which methods work with this model.
+                Defaults to None.
+        """
+        described = [f"{title:<12}{text}" for title, text in self._lines().items()]
+        if methods is None:
+            return "\n".join(described)
+        unfit = self.unfit(methods)
+        described.append(f"{'methods':<12}{', '.join(name for name in methods if name not in unfit)}")
+        for reason in dict.fromkeys(unfit.values()):
+            names = [name for name, why in unfit.items() if why == reason]
+            described.append(f"{'not':<12}{', '.join(names)}: {reason}")
+        return "\n".join(described)
 
     def __str__(self) -> str:
-        features = ", ".join(f"{name} {shape}" for name, shape in self.features.items()) or "none by name"
-        lines = {
+        return self.describe()
+
+    def _lines(self) -> dict[str, str]:
+        values = f"values {self.input_range}" if self.input_range else "unknown value range"
+        return {
             "model": self.name,
-            "images": f"{self.image_shape}, values {self.input_range or 'of a range that nothing tells'}",
+            "images": f"{self.image_shape}, {values}",
             "outputs": f"{self.outputs} of {self.num_classes} classes",
             "BatchNorm": f"{self.batch_norms} layers",
-            "features": features,
-            "methods": ", ".join(self.methods),
+            "features": ", ".join(f"{name} {shape}" for name, shape in self.features.items()) or "none by name",
         }
-        described = [f"{title:<12}{text}" for title, text in lines.items()]
-        for reason in dict.fromkeys(self.unfit.values()):
-            methods = [method for method, why in self.unfit.items() if why == reason]
-            described.append(f"{'not':<12}{', '.join(methods)}: {reason}")
-        return "\n".join(described)
 
 
 def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None = None) -> Inspection:
-    """Finds out what a trained model offers as a teacher; the model stays as it is, down to what is trainable.
+    """Finds out what a trained model offers as a teacher.
+
+    The model is left as it was, including which of its layers are trainable.
 
     Args:
-        model: a built Keras model, images `[B, H, W, C]` in, a row of logits or of probabilities per image out.
-        image_shape: height, width and channels, for a subclassed model, which does not know them.
+        model: Built Keras model. It maps images `[B, H, W, C]` to logits or probabilities, `[B, K]` or `[B, H, W, K]`.
+        image_shape: Tuple of three integers. Height, width and channels, for a subclassed model, which does not know
+            them. Defaults to the model's own.
+
+    Returns:
+        `Inspection`. Its text is a line per finding.
 
     Raises:
-        ValueError: if the model takes no images, or gives values that are not finite.
+        InvalidInputError: If the model takes no images, or returns values that are not finite.
 
     Example:
         >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
     """
     shape = tuple(image_shape or input_image_shape(model))
     with _as_teacher(model, shape) as teacher:
-        problems = {name: problem for name, check in CHECKS.items() if (problem := check(teacher))}
+        missing = _missing(teacher)
         return Inspection(
             name=model.name,
             image_shape=shape,
-            input_range=_input_range(teacher),
+            input_range=guess_input_range(teacher),
             outputs=teacher.outputs,
             num_classes=teacher.num_classes,
             batch_norms=len(batch_norms(model)),
-            features=_features(teacher, problems),
-            unfit={method: problems[need] for method, need in REQUIREMENTS.items() if need in problems},
+            features=_feature_shapes(teacher, missing),
+            missing=missing,
         )
 
 
 @contextlib.contextmanager
 def _as_teacher(model: keras.Model, shape: tuple[int | None, ...]) -> Iterator[Teacher]:
-    parts = [*model._flatten_layers(), *model.variables]  # a layer before those in it, which it passes its own on to
+    """Yields the model as a teacher, and makes trainable again what was trainable before."""
+    # A layer comes before those in it, which it passes its own `trainable` on to.
+    parts = [*flatten_layers(model), *model.variables]
     trainable = [part.trainable for part in parts]
-    teacher = Teacher(model, outputs=_outputs(model, shape), image_shape=shape)
     try:
-        yield teacher
+        yield Teacher(model, outputs=_kind_of_outputs(model, shape), image_shape=shape)
     finally:
-        teacher.release()
         for part, was_trainable in zip(parts, trainable, strict=True):
             part.trainable = was_trainable
 
 
-def _outputs(model: keras.Model, shape: tuple[int | None, ...]) -> str:
+def _kind_of_outputs(model: keras.Model, shape: tuple[int | None, ...]) -> Outputs:
     try:
         check_outputs(model, shape, "probabilities")
-    except ValueError:
+    except InvalidInputError:
         check_outputs(model, shape)
         return "logits"
     return "probabilities"
 
 
-def _problem(check) -> str | None:
+def _missing(teacher: Teacher) -> dict[str, str]:
+    checks = {
+        "features": lambda: teacher.record((), (PENULTIMATE,)),
+        "stages": lambda: stages_to_match(teacher.model, teacher.image_shape),
+        "batch_statistics": lambda: teacher.record(("batch_statistics",)),
+        "class_similarity": lambda: check_class_similarity(teacher),
+    }
+    return {need: reason for need, check in checks.items() if (reason := _reason(check))}
+
+
+def _reason(check: Callable) -> str | None:
     try:
         check()
-    except ValueError as error:
+    except InvalidInputError as error:
         return str(error)
     return None
 
 
-CHECKS = {
-    "penultimate": lambda teacher: _problem(lambda: teacher.record((), (PENULTIMATE,))),
-    "stages": lambda teacher: _problem(lambda: stages_to_match(teacher.model, teacher.image_shape)),
-    "batch_norm": lambda teacher: _problem(lambda: teacher.record(("batch_statistics",))),
-    "class_similarity": lambda teacher: _problem(lambda: _check_class_similarity(teacher)),
-}
-
-
-def _check_class_similarity(teacher: Teacher) -> None:
-    if teacher.is_segmenter:
-        raise InvalidInputError(f"model {teacher.model.name!r} sees a class in each pixel, not one in the image")
-    DirichletTargets().prepare(teacher)
-
-
-def _features(teacher: Teacher, problems: dict[str, str]) -> dict[str, tuple[int, ...]]:
+def _feature_shapes(teacher: Teacher, missing: dict[str, str]) -> dict[str, tuple[int, ...]]:
     count = len(stages(teacher.model, teacher.image_shape))
-    names = [*([] if "penultimate" in problems else [PENULTIMATE]), *(f"stage_{i + 1}" for i in range(count))]
+    names = [*([] if "features" in missing else [PENULTIMATE]), *(f"stage_{i + 1}" for i in range(count))]
     teacher.record((), names)
-    seen = teacher(np.zeros(probe_shape(teacher.image_shape), "float32"))
-    return {name: tuple(seen.features[name].shape[1:]) for name in names}
-
-
-def _input_range(teacher: Teacher) -> str | None:
-    """Returns the range that the model's own preprocessing tells, or else that its first BatchNorm layer is used to."""
-    for layer in flat_layers(teacher.model):
-        if isinstance(layer, keras.layers.Rescaling):
-            return _of_mean(0.5 * (1.0 - np.mean(layer.offset)) / np.mean(layer.scale))
-        if isinstance(layer, keras.layers.Normalization):
-            return _of_mean(np.mean(layer.mean))
-    if not batch_norms(teacher.model):
-        return None
-    unit = _smooth_images(probe_shape(teacher.image_shape, 16))
-    teacher.record(("batch_statistics",))
-    distances = {}
-    for name, (scale, shift) in RANGES.items():
-        images = teacher.normalization.convert(scale * unit + shift, teacher.input_space, "normalized")
-        distances[name] = _distance(teacher(images).batch_statistics[0])
-    likely = [name for name, distance in distances.items() if distance < 1.5 * min(distances.values())]
-    return " or ".join(likely) + ", by its first BatchNorm layer"
-
-
-def _of_mean(mean: float) -> str:
-    return "in [0, 255]" if mean > 2.0 else "in [0, 1]"
-
-
-def _distance(seen: BatchStatistics) -> float:
-    """Returns how far what a layer saw is from what it remembers."""
-    mean, variance, moving_mean, moving_variance = (ops.convert_to_numpy(part) + 1e-3 for part in seen)
-    spread = np.abs(np.log(variance / moving_variance)).mean()
-    return float(spread + (np.abs(mean - moving_mean) / np.sqrt(moving_variance + variance)).mean())
-
-
-def _smooth_images(shape: list[int]) -> np.ndarray:
-    """Returns unit images whose neighboring pixels are alike, as those of photographs are."""
-    count, height, width, channels = shape
-    coarse = np.random.default_rng(0).beta(1.5, 1.8, (count, math.ceil(height / 8), math.ceil(width / 8), channels))
-    enlarged = ops.image.resize(coarse.astype("float32"), (height, width), "bilinear", data_format="channels_last")
-    return ops.convert_to_numpy(enlarged)
+    outputs = teacher(np.zeros(probe_shape(teacher.image_shape), "float32"))
+    return {name: tuple(outputs.features[name].shape[1:]) for name in names}

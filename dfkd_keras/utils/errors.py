@@ -1,7 +1,7 @@
-"""The package's own errors: what its checks raise, with the value, the cause and the remedy in one line.
+"""The package's own errors, whose messages name the value, the cause and the remedy in one line.
 
-Each class is also the built-in error that a reader of Python expects, so `except ValueError` catches an
-`InvalidInputError`. The command line shortens these errors to their message and shows the traceback of any other.
+Each class is also the built-in error that Python users expect, so `except ValueError` catches an `InvalidInputError`.
+The command line prints only the message of these errors, and the traceback of any other.
 """
 
 
@@ -18,7 +18,11 @@ class NotFoundError(DFKDError, FileNotFoundError):
 
 
 class StorageError(DFKDError, OSError):
-    """A file or folder that cannot be read or written."""
+    """A file or folder that cannot be read or written, or a disk that is full."""
+
+
+class OutOfMemoryError(DFKDError, MemoryError):
+    """A computation that the memory of the machine or of its accelerator does not suffice for."""
 
 
 class MissingDependencyError(DFKDError, ModuleNotFoundError):
@@ -30,8 +34,8 @@ class NonFiniteLossError(DFKDError, FloatingPointError):
 
 
 class ServerError(DFKDError, ConnectionError):
-    """A server that failed or answered nonsense, or a worker that was lost."""
+    """A server that failed or sent an invalid response, or a worker that was lost."""
 
 
 class ServerTimeoutError(DFKDError, TimeoutError):
-    """A server that gave no answer before the deadline."""
+    """A server that did not respond before the deadline."""

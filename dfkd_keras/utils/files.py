@@ -1,4 +1,4 @@
-"""Writing files and folders whole or not at all."""
+"""Atomic writing of files and folders: as a whole, or not at all."""
 
 import contextlib
 import errno
@@ -10,40 +10,47 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What reading arrays raises if a file is damaged, or holds others.
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import DFKDError, StorageError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What NumPy raises when a file of arrays is damaged or holds other arrays.
 NO_SUCH_ARRAYS = (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yields a path beside `target` to write a file or folder to, which then takes the target's place.
+    """Yields a temporary path beside `target`; what is written there replaces the target at the end of the block.
 
-    If the writing fails, what was at `target` stays as it was and what was written is removed. What takes its place is
-    on the disk by then, should the power fail. The temporary name keeps the target's suffix, which Keras looks at.
+    If writing fails, the target stays as it was and the temporary file is removed. The data are flushed to the disk
+    before the replacement, so a power failure leaves the old target or the new one. The temporary name keeps the
+    target's suffix, by which Keras chooses the format.
 
     Args:
-        target: the final path; its parent folders are created.
+        target: String or `Path`. The final path of a file or folder; its parent folders are created.
+
+    Yields:
+        `Path` to write to.
     """
-    with temporary_path(target) as aside:
-        yield aside
-        replace(aside, Path(target))
+    with temporary_path(target) as temporary:
+        yield temporary
+        replace(temporary, Path(target))
 
 
 @contextlib.contextmanager
 def temporary_path(target: Path) -> Iterator[Path]:
-    """Yields a path beside `target` to write to; what is not moved away from there in the end is removed."""
+    """Yields a temporary path beside `target`, and removes at the end what is still there."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = _hidden("writing", target)
+    temporary = _hidden("writing", target)
     try:
-        yield aside
+        yield temporary
     finally:
-        remove(aside)
+        remove(temporary)
 
 
 def replace(source: Path, target: Path) -> None:
-    """Moves `source` to `target`, a folder there being moved away first and removed last."""
+    """Moves `source` to `target`; an existing folder is renamed first and removed last."""
     fsync(source, *source.rglob("*"))
     if not target.is_dir():
         os.replace(source, target)
@@ -61,25 +68,64 @@ def replace(source: Path, target: Path) -> None:
 
 
 def check_disk_space(folder: Path, size: int) -> None:
-    """Raises OSError if a folder has no room for a file of so many bytes, where the system tells beforehand."""
+    """Raises OSError if a folder's disk has no room for a file of `size` bytes, on systems that can reserve space."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
-        if error.errno in NO_ROOM:  # rather than a file system that cannot tell
+        if error.errno in DISK_FULL:  # other codes mean that the file system cannot reserve space
             raise
 
 
-def as_disk_full_error(error: Exception) -> OSError | None:
-    """Returns the system's error for want of room if an error, of whatever library, tells of it in its text."""
-    errors = (OSError(number, os.strerror(number)) for number in NO_ROOM)
-    return next((full for full in errors if full.strerror in str(error)), None)
+@contextlib.contextmanager
+def translate_write_errors(
+    path: Path | str,
+    failure: str = "{!r} cannot be written",
+    remedy: str = "make room or grant access, or choose another path",
+    errors: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Raises what keeps a file or folder from being written as a `StorageError` of one line.
+
+    Args:
+        path: String or `Path`. The file or folder to write, as the user named it.
+        failure: String. What failed, where the path is filled in.
+        remedy: String. What the user can do.
+        errors: Tuple of exceptions. Classes of a library's errors that mean the same here as those of the system.
+            Defaults to none; that a disk is full is recognized in the messages of all errors.
+
+    Raises:
+        StorageError: If the operating system refused a file.
+    """
+    try:
+        yield
+    except DFKDError:
+        raise
+    except Exception as error:
+        if (cause := _write_error(error, errors)) is None:
+            raise
+        raise StorageError(f"{failure.format(str(path))} ({_reason(cause, Path(path))}): {remedy}.") from error
+
+
+def _write_error(error: Exception, errors: tuple[type[Exception], ...]) -> Exception | None:
+    """Returns the error, or the system's "disk full" error whose text it contains; None if it is of another kind."""
+    network = isinstance(error, (ConnectionError, TimeoutError))
+    if isinstance(error, errors) or (isinstance(error, OSError) and error.errno and not network):
+        return error
+    disk_full = (OSError(number, os.strerror(number)) for number in DISK_FULL)
+    return next((full for full in disk_full if full.strerror in str(error)), None)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    reason, file = getattr(error, "strerror", None), getattr(error, "filename", None)
+    if not reason:
+        return single_line(error)
+    return reason if file is None or Path(file) == path else f"{reason}: {file}"
 
 
 def fsync(*paths: Path) -> None:
-    """Waits until what was written to files, or into folders, is on the disk."""
+    """Flushes files and folders to the disk."""
     for path in paths:
         opened = os.open(path, os.O_RDONLY)
         try:
@@ -89,17 +135,17 @@ def fsync(*paths: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Returns whether a path is what a killed process was writing or replacing."""
+    """Returns whether a path is a temporary file or folder that a killed process left behind."""
     return path.name.startswith((".writing-", ".old-"))
 
 
 def _hidden(what: str, target: Path) -> Path:
-    # Processes in containers that share a volume often have the same number.
+    # Processes in containers that share a volume often have the same process id.
     return target.with_name(f".{what}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{target.name}")
 
 
 def remove(path: Path) -> None:
-    """Removes a file or folder, if it is there."""
+    """Removes a file or folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""Modules that are not there everywhere: of packages that only some exports need, or that need TensorFlow."""
+"""Imports of packages that may be absent, made where they are used, with an error that says what to install."""
 
 import importlib
 from types import ModuleType
@@ -10,37 +10,38 @@ def require(module: str, extra: str) -> ModuleType:
     """Imports a module that comes with one of this package's extras.
 
     Args:
-        module: its full name.
-        extra: the name of the extra in setup.cfg.
+        module: String. Full name of the module.
+        extra: String. Name of the extra in setup.cfg.
 
     Returns:
         The module.
 
     Raises:
-        ModuleNotFoundError: if it is not installed.
+        MissingDependencyError: If it cannot be imported.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"module {module!r} is not installed ({error}): pip install 'dfkd_keras[{extra}]'."
-        ) from error
+    return _imported(module, f"pip install 'dfkd_keras[{extra}]'.")
 
 
-def require_with_tensorflow(module: str, remedy: str) -> ModuleType:
-    """Imports a module that needs TensorFlow.
+def require_package(module: str, package: str, otherwise: str | None = None) -> ModuleType:
+    """Imports a module of the default install, which may be absent all the same, as may what it needs itself.
 
     Args:
-        module: its full name.
-        remedy: what to do without it.
+        module: String. Full name of the module, such as "sklearn.datasets".
+        package: String. What to install, such as "scikit-learn".
+        otherwise: String. What to do without it. Defaults to None.
 
     Returns:
         The module.
 
     Raises:
-        ModuleNotFoundError: if it, or TensorFlow, is not installed.
+        MissingDependencyError: If it cannot be imported.
     """
+    return _imported(module, f"pip install {package}, or {otherwise}." if otherwise else f"pip install {package}.")
+
+
+def _imported(module: str, remedy: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingDependencyError(f"module {module!r} cannot be imported ({error}): {remedy}") from error
+        cause = " ".join(str(error).split())
+        raise MissingDependencyError(f"module {module!r} cannot be imported ({cause}): {remedy}") from error

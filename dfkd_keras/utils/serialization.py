@@ -1,4 +1,4 @@
-"""Saving parts by the arguments they were made with, so that a distiller survives `.keras` files."""
+"""Serialization of parts by their constructor's arguments, so that a distiller can be saved as a `.keras` file."""
 
 import inspect
 from typing import Any
@@ -9,9 +9,10 @@ PACKAGE = "dfkd_keras"
 
 
 class Configured:
-    """Mixin: an object whose configuration is its constructor's arguments, each kept under its own name.
+    """Mixin of objects whose configuration is their constructor's arguments, each kept as the attribute of its name.
 
-    It works for dataclasses, Keras layers and Keras models alike, and nested parts are saved with the whole.
+    It works for dataclasses, Keras layers and Keras models alike; nested parts are saved with the whole. Subclasses are
+    registered with Keras.
     """
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -20,10 +21,11 @@ class Configured:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments by name."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {name: getattr(self, name) for name in names}
+        _, *parameters = inspect.signature(type(self).__init__).parameters.values()
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of a class without a constructor
+        return {each.name: getattr(self, each.name) for each in parameters if each.kind not in variadic}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Configured":
-        """Rebuilds the object from `get_config()`'s (possibly serialized) values."""
+        """Rebuilds the object from the values of `get_config()`, serialized or not."""
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})

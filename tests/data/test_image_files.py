@@ -4,6 +4,11 @@ import pytest
 from dfkd_keras.data import read_images
 
 
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, size=(40, 32, 32, 1), dtype="uint8")
+
+
 def test_both_kinds_of_file_are_read(tmp_path, images):
     np.save(tmp_path / "a.npy", images)
     np.savez(tmp_path / "b.npz", images=images, labels=np.arange(40))

@@ -154,7 +154,7 @@ def test_masks_may_lack_the_channel_axis_but_not_have_several(tmp_path, rng):
 
 
 def test_a_tfds_set_without_the_feature_is_told_what_it_has(tmp_path):
-    with pytest.raises(ValueError, match="'mnist' has no feature 'segmentation_mask', but image, label"):
+    with pytest.raises(ValueError, match="'mnist' has no feature 'segmentation_mask', only image, label"):
         tfds_segmentation("mnist", ("digit",), data_dir=str(tmp_path)).load("test")
 
 

@@ -5,6 +5,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import losses, models
+from dfkd_keras.losses.attention import attention
 from dfkd_keras.losses.keras_adapter import as_distillation_loss
 from tests.conftest import equal, values
 from tests.objectives.test_terms import gradient_of
@@ -90,7 +91,7 @@ def test_attention_is_the_normalized_energy_of_each_position(rng):
     features = rng.normal(size=(2, 3, 4, 5)).astype("float32")
     energy = (features**2).mean(axis=-1).reshape(2, 12)
     expected = energy / np.linalg.norm(energy, axis=1, keepdims=True)
-    np.testing.assert_allclose(losses.attention(features), expected, atol=1e-6)
+    np.testing.assert_allclose(attention(features), expected, atol=1e-6)
 
 
 def test_attention_transfer_equals_numpy_for_maps_of_other_widths(rng):
@@ -100,7 +101,7 @@ def test_attention_transfer_equals_numpy_for_maps_of_other_widths(rng):
     p, q = softmax(teacher), softmax(student)
     expected = (p * np.log(p / q)).sum(axis=1)
     for of_teacher, of_student in zip(*maps, strict=True):
-        difference = np.array(losses.attention(of_teacher)) - np.array(losses.attention(of_student))
+        difference = np.array(attention(of_teacher)) - np.array(attention(of_student))
         expected = expected + 250.0 * 10 * (difference**2).mean(axis=1)
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
@@ -147,7 +148,7 @@ def test_a_feature_of_one_network_alone_is_refused():
 
 def test_a_loss_for_the_whole_batch_cannot_be_weighted_per_image(make_distiller):
     loss = keras.distillation.LogitsDistillation(4.0, keras.losses.KLDivergence())
-    with pytest.raises(ValueError, match=r"modulation weights each image .* LogitsDistillation gives one value"):
+    with pytest.raises(ValueError, match=r"modulation weights each image .* KerasDistillation gives one value"):
         make_distiller(
             dk.schedules.Alternating(1), distillation_loss=loss, modulation=dk.objectives.Modulation(diversity=False)
         )

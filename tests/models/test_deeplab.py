@@ -4,8 +4,8 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.teacher.hooks import flat_layers
-from dfkd_keras.teacher.teacher import batch_norms
+from dfkd_keras.backend.keras_internals import flatten_layers
+from dfkd_keras.teacher.batch_statistics import batch_norms
 
 SHAPE = (64, 96, 3)
 
@@ -29,7 +29,7 @@ def test_keras_cvs_atrous_convolutions_have_the_rates_asked_for(tmp_path):
     model = models.deeplab_mobilenet_v3(SHAPE, num_classes=7, rates=(1, 2))
     model.save(tmp_path / "model.keras")
     for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
-        dilated = {getattr(layer, "dilation_rate", None) for layer in flat_layers(each)}
+        dilated = {getattr(layer, "dilation_rate", None) for layer in flatten_layers(each)}
         assert (2, 2) in dilated and (6, 6) not in dilated
 
 
@@ -56,7 +56,10 @@ def test_the_large_generator_makes_images_of_any_size_divisible_by_16(shape, rng
         (lambda: models.deeplab_resnet_v2((48, 64, 3)), "deeplab_resnet_v2.*divisible by 32"),
         (lambda: models.deeplab_resnet_v2(depth=101), "depth=101 must be one of 18, 34, 50"),
         (lambda: models.dcgan_generator(image_shape=(24, 32, 3)), "dcgan_generator.*divisible by 16"),
-        (lambda: models.dcgan_generator(output_space="pixels"), "output_space='pixels' must be 'unit' or 'normalized'"),
+        (
+            lambda: models.dcgan_generator(output_space="pixels"),
+            "output_space='pixels' is an unknown image space: use 'unit' or 'normalized'",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(build, message):

@@ -78,7 +78,7 @@ def test_classifiers_take_any_classes_and_channels_and_normalize_inside(build, r
     inside = build(image_shape=(32, 32, 2), num_classes=7, normalization=normalization)
     keras.utils.set_random_seed(0)
     outside = build(image_shape=(32, 32, 2), num_classes=7)
-    expected = outside(normalization.convert(unit, "unit", "normalized"), training=False)
+    expected = outside(normalization.normalize(unit), training=False)
     assert expected.shape == (2, 7)
     np.testing.assert_allclose(inside(unit, training=False), expected, atol=1e-4)
 

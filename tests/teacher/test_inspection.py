@@ -1,22 +1,13 @@
-"""What a teacher is fit for is what the methods' files ask of it."""
+"""What a model offers as a teacher is found out from the model alone, and nothing on it changes."""
 
-import gin
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from dfkd_keras import inspect_teacher, models
-from dfkd_keras.experiment import configure
-from dfkd_keras.experiment.configuration import available, configuration_folders
-from dfkd_keras.teacher.inspection import REQUIREMENTS
+from dfkd_keras.backend.keras_internals import flatten_layers
 from tests.conftest import equal, values
-
-METHODS = [
-    name.removesuffix(".gin")
-    for name in available(configuration_folders())
-    if "/" not in name and name not in ("smoke.gin", "alternating.gin")
-]
 
 
 def softmax_model(*head, shape=(32, 32, 3)):
@@ -25,61 +16,40 @@ def softmax_model(*head, shape=(32, 32, 3)):
     return keras.Sequential([layers.Input(shape), *body])
 
 
-def requirement(method):
-    """What a method's file asks of a teacher, found out from its parts."""
-    configure([f"{method}.gin"])
-    described = gin.get_configurable("Experiment")()
-    distiller = described.distiller(teacher=models.cifar_resnet((32, 32, 1), depth=8), student=models.lenet5_half())
-    needs = distiller.synthesizer.objective.needs
-    if needs & {"batch_statistics", "sample_means"}:
-        return "batch_norm"
-    if "features" in needs:
-        return "penultimate"
-    if getattr(distiller.distillation_loss, "matches_features", False):
-        return "stages"
-    return "class_similarity" if "soft_labels" in needs else None
-
-
-def test_every_method_is_known():
-    assert set(METHODS) == set(REQUIREMENTS)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_requirements_are_those_of_the_files(method):
-    try:
-        if REQUIREMENTS[method] == "stages":
-            configure([f"{method}.gin"])
-            assert gin.get_configurable("AttentionTransfer")().matches_features
-        else:
-            assert requirement(method) == REQUIREMENTS[method]
-    finally:
-        gin.clear_config()
-
-
-def test_a_teacher_with_everything_is_fit_for_all_methods(normalization):
+def test_a_teacher_with_everything_lacks_nothing(normalization):
     inspection = inspect_teacher(models.cifar_resnet((32, 32, 1), depth=8, normalization=normalization))
     assert (inspection.outputs, inspection.num_classes, inspection.batch_norms) == ("logits", 10, 7)
     assert inspection.input_range == "in [0, 1]"
     assert inspection.features == {
         "penultimate": (64,), "stage_1": (32, 32, 16), "stage_2": (16, 16, 32), "stage_3": (8, 8, 64)
     }  # fmt: skip
-    assert inspection.unfit == {}
-    assert set(inspection.methods) == set(METHODS)
+    assert inspection.missing == {}
 
 
-def test_a_teacher_without_batch_norm_is_unfit_for_what_inverts_its_statistics():
+def test_a_teacher_without_batch_norm_lacks_its_statistics():
     inspection = inspect_teacher(models.lenet5())
-    assert inspection.methods == ["rdskd", "dafl", "mskd", "dfad", "zskt", "zskd"]
-    assert "has no BatchNormalization layer" in inspection.unfit["ssdkd"]
+    assert inspection.missing.keys() == {"batch_statistics"}
+    assert "has no BatchNormalization layer" in inspection.missing["batch_statistics"]
     assert inspection.input_range is None
 
 
-def test_a_teacher_without_a_last_dense_layer():
+def test_a_teacher_without_a_last_dense_layer_lacks_what_that_gives():
     inspection = inspect_teacher(softmax_model(layers.Conv2D(4, 1), layers.GlobalAveragePooling2D()))
-    assert "has no Dense layer" in inspection.unfit["dafl"]
-    assert "use RandomClasses" in inspection.unfit["zskd"]
+    assert inspection.missing.keys() == {"features", "class_similarity"}
+    assert "has no Dense layer" in inspection.missing["features"]
+    assert "use RandomClasses" in inspection.missing["class_similarity"]
     assert "penultimate" not in inspection.features
-    assert "ssdkd" in inspection.methods
+
+
+def test_a_teacher_without_maps_has_no_stages():
+    inspection = inspect_teacher(keras.Sequential([layers.Input((32, 32, 3)), layers.Flatten(), layers.Dense(4)]))
+    assert "has no feature maps" in inspection.missing["stages"]
+    assert list(inspection.features) == ["penultimate"]
+
+
+def test_classes_of_equal_weights_have_no_similarity():
+    model = softmax_model(layers.Flatten(), layers.Dense(4, kernel_initializer="ones"))
+    assert "class similarity is undefined" in inspect_teacher(model).missing["class_similarity"]
 
 
 def test_probabilities_are_recognized():
@@ -122,7 +92,7 @@ def test_looking_changes_nothing():
     np.testing.assert_array_equal(model(images), outputs)
     assert [variable.path for variable in model.trainable_variables] == trainable
     assert model.trainable and not frozen.trainable
-    assert not any("call" in vars(layer) for layer in model._flatten_layers()), "nothing listens any more"
+    assert not any("call" in vars(layer) for layer in flatten_layers(model)), "no hook is left"
 
 
 def test_a_model_that_cannot_be_inspected_stays_trainable_too():
@@ -133,12 +103,26 @@ def test_a_model_that_cannot_be_inspected_stays_trainable_too():
     assert broken.trainable and len(broken.trainable_variables) == 2
 
 
+METHODS = {"logits_only": set(), "inversion": {"batch_statistics"}, "both": {"batch_statistics", "features"}}
+
+
+def test_methods_are_unfit_for_the_first_thing_that_they_miss():
+    inspection = inspect_teacher(models.lenet5())
+    reason = inspection.missing["batch_statistics"]
+    assert inspection.unfit(METHODS) == {"inversion": reason, "both": reason}
+
+
 def test_it_prints_a_line_for_each_thing():
-    text = str(inspect_teacher(models.lenet5()))
-    for title in ("model", "images", "outputs", "BatchNorm", "features", "methods", "not"):
-        assert sum(line.startswith(title) for line in text.splitlines()) == 1, title
+    inspection = inspect_teacher(models.lenet5())
+    lines = inspection.describe(METHODS).splitlines()
+    titles = [line.split()[0] for line in lines]
+    assert titles == ["model", "images", "outputs", "BatchNorm", "features", "methods", "not"]
+    assert lines[1].endswith("(32, 32, 1), unknown value range")
+    assert lines[5].split() == ["methods", "logits_only"]
+    assert lines[6].startswith("not         inversion, both: teacher 'lenet5' has no BatchNormalization layer")
+    assert str(inspection).splitlines() == lines[:5]
 
 
-def test_zskd_is_not_for_a_segmenter_that_ends_in_a_dense_layer():
+def test_a_segmenter_that_ends_in_a_dense_layer_has_no_class_similarity():
     inspection = inspect_teacher(softmax_model(layers.Conv2D(8, 3, padding="same"), layers.Dense(4), shape=(16, 16, 3)))
-    assert "sees a class in each pixel" in inspection.unfit["zskd"]
+    assert "predicts a class for each pixel" in inspection.missing["class_similarity"]

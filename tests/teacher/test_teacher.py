@@ -6,6 +6,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
+from dfkd_keras.backend.keras_internals import flatten_layers
 from tests.conftest import equal, values
 
 
@@ -50,24 +51,45 @@ def images(rng):
 
 
 @KINDS
-def test_logits_are_the_models_on_converted_images(build, images, normalization):
+def test_a_model_of_unit_images_gets_unit_images(build, images, normalization):
     model = build()
-    expected = model(images * 0.4 + 0.3, training=False)
-    np.testing.assert_allclose(dk.Teacher(model, normalization, image_shape=SHAPE)(images).logits, expected, atol=1e-5)
-    raw = dk.Teacher(model, normalization, input_space="normalized", image_shape=SHAPE)
-    np.testing.assert_allclose(raw(images).logits, model(images, training=False), atol=1e-5)
+    teacher = dk.Teacher(model, normalization, image_shape=SHAPE)
+    np.testing.assert_array_equal(teacher(images).logits, model(images, training=False))
+    assert teacher.to_inputs(images) is images
+
+
+@KINDS
+def test_a_model_of_normalized_images_gets_normalized_images(build, images, normalization):
+    model = build()
+    teacher = dk.Teacher(model, normalization, input_space="normalized", image_shape=SHAPE)
+    inputs = (images - 0.3) / 0.4
+    np.testing.assert_allclose(teacher.to_inputs(images), inputs, atol=1e-5)
+    np.testing.assert_allclose(teacher(images).logits, model(inputs, training=False), atol=1e-5)
+    np.testing.assert_array_equal(teacher.predict_classes(images), np.argmax(model(inputs, training=False), axis=-1))
+
+
+def test_an_unknown_input_space_is_refused():
+    with pytest.raises(ValueError, match=r"Teacher\.input_space='byte' is an unknown image space"):
+        dk.Teacher(functional(), input_space="byte")
+
+
+def test_a_model_that_is_refused_stays_trainable():
+    model = functional()
+    with pytest.raises(ValueError, match="does not return probabilities"):
+        dk.Teacher(model, outputs="probabilities")
+    assert model.trainable
 
 
 @KINDS
 def test_batch_statistics_are_those_of_the_norms_input(build, images):
     model = build()
-    teacher = dk.Teacher(model, input_space="normalized", image_shape=SHAPE)
+    teacher = dk.Teacher(model, image_shape=SHAPE)
     teacher.record({"batch_statistics"})
     (statistics,) = teacher(images).batch_statistics
-    flat = [layer for layer in model._flatten_layers() if isinstance(layer, layers.Conv2D)]
-    seen = np.array(flat[0](images))
-    np.testing.assert_allclose(statistics.mean, seen.mean(axis=(0, 1, 2)), atol=1e-5)
-    np.testing.assert_allclose(statistics.variance, seen.var(axis=(0, 1, 2)), atol=1e-5)
+    flat = [layer for layer in flatten_layers(model) if isinstance(layer, layers.Conv2D)]
+    inputs = np.array(flat[0](images))
+    np.testing.assert_allclose(statistics.mean, inputs.mean(axis=(0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(statistics.variance, inputs.var(axis=(0, 1, 2)), atol=1e-5)
     np.testing.assert_array_equal(statistics.moving_mean, np.zeros(4))
     np.testing.assert_array_equal(statistics.moving_variance, np.ones(4))
 
@@ -75,11 +97,11 @@ def test_batch_statistics_are_those_of_the_norms_input(build, images):
 @KINDS
 def test_penultimate_features_are_what_the_last_dense_layer_gets(build, images):
     model = build()
-    teacher = dk.Teacher(model, input_space="normalized", image_shape=SHAPE)
+    teacher = dk.Teacher(model, image_shape=SHAPE)
     teacher.record({"features"})
-    seen = teacher(images)
-    dense = [layer for layer in model._flatten_layers() if isinstance(layer, layers.Dense)][-1]
-    np.testing.assert_allclose(dense(seen.features["penultimate"]), seen.logits, atol=1e-5)
+    outputs = teacher(images)
+    dense = [layer for layer in flatten_layers(model) if isinstance(layer, layers.Dense)][-1]
+    np.testing.assert_allclose(dense(outputs.features["penultimate"]), outputs.logits, atol=1e-5)
 
 
 def test_named_layers_are_features_too(images):
@@ -91,9 +113,9 @@ def test_named_layers_are_features_too(images):
 
 
 def test_what_nobody_needs_is_not_computed(images):
-    seen = dk.Teacher(functional())(images)
-    assert not seen.features
-    assert not seen.batch_statistics
+    outputs = dk.Teacher(functional())(images)
+    assert not outputs.features
+    assert not outputs.batch_statistics
 
 
 def test_the_teacher_is_frozen(images):
@@ -105,35 +127,37 @@ def test_the_teacher_is_frozen(images):
     assert not teacher.trainable_variables
 
 
-def test_probabilities_become_logits_if_told_so(images):
+def test_declared_probabilities_become_logits(images):
     model = functional()
     softmax = keras.Sequential([model, layers.Softmax()])
     logits = np.array(dk.Teacher(model)(images).logits)
-    told = np.array(dk.Teacher(softmax, outputs="probabilities")(images).logits)
-    np.testing.assert_allclose(told - told.mean(1, keepdims=True), logits - logits.mean(1, keepdims=True), atol=1e-3)
+    declared = np.array(dk.Teacher(softmax, outputs="probabilities")(images).logits)
+    np.testing.assert_allclose(
+        declared - declared.mean(1, keepdims=True), logits - logits.mean(1, keepdims=True), atol=1e-3
+    )
 
 
-def test_a_stock_segmenter_of_keras_cv_needs_only_be_told_of_its_softmax(images):
+def test_a_stock_segmenter_of_keras_cv_works_with_outputs_set_to_probabilities(images):
     body = {"stackwise_filters": [8, 8, 8, 8], "stackwise_blocks": [2, 2, 2, 2], "stackwise_strides": [1, 2, 2, 2]}
     backbone = keras_cv.models.ResNetV2Backbone(**body, include_rescaling=False, input_shape=(32, 32, 3))
     model, images = keras_cv.models.DeepLabV3Plus(backbone, num_classes=5), np.tile(images, (1, 4, 4, 1))
     with pytest.raises(ValueError, match=r"ends in softmax, but logits are expected"):
         dk.Teacher(model)
-    teacher = dk.Teacher(model, input_space="normalized", outputs="probabilities")
+    teacher = dk.Teacher(model, outputs="probabilities")
     teacher.record({"batch_statistics"})
-    seen = teacher(images)
-    assert teacher.is_segmenter and teacher.logits_shape == (32, 32, 5) and seen.batch_statistics
-    np.testing.assert_allclose(ops.softmax(seen.logits), model(images, training=False), atol=1e-5)
+    outputs = teacher(images)
+    assert teacher.is_segmenter and teacher.logits_shape == (32, 32, 5) and outputs.batch_statistics
+    np.testing.assert_allclose(ops.softmax(outputs.logits), model(images, training=False), atol=1e-5)
 
 
 @pytest.mark.parametrize("last", [layers.Softmax(), layers.Dense(10, activation="softmax")])
-def test_a_softmax_nobody_announced_is_detected(last):
+def test_an_undeclared_softmax_is_detected(last):
     with pytest.raises(ValueError, match=r"ends in softmax, but logits are expected.*outputs='probabilities'"):
         dk.Teacher(keras.Sequential([functional(), last]))
 
 
-def test_logits_announced_as_probabilities_are_detected():
-    with pytest.raises(ValueError, match="does not give probabilities"):
+def test_logits_declared_as_probabilities_are_refused():
+    with pytest.raises(ValueError, match="does not return probabilities"):
         dk.Teacher(functional(), outputs="probabilities")
 
 
@@ -147,27 +171,27 @@ def test_an_unknown_feature_is_named_with_the_known_ones():
         dk.Teacher(models.lenet5(), features=("nowhere",)).record({"features"})
 
 
-def test_pretrained_teachers_reach_their_accuracy_and_can_be_tapped(teachers_dir, tfds_dir):
+def test_pretrained_teachers_reach_their_accuracy_and_record_statistics(teachers_dir, tfds_dir):
     from dfkd_keras.data import tfds_dataset
 
     test = tfds_dataset("cifar10", data_dir=tfds_dir).load("test")
     model = keras.saving.load_model(f"{teachers_dir}/cifar10_resnet20.keras", compile=False)
     teacher = dk.Teacher(model, dk.Normalization((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
     teacher.record({"batch_statistics"})
-    seen = teacher(teacher.normalization.convert(test.unit_images[:1000], "unit", "normalized"))
-    assert np.mean(np.argmax(seen.logits, axis=-1) == test.labels[:1000]) > 0.9
-    assert len(seen.batch_statistics) == 19
+    outputs = teacher(test.unit_images[:1000])
+    assert np.mean(np.argmax(outputs.logits, axis=-1) == test.labels[:1000]) > 0.9
+    assert len(outputs.batch_statistics) == 19
 
 
 def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
-    with pytest.raises(ValueError, match=r"does not tell the shape of its images.*Teacher\.image_shape"):
+    with pytest.raises(ValueError, match=r"has no known image shape.*Teacher\.image_shape"):
         dk.Teacher(subclassed())
 
 
 @pytest.mark.parametrize("outputs", ["logits", "probabilities"])
 def test_a_single_output_is_refused_with_what_to_give_instead(outputs):
     binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
-    with pytest.raises(ValueError, match=r"has one output for an image or pixel.*two logits \(0, z\)"):
+    with pytest.raises(ValueError, match=r"has one output per image or pixel.*two logits \(0, z\)"):
         dk.Teacher(binary, outputs=outputs)
 
 

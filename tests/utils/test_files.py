@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from dfkd_keras.utils.files import atomic_write, check_disk_space, temporary_path
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
+from dfkd_keras.utils.files import atomic_write, check_disk_space, temporary_path, translate_write_errors
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -81,3 +82,26 @@ def test_a_failed_folder_leaves_what_was_there(tmp_path):
         aside.mkdir()
         raise OSError("disk full")
     assert [path.name for path in (tmp_path / "1").iterdir()] == ["old"]
+
+
+def test_what_the_system_refuses_to_write_names_path_cause_and_remedy(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    message = r"'.*file/out' cannot be written \(Not a directory\): make room or grant"
+    with pytest.raises(StorageError, match=message), translate_write_errors(tmp_path / "file" / "out"):
+        (tmp_path / "file" / "out").mkdir()
+
+
+def test_a_full_disk_is_recognized_in_the_errors_of_libraries():
+    with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)), translate_write_errors("out"):
+        raise RuntimeError(f"h5py failed: {os.strerror(errno.ENOSPC)}")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), InvalidInputError("named already")])
+def test_other_errors_pass(error):
+    with pytest.raises(type(error), match=str(error)), translate_write_errors("out"):
+        raise error
+
+
+def test_a_network_error_is_no_error_of_a_file():
+    with pytest.raises(ConnectionRefusedError), translate_write_errors("out"):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
