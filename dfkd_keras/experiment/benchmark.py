@@ -1,20 +1,23 @@
-"""How long the updates of a configuration take."""
+"""Measures how long the updates of a configuration take."""
 
+import contextlib
 import statistics
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras import ops
 
 from dfkd_keras.backend import gradient
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.schedules.schedule import Schedule, StepKind
+from dfkd_keras.schedules.schedule import Schedule, StepKind, UpdateCounts
 
 WARM_UP_STEPS = 3
 
 
-class _Clock(keras.callbacks.Callback):
-    """Times every step of an epoch, results awaited."""
+class _StepTimer(keras.callbacks.Callback):
+    """Times every step of an epoch until the device has made it."""
 
     def __init__(self, distiller: DataFreeDistiller):
         super().__init__()
@@ -29,55 +32,92 @@ class _Clock(keras.callbacks.Callback):
 
 
 class _OneKind(Schedule):
-    """A schedule whose every step makes the same updates; no plan, of which anything would be checked."""
+    """A schedule of equal steps, with the length of another schedule, so that learning rates are as they are there.
 
-    kinds, epochs = (), 1
+    It has no `kinds` and `rounds`, of which a distiller would check that they fit the steps of an epoch.
+    """
 
-    def __init__(self, kind: StepKind):
-        self.kind = kind
+    kinds, rounds = (), 0
+
+    def __init__(self, kind: StepKind, schedule: Schedule):
+        self.kind, self.schedule, self.epochs = kind, schedule, schedule.epochs
+
+    def rounds_in(self, epochs: int) -> int:
+        return self.schedule.rounds_in(epochs)
 
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
         return self.kind
 
+    def total_updates(self, epochs: int | None = None, steps_per_epoch: int | None = None) -> UpdateCounts:
+        return self.schedule.total_updates()
+
+
+@contextlib.contextmanager
+def restored_state(distiller: DataFreeDistiller) -> Iterator[None]:
+    """Context manager that restores all variables and the position of a distiller on exit.
+
+    Args:
+        distiller: `DataFreeDistiller`, compiled.
+    """
+    variables = [*distiller.variables, *distiller.optimizer.variables, *distiller.metrics_variables]
+    variables = {id(variable): variable for variable in variables}.values()
+    position = distiller.position
+    # Copied, because a variable that a strategy sums on reading is no array.
+    values = [ops.convert_to_numpy(ops.copy(variable.value)) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        distiller.position = position
+
 
 def step_seconds(distiller: DataFreeDistiller, kind: StepKind, steps: int) -> list[float]:
-    """Trains for some steps of one kind and returns the seconds of each, the first ones of warm-up included."""
-    plan, clock = (distiller.schedule, distiller.steps_per_execution), _Clock(distiller)
-    distiller.schedule, distiller.steps_per_execution = _OneKind(kind), 1  # a call would be timed for a step
+    """Trains for some steps of one kind and returns the time of each in seconds, warm-up steps first.
+
+    Args:
+        distiller: `DataFreeDistiller`, compiled.
+        kind: `StepKind`. What every step does.
+        steps: Integer. Number of steps after the warm-up.
+    """
+    planned, timer = (distiller.schedule, distiller.steps_per_execution), _StepTimer(distiller)
+    distiller.schedule = _OneKind(kind, distiller.schedule)
+    distiller.steps_per_execution = 1  # otherwise a call would be timed as a step
     try:
-        distiller.fit(steps_per_epoch=steps + WARM_UP_STEPS, callbacks=[clock], verbose=0)
+        distiller.fit(epochs=1, steps_per_epoch=steps + WARM_UP_STEPS, callbacks=[timer], verbose=0)
     finally:
-        distiller.schedule, distiller.steps_per_execution = plan
-    return clock.seconds
+        distiller.schedule, distiller.steps_per_execution = planned
+    return timer.seconds
 
 
 def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
-    """Measures both kinds of updates on random weights or trained ones; it trains the distiller.
+    """Measures the updates of both sides; this trains the distiller, see `restored_state`.
 
     Args:
-        distiller: compiled.
-        steps: measured steps of each kind, after a warm-up.
+        distiller: `DataFreeDistiller`, compiled.
+        steps: Integer. Measured steps of each kind, after a warm-up. Defaults to 15.
 
     Returns:
-        Medians in seconds (0 for a synthesizer that has nothing to train), the images both updates process in a second,
-        and the seconds of the first step of each kind.
+        Dictionary: `batch_size`; `seconds_per_synthesis_update` and `seconds_per_student_update`, medians in seconds,
+        the first 0 for a synthesizer without anything to train; `images_per_second`, the images that both updates
+        process; and `first_step_seconds`, which includes compilation.
     """
     kinds, synthesis = distiller.schedule.kinds, [0.0]
     for kind in (kind for kind in kinds if kind.begins_round):
         step_seconds(distiller, kind, steps=0)
     if distiller.synthesizer.trains:
         synthesis = step_seconds(distiller, StepKind(1, 0), steps)
-    for kind in (kind for kind in kinds if kind.ends_round):  # without which the memory would be empty
+    for kind in (kind for kind in kinds if kind.ends_round):  # without it, the buffer would be empty
         step_seconds(distiller, kind, steps=0)
-    # StepKind that share a batch share the time of drawing it.
+    # Updates that share a batch share the time of drawing it.
     sharing = (StepKind(0, kind.student, shared_latents=True) for kind in kinds if kind.shared_latents)
     student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps)
-    of_synthesis, of_student = _median(synthesis), _median(student) / kind.student
+    seconds_per_synthesis, seconds_per_student = _median(synthesis), _median(student) / kind.student
     return {
         "batch_size": distiller.batch_size,
-        "seconds_per_synthesis_update": of_synthesis,
-        "seconds_per_student_update": of_student,
-        "images_per_second": distiller.batch_size / (of_synthesis + of_student),
+        "seconds_per_synthesis_update": seconds_per_synthesis,
+        "seconds_per_student_update": seconds_per_student,
+        "images_per_second": distiller.batch_size / (seconds_per_synthesis + seconds_per_student),
         "first_step_seconds": synthesis[0] + student[0],
     }
 

@@ -1,5 +1,6 @@
-"""Gin: what can be named in a configuration, and where configurations are found."""
+"""Gin: the names that a configuration can use, and where gin files are found."""
 
+import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ import dfkd_keras
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
+from dfkd_keras.experiment.gin_bindings import macro_names, remember_given
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
@@ -23,6 +25,7 @@ from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
 PARTS = [AgreementEarlyStopping, Experiment, Normalization, DataFreeDistiller, Task, TeacherRecipe, saved_model]
 KERAS_PARTS = {
+    "keras.callbacks": [keras.callbacks.CSVLogger, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau],
     "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
     "keras.losses": [keras.losses.KLDivergence],
     "keras.optimizers": [
@@ -39,8 +42,8 @@ KERAS_PARTS = {
     ],
 }
 
-# gin.register, not gin.configurable: the classes stay what they are, so that Keras saves and reloads them, and a
-# direct call ignores gin.
+# gin.register, not gin.configurable: the classes stay what they are, so that Keras saves and reloads them and a direct
+# call ignores gin.
 for _part in [*PARTS, *(getattr(room, name) for room in ROOMS for name in room.__all__)]:
     gin.register(_part, module="dfkd_keras")
 gin.register("Teacher", module="dfkd_keras")(build_teacher)
@@ -50,22 +53,27 @@ for _module, _parts in KERAS_PARTS.items():
 
 
 def configuration_folders() -> list[Path]:
-    """Returns where gin files are looked for: the working folder, a checkout's gin_configs/, the installed ones."""
-    checkout = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
+    """Returns where gin files are looked for, in this order.
+
+    They are the working folder, gin_configs/ of a clone and of the installed package, and modifiers/ in each of these.
+    """
+    clone = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
     installed = Path(str(resources.files("dfkd_keras"))) / "gin_configs"
-    return [Path(), *(folder for folder in (checkout, installed) if folder.is_dir())]
+    folders = [folder for root in (clone, installed) for folder in (root, root / "modifiers")]
+    return [Path(), *(folder for folder in folders if folder.is_dir())]
 
 
 def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
-    """Reads gin files and bindings, in this order; the last word counts.
+    """Reads gin files and then bindings; a later binding overrides an earlier one.
 
     Args:
-        gin_files: paths, or names within gin_configs/ such as "rdskd.gin" or "tasks/mnist_lenet5.gin".
-        gin_params: bindings such as "SoftTargets.temperature = 4.0".
+        gin_files: Sequence of strings. Paths, or names in gin_configs/ such as "rdskd.gin" or
+            "tasks/mnist_lenet5.gin".
+        gin_params: Sequence of strings. Bindings such as "SoftTargets.temperature = 4.0". Defaults to none.
 
     Raises:
-        FileNotFoundError: if a file is nowhere to be found.
-        ValueError: if a file or binding names something unknown or cannot be parsed.
+        NotFoundError: If a file does not exist.
+        InvalidInputError: If a file or binding names something unknown or cannot be parsed.
     """
     folders = configuration_folders()
     gin.clear_config()
@@ -75,13 +83,16 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
         if not any((folder / name).is_file() for folder in folders):
             raise NotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.FATAL)  # gin reports as an error every folder that an include is not in
+    logging.set_verbosity(logging.FATAL)  # gin logs an error for every folder that lacks an included file
     try:
         gin.parse_config_files_and_bindings(list(gin_files), [], finalize_config=False)
         for binding in gin_params:
             check_macro(binding)
         gin.parse_config(list(gin_params))
         gin.finalize()
+        remember_given(gin_files, gin_params, folders)
+    except InvalidInputError:
+        raise
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise InvalidInputError(f"the configuration cannot be read: {single_line(error)}") from error
     finally:
@@ -89,18 +100,26 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
 
 
 def check_macro(binding: str) -> None:
-    """Raises ValueError if a binding sets a macro that no file knows, which gin would take and ignore."""
+    """Raises `InvalidInputError` if a binding sets a macro that no file defines, which gin would silently accept."""
     name = binding.split("=")[0].strip()
-    if not name.isidentifier():
+    if not all(part.isidentifier() for part in name.split("/")):
         return
     try:
         gin.query_parameter(f"%{name}")
     except ValueError as error:
-        raise InvalidInputError(
-            f"{name!r} in {binding!r} is no macro of the given files: check its spelling."
-        ) from error
+        similar = difflib.get_close_matches(name, macro_names())
+        remedy = f"did you mean {', '.join(similar)}?" if similar else "check its spelling."
+        raise InvalidInputError(f"{name!r} in {binding!r} is not a macro of the given files: {remedy}") from error
 
 
 def available(folders: Sequence[Path]) -> list[str]:
-    """Returns the names of the gin files that come with the package."""
-    return sorted({str(path.relative_to(folder)) for folder in folders[1:] for path in folder.rglob("*.gin")})
+    """Returns the names of the gin files that come with the package, sorted, with their folders.
+
+    Args:
+        folders: Sequence of `Path`s, as `configuration_folders` returns them.
+    """
+    names: dict[Path, str] = {}
+    for folder in folders[1:]:
+        for path in folder.rglob("*.gin"):
+            names.setdefault(path, str(path.relative_to(folder)))  # the outer folder comes first
+    return sorted(set(names.values()))

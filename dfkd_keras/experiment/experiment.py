@@ -1,9 +1,10 @@
-"""One run: build, resume, fit, evaluate, export, report."""
+"""One run of a method on a task: build, train or resume, evaluate, export, report."""
 
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,27 @@ import keras
 import numpy as np
 
 from dfkd_keras.backend.distribution import any_across_workers
+from dfkd_keras.backend.out_of_memory import translate_out_of_memory
 from dfkd_keras.backend.precision import PRECISIONS, dtype_policy_scope
 from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import results
+from dfkd_keras.experiment.export import export_checked
+from dfkd_keras.experiment.gin_bindings import check_given
+from dfkd_keras.experiment.gin_errors import translate_gin_errors
+from dfkd_keras.experiment.identity import describe, describe_build, describe_test_data
+from dfkd_keras.experiment.plan import Plan, plan_of
 from dfkd_keras.experiment.reporting.diagnostics import diagnose
 from dfkd_keras.experiment.reporting.plots import SHOWN_WITH_MASKS, save_mask_grid
 from dfkd_keras.experiment.reporting.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
-from dfkd_keras.experiment.teacher_recipe import check_same_everywhere
+from dfkd_keras.experiment.teacher_recipe import check_same_on_all_workers, without_teacher_training
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
-from dfkd_keras.experiment.training.loop import Limits, train
+from dfkd_keras.experiment.training.loop import TrainingResult, train
 from dfkd_keras.experiment.training.preemption import Preemption
-from dfkd_keras.export import export_savedmodel
-from dfkd_keras.export.versions import next_version
+from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts, check_seed
 from dfkd_keras.utils.errors import InvalidInputError
@@ -41,21 +47,28 @@ class Experiment:
     """A method on a task.
 
     Args:
-        method: its name, as in the run directory's name and the results.
-        task: what is distilled.
-        distiller: makes the distiller when called with `teacher`, `student` and `seed`.
-        optimizer: makes the student's optimizer.
-        synthesis_optimizer: makes the synthesizer's optimizer.
-        seed: of initial weights and noise.
-        evaluate_every_epochs: evaluates the student on the test images every so many epochs, while it is trained.
-        images_every_epochs: draws synthetic images every so many epochs of synthesis.
-        checkpoint_every_epochs: saves all state every so many epochs.
-        steps_per_execution: training steps per call of the compiled function; more than 1 pays where steps are as
-            short as a call is, for methods that do not switch the kind of step within an epoch, on one device.
-        early_stopping: ends a training that has stopped to pay; off by default.
-        precision: "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16": what the networks compute in; by
-            default Keras' global policy. Weights, losses and statistics are float32 in any case; a teacher from a file
-            keeps the precision it was saved with.
+        method: String. Name of the method, for the run directory and the results.
+        task: `Task`. The data set, the teacher and the student.
+        distiller: Callable. Returns the `DataFreeDistiller` when called with `teacher`, `student` and `seed`.
+        optimizer: Callable without arguments. Returns the optimizer of the student.
+        synthesis_optimizer: Callable without arguments. Returns the optimizer of the synthesizer.
+        seed: Integer from 0 to 2**32 - 1. Seed of initial weights and noise. Defaults to 0.
+        evaluate_every_epochs: Integer. Evaluates the student on test images this often during training. Defaults to 1.
+        images_every_epochs: Integer. Draws synthetic images this often, in epochs of synthesis. Defaults to 1.
+        checkpoint_every_epochs: Integer. Saves the complete state this often. Defaults to 1.
+        steps_per_execution: Integer. Training steps per call of the compiled function. More than 1 pays off where a
+            step takes hardly longer than a call, for methods that do not change the kind of step within an epoch, on
+            one device. Defaults to 1.
+        early_stopping: `AgreementEarlyStopping`. Ends the training when it no longer improves. Defaults to None, no
+            early stopping.
+        callbacks: Sequence of Keras callbacks for the training, in addition to those of the run. Their own state is
+            not part of the checkpoints. Defaults to none.
+        precision: String, "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16". What the networks compute
+            in. Weights, losses and statistics are always float32, and a teacher from a file keeps the precision that
+            it was saved with. Defaults to None, Keras' global dtype policy.
+
+    Raises:
+        InvalidInputError: If a count is below 1, or if the seed, a callback or the precision is invalid.
     """
 
     method: str
@@ -69,12 +82,8 @@ class Experiment:
     checkpoint_every_epochs: int = 1
     steps_per_execution: int = 1
     early_stopping: AgreementEarlyStopping | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
     precision: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Method, task and seed in one word, the default name of the run's folder."""
-        return f"{self.method}-{self.task.name}-seed{self.seed}"
 
     def __post_init__(self):
         check_counts(
@@ -85,24 +94,37 @@ class Experiment:
             steps_per_execution=self.steps_per_execution,
         )
         check_seed("Experiment", self.seed)
+        for callback in self.callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise InvalidInputError(
+                    f"Experiment.callbacks has {callback!r}, which is no Keras callback: give instances, in gin "
+                    "[@EarlyStopping()]."
+                )
         if self.precision not in (None, *PRECISIONS):
             raise InvalidInputError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
         if self.precision == "mixed_float16" and keras.backend.backend() == "jax":
             raise InvalidInputError(
-                "Experiment.precision='mixed_float16' is not for JAX: use mixed_bfloat16 or float32."
+                "Experiment.precision='mixed_float16' does not work on JAX: use mixed_bfloat16 or float32."
             )
 
+    @property
+    def name(self) -> str:
+        """Method, task and seed as one word, the default name of the run directory."""
+        return f"{self.method}-{self.task.name}-seed{self.seed}"
+
+    @translate_gin_errors()
     def teacher(self) -> Teacher:
-        """Returns the task's teacher; one without a file is trained, or taken from the cache."""
+        """Returns the task's teacher, which a recipe trains unless it is in the cache."""
         with dtype_policy_scope(self.precision):
             teacher = self.task.teacher()
         self.task.check(teacher)
         return teacher
 
+    @translate_gin_errors()
     def build(self) -> DataFreeDistiller:
-        """Builds the compiled distiller, with its `teacher`."""
+        """Builds the compiled distiller with its teacher."""
         teacher = self.teacher()
-        check_same_everywhere(teacher)
+        check_same_on_all_workers(teacher)
         with dtype_policy_scope(self.precision):
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
@@ -112,79 +134,115 @@ class Experiment:
             self.early_stopping.check(distiller)
         return distiller
 
-    def run(
-        self,
-        run_dir: Path | str,
-        resume: bool = True,
-        configuration: str | None = None,
-        max_minutes: float | None = None,
-    ) -> dict[str, Any]:
-        """Runs the experiment, or what an earlier call left of it.
+    def plan(self) -> Plan:
+        """Builds everything and measures a few steps; trains no teacher and writes nothing.
 
-        Args:
-            run_dir: the run's folder; see `RunDirectory` for what it holds afterwards.
-            resume: whether an interrupted run of the same configuration in this folder goes on; otherwise it starts
-                over.
-            configuration: what tells this experiment from another in the same folder; gin's whole configuration by
-                default.
-            max_minutes: ends training after so many minutes of it, those of earlier calls included; a later call with
-                more of them goes on. No limit by default.
+        No test images are loaded. Distillation on real images (`RealImages`) loads its training images, which TFDS
+        downloads if they are not on the disk.
 
         Returns:
-            What `results.json` holds.
+            `Plan`. The operative gin configuration, the updates and images, and estimates of time and memory.
 
         Raises:
-            ValueError: if the configuration does not fit together, the folder holds another one's run, or another
-                process is in it.
-            OSError: if the folder cannot be written, or the disk is full; the same command goes on from the last
+            InvalidInputError: If the configuration does not fit together, or a given gin binding has no effect.
+        """
+        with without_teacher_training() as untrained:
+            distiller = self.build()
+        check_given()
+        return plan_of(distiller, gin.operative_config_str(), teacher_is_trained=not untrained)
+
+    def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
+        """Runs the experiment, or resumes what an earlier call left of it.
+
+        Args:
+            run_dir: String or `Path`. The run's folder; see `RunDirectory` for its files.
+            resume: Boolean. Whether an interrupted run of the same experiment in this folder resumes. If False, it
+                starts over. Defaults to True.
+            max_minutes: Float. Training time at which the training ends, over all calls. A later call with a higher
+                limit resumes. Defaults to None, no limit.
+
+        Returns:
+            Dictionary. The contents of `results.json`.
+
+        Raises:
+            InvalidInputError: If the configuration does not fit together, a given gin binding has no effect, the
+                folder holds another experiment's run, or another process uses it.
+            StorageError: If the folder cannot be written, or the disk is full. The same command resumes from the last
                 checkpoint.
-            FloatingPointError: if a loss is not finite, and not at half the learning rates either.
-            Preempted: if the process was asked to stop, by SIGTERM; all state is saved.
+            OutOfMemoryError: If the memory of the machine or of its accelerator does not suffice.
+            NonFiniteLossError: If a loss is not finite, and not at half the learning rates either.
+            Preempted: If the process was asked to stop by SIGTERM. The complete state is saved.
         """
         if max_minutes is not None and not max_minutes > 0.0:
             raise InvalidInputError(f"max_minutes={max_minutes} must be above 0.")
-        run, configuration = RunDirectory(run_dir), configuration or gin.config_str()
-        with Preemption() as preemption, run.locked(), run.translate_disk_full():
-            run.check(configuration, resume)
+        run, started = RunDirectory(run_dir), time.perf_counter()
+        with Preemption() as preemption, run.locked(), translate_out_of_memory(), run.translate_write_errors():
+            run.check_is_run_or_empty()
             finished = run.finished(max_minutes) if resume else None
-            if not any_across_workers(finished is None):
+            unfinished = any_across_workers(finished is None)
+            test = self.task.test_split()
+            identity = self._settings_identity(test)
+            if resume:
+                run.check_identity(identity)  # already before a teacher is trained for nothing
+            with contextlib.nullcontext() if unfinished else without_teacher_training() as untrained:
+                distiller = self.build()
+            identity |= describe_build(distiller)
+            check_given()
+            if untrained:  # a complete run, whose teacher is no longer in the cache
+                del identity["teacher"]
+            if resume:
+                run.check_identity(identity)
+            if not unfinished:
                 logger.info("%s is complete; --noresume starts over.", run.path)
                 return finished
-            return self._run(run, resume, configuration, Limits(preemption, max_minutes))
+            run.claim(identity, gin.operative_config_str(), resume)
+            trained = train(self._settings(max_minutes), distiller, self.build, run, test, preemption)
+            return self._finish(run, trained, test, max_minutes, started)
 
-    def _run(self, run: RunDirectory, resume: bool, configuration: str, limits: Limits) -> dict[str, Any]:
-        started, test, distiller = time.perf_counter(), self.task.test_split(), self.build()
-        run.claim(configuration, gin.operative_config_str(), resume)
-        trained = train(self, distiller, run, test, limits)
-        with atomic_write(run.student) as aside:
-            trained.distiller.student.save(aside)
-        self._export(run, trained.distiller)
-        diagnostics = diagnose(trained.distiller)
-        if trained.distiller.teacher.is_segmenter:
-            self._draw_test_images(run, trained.distiller, test)
-        outcome = results.collect(self, trained, test, limits.max_minutes, started)  # which may train on
-        write_report(run, outcome, trained.history, self.task.data.class_names, diagnostics)
-        run.write_json(run.results, outcome)
-        return outcome
+    def _settings_identity(self, test: Split) -> dict[str, Any]:
+        """Describes what determines the results besides what is built; how often a run is drawn or saved does not."""
+        settings = {
+            "method": self.method,
+            "task": self.task.name,
+            "seed": self.seed,
+            "precision": self.precision,
+            "steps_per_execution": self.steps_per_execution,
+            "evaluate_every_epochs": self.evaluate_every_epochs,
+            "early_stopping": self.early_stopping,
+            "callbacks": self.callbacks,
+        }
+        return describe(settings) | {"data": describe_test_data(self.task.data, test)}
+
+    def _settings(self, max_minutes: float | None) -> TrainingSettings:
+        return TrainingSettings(
+            self.task.data.class_names,
+            self.evaluate_every_epochs,
+            self.images_every_epochs,
+            self.checkpoint_every_epochs,
+            self.early_stopping,
+            self.callbacks,
+            max_minutes,
+        )
+
+    def _finish(
+        self, run: RunDirectory, trained: TrainingResult, test: Split, max_minutes: float | None, started: float
+    ) -> dict[str, Any]:
+        """Saves, exports and evaluates the student, and writes the report and the results."""
+        distiller, data = trained.distiller, self.task.data
+        with atomic_write(run.student) as temporary:
+            distiller.student.save(temporary)
+        export_checked(distiller, data, test, run)
+        if distiller.teacher.is_segmenter:
+            self._draw_test_images(run, distiller, test)
+        figures = results.collect(trained, test, data.class_names, max_minutes, started)
+        figures = {"method": self.method, "task": self.task.name, "seed": self.seed, **figures}
+        write_report(run, figures, trained.history, data.class_names, diagnose(distiller))
+        run.write_json(run.results, figures)  # last: it makes the run complete
+        return figures
 
     def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, test: Split) -> None:
         chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
         images = test.unit_images[chosen]
-        masks = {"truth": test.labels[chosen], **distiller.seen_by_both(images)}
-        with atomic_write(run.test_images) as aside:
-            save_mask_grid(aside, images, masks, self.task.data.class_names)
-
-    def _export(self, run: RunDirectory, distiller: DataFreeDistiller) -> None:
-        if keras.backend.backend() != "tensorflow":
-            logger.warning("no SavedModel: the export needs the TensorFlow backend; %s is there.", run.student)
-            return
-        teacher, data = distiller.teacher, self.task.data
-        export_savedmodel(
-            distiller.student,
-            run.exports,
-            teacher.normalization,
-            teacher.input_space,
-            version=next_version(run.exports),
-            class_names=data.class_names,
-            image_shape=data.image_shape,
-        )
+        masks = {"truth": test.labels[chosen], **distiller.predict_classes(images)}
+        with atomic_write(run.test_images) as temporary:
+            save_mask_grid(temporary, images, masks, self.task.data.class_names)

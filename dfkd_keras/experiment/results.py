@@ -1,11 +1,11 @@
-"""What a run came to: the figures of results.json."""
+"""The figures of a finished run, as `results.json` holds them."""
 
 import importlib.metadata
+import importlib.util
 import platform
-import resource
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,50 +15,47 @@ from dfkd_keras import metrics
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
-from dfkd_keras.experiment.training.history import History
-from dfkd_keras.schedules.schedule import StepKind
-
-if TYPE_CHECKING:
-    from dfkd_keras.experiment.experiment import Experiment
-    from dfkd_keras.experiment.training.loop import TrainingResult
+from dfkd_keras.experiment.run_directory import History
+from dfkd_keras.experiment.training.loop import TrainingResult
+from dfkd_keras.schedules.schedule import UpdateCounts
 
 VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
+MEASURED_STEPS = 3
 
 
 def collect(
-    experiment: "Experiment", trained: "TrainingResult", test: Split, max_minutes: float | None, started: float
+    trained: TrainingResult, test: Split, class_names: tuple[str, ...], max_minutes: float | None, started: float
 ) -> dict[str, Any]:
-    """Evaluates the trained student and gathers the run's figures.
+    """Evaluates a trained student and gathers the figures of its run; the distiller's state does not change.
 
     Args:
-        experiment: what was run.
-        trained: what its training came to; the student must have been saved and drawn, see `split_seconds`.
-        test: real images and their labels, or masks.
-        max_minutes: the limit that training had, if any.
-        started: when this call of the run began, as told by `time.perf_counter`.
+        trained: `TrainingResult`.
+        test: `Split`. Real images, and their labels or masks.
+        class_names: Tuple of strings. One per class.
+        max_minutes: Float or None. The time limit of the training, in minutes.
+        started: Float. When this call of the run began, in the seconds of `time.perf_counter`.
 
     Returns:
-        The figures by name. `jit_compile` tells whether XLA compiled the steps, which Keras decides: not on TensorFlow
-        with CPUs alone, where it is slower. Accuracies are fractions of the test images, or of their pixels;
-        `student_accuracy` is that of the final student, `student_accuracy_best` the best of any; for segmentation there
-        are `student_mean_iou` and `student_mean_iou_best` likewise, `student_iou_of` for each class, null where neither
-        mask has it, and `metric` says which of the two is the task's;
-        `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree;
-        `synthetic_images` counts the different images synthesized for the student, `images_per_second` those it was
-        trained on, repeated ones included; `seconds_total` is from the start of this call and, after a resume, includes
-        the training steps before it; `stopped_by` tells what ended training before its last epoch, and
-        `learning_rate_factor` is below 1 if a loss was not finite on the way.
+        Dictionary of the figures by name. `jit_compile` says whether XLA compiled the steps, which Keras decides; on
+        TensorFlow it does so on accelerators only. Accuracies are fractions of the test images, or of their pixels:
+        `student_accuracy` is that of the final student, `student_accuracy_best` the best of all evaluations. For
+        segmentation, `student_mean_iou` and `student_mean_iou_best` are likewise, `student_iou_of` has the IoU of each
+        class (null for a class that neither mask contains), and `metric` says which of the two is the headline.
+        `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree.
+        `synthetic_images` counts the different images synthesized for the student, `images_per_second` the images it
+        was trained on, repeated ones included. `seconds_total` covers this call and the training steps of earlier ones.
+        `stopped_by` is what ended the training before its last epoch, and `learning_rate_factor` is below 1 if a loss
+        was not finite. `peak_memory_mb` is null where the system does not tell it.
     """
     distiller = trained.distiller
+    quality = _quality(trained, test, class_names)
+    speed = _speed(trained, started)
     return {
-        "method": experiment.method,
-        "task": experiment.task.name,
-        "seed": experiment.seed,
         "backend": keras.backend.backend(),
         "jit_compile": distiller.jit_compile,
-        **_quality(trained, test, experiment.task.data.class_names),
+        **quality,
         **_amounts(trained),
-        **_speed(trained, started),
+        **speed,
         "stopped_by": trained.stopped_by,
         "max_minutes": max_minutes,
         "learning_rate_factor": trained.learning_rate_factor,
@@ -69,22 +66,21 @@ def collect(
     }
 
 
-def _quality(trained: "TrainingResult", test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Returns how good teacher and student are."""
-    labels, classes = test.labels, len(class_names)
-    seen = trained.distiller.seen_by_both(test.unit_images)
-    scores = {network: metrics.scores(predicted, labels, classes) for network, predicted in seen.items()}
+def _quality(trained: TrainingResult, test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
+    labels, num_classes = test.labels, len(class_names)
+    predicted = trained.distiller.predict_classes(test.unit_images)
+    scores = {network: metrics.scores(classes, labels, num_classes) for network, classes in predicted.items()}
     metric = next(iter(scores["student"]))
     best = max([*trained.history.column(f"val_{metric}"), scores["student"][metric]])
     quality = {f"{network}_{name}": value for network in scores for name, value in scores[network].items()}
     if trained.distiller.teacher.is_segmenter:
-        ious = {network: metrics.class_ious(predicted, labels, classes) for network, predicted in seen.items()}
-        quality |= {f"{network}_iou_of": _by_class(of, class_names) for network, of in ious.items()}
+        ious = {network: metrics.class_ious(classes, labels, num_classes) for network, classes in predicted.items()}
+        quality |= {f"{network}_iou_of": _by_class(values, class_names) for network, values in ious.items()}
     return {
         "metric": metric,
         **quality,
         f"student_{metric}_best": best,
-        "agreement": metrics.agreement(*seen.values(), labels),
+        "agreement": metrics.agreement(*predicted.values(), labels),
         "test_images": len(labels),
     }
 
@@ -94,60 +90,82 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {name: None if np.isnan(value) else float(value) for name, value in named}
 
 
-def _updates(trained: "TrainingResult") -> StepKind:
+def _updates(trained: TrainingResult) -> UpdateCounts:
     return trained.distiller.schedule.updates_after(trained.steps)
 
 
-def _amounts(trained: "TrainingResult") -> dict[str, int]:
-    """Returns how many images and updates were made."""
+def _amounts(trained: TrainingResult) -> dict[str, int]:
     distiller, updates = trained.distiller, _updates(trained)
-    shared = any(kind.shared_latents for kind in distiller.schedule.kinds)
-    synthetic, kept = (trained.steps if shared else updates.student) * distiller.batch_size, 0
     if distiller.replay.keeps_images:
-        synthetic, kept = int(ops.convert_to_numpy(distiller.replay.written.value)), distiller.replay.stored
+        synthesized, stored = int(ops.convert_to_numpy(distiller.replay.written.value)), distiller.replay.stored
+    else:
+        synthesized, stored = fresh_batches(distiller, trained.steps, updates) * distiller.batch_size, 0
     return {
-        "synthetic_images": synthetic if distiller.synthesizer.trains else 0,
-        "memory_images": kept,
+        "synthetic_images": synthesized if distiller.synthesizer.trains else 0,
+        "buffer_images": stored,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,
     }
 
 
-def _speed(trained: "TrainingResult", started: float) -> dict[str, float]:
+def fresh_batches(distiller: DataFreeDistiller, steps: int, updates: UpdateCounts) -> int:
+    """Returns how many batches a student without a buffer is trained on.
+
+    Args:
+        distiller: `DataFreeDistiller`.
+        steps: Integer. Training steps.
+        updates: `UpdateCounts`. The updates that these steps make.
+    """
+    return steps if any(kind.shared_latents for kind in distiller.schedule.kinds) else updates.student
+
+
+def _speed(trained: TrainingResult, started: float) -> dict[str, float]:
+    seconds_total = time.perf_counter() - started + trained.seconds_before
     synthesis, student = split_seconds(trained.distiller, trained.history)
+    images = _updates(trained).student * trained.distiller.batch_size
     return {
         "seconds_synthesis": synthesis,
         "seconds_student": student,
-        "seconds_total": time.perf_counter() - started + trained.seconds_before,
-        "images_per_second": _updates(trained).student * trained.distiller.batch_size / max(synthesis + student, 1e-9),
+        "seconds_total": seconds_total,
+        "images_per_second": images / max(synthesis + student, 1e-9),
     }
 
 
 def split_seconds(distiller: DataFreeDistiller, history: History) -> tuple[float, float]:
-    """Returns the training seconds of synthesis and of the student.
+    """Returns the training time of synthesis and of the student, in seconds.
 
-    The time of steps that make both updates is shared out by the medians of the two, measured on a few steps
-    afterwards; that trains the distiller a little more, so the student must have been saved.
+    The time of steps that update both sides is divided by the medians of the two, which are measured on a few steps;
+    the state of the distiller is restored afterwards.
+
+    Args:
+        distiller: `DataFreeDistiller`, trained.
+        history: `History` of its epochs.
     """
     synthesis, student = history.total("seconds_synthesis"), history.total("seconds_student")
     both = history.total("seconds") - synthesis - student
     mixed = [kind for kind in distiller.schedule.kinds if kind.synthesis and kind.student]
     if not mixed:
         return synthesis, student
-    medians, (kind,) = benchmark.measure(distiller, steps=3), mixed
+    with benchmark.restored_state(distiller):
+        medians = benchmark.measure(distiller, steps=MEASURED_STEPS)
+    (kind,) = mixed
     synthesis_time = kind.synthesis * medians["seconds_per_synthesis_update"]
     share = synthesis_time / (synthesis_time + kind.student * medians["seconds_per_student_update"])
     return synthesis + both * share, student + both * (1.0 - share)
 
 
-def peak_memory_mb() -> float:
-    """Returns the largest resident memory of this process so far, in MB."""
+def peak_memory_mb() -> float | None:
+    """Returns the peak resident memory of this process so far, in MB; None on systems that do not tell it."""
+    if importlib.util.find_spec("resource") is None:  # Windows
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what the result depends on."""
+    """Returns the versions of Python and of the packages that the results depend on."""
     installed = {"python": platform.python_version()}
     for name in VERSIONED:
         try:

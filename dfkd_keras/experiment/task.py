@@ -1,4 +1,4 @@
-"""What is distilled: a data set to evaluate on, a teacher and a student."""
+"""A task: the data set to evaluate on, the teacher and the student."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,11 +17,11 @@ class Task:
     """A data set, a teacher and a student.
 
     Args:
-        name: of the task, as in the run directory's name.
-        data: evaluated on; a teacher without a file is trained on it.
-        teacher: makes the teacher.
-        student: makes the untrained student.
-        test_images: evaluates on the first so many test images; None for all.
+        name: String. Name of the task, for the run directory and the results.
+        data: `ImageDataset`. The data that the student is evaluated on, and that a recipe trains the teacher on.
+        teacher: Callable without arguments. Returns the `Teacher`.
+        student: Callable without arguments. Returns the untrained student, a Keras model.
+        test_images: Integer. Evaluates on the first test images only. Defaults to None, all.
     """
 
     name: str
@@ -31,17 +31,21 @@ class Task:
     test_images: int | None = None
 
     def test_split(self) -> Split:
-        """Returns the real images to evaluate on; ValueError if they are masks without anything to count."""
+        """Returns the real images to evaluate on.
+
+        Raises:
+            InvalidInputError: If they are masks and no pixel belongs to a class.
+        """
         images, labels = (part[: self.test_images] for part in self.data.load("test"))
         if self.data.masks and (labels == IGNORED).all():
             raise InvalidInputError(
-                f"no pixel of the {len(labels)} test images of task {self.name!r} is of a class: check the labels that "
-                "its data ignore, or take more by Task.test_images."
+                f"no pixel of the {len(labels)} test images of task {self.name!r} belongs to a class: check the "
+                "ignored labels of its data, or raise Task.test_images."
             )
         return Split(images, labels)
 
     def check(self, teacher: Teacher) -> None:
-        """Raises ValueError if the teacher does not fit the data."""
+        """Raises `InvalidInputError` if the teacher does not fit the data."""
         if teacher.num_classes != self.data.num_classes:
             raise InvalidInputError(
                 f"teacher {teacher.model.name!r} has {teacher.num_classes} outputs, but task {self.name!r} has "
@@ -52,9 +56,11 @@ class Task:
                 f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
                 f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."
             )
-        wanted = (*self.data.image_shape[:2], self.data.num_classes) if self.data.masks else (self.data.num_classes,)
-        if teacher.logits_shape != wanted and None not in teacher.image_shape:
+        expected = (self.data.num_classes,)
+        if self.data.masks:
+            expected = (*self.data.image_shape[:2], *expected)
+        if teacher.logits_shape != expected and None not in teacher.image_shape:
             raise InvalidInputError(
-                f"teacher {teacher.model.name!r} gives logits {teacher.logits_shape} for an image, but task "
-                f"{self.name!r} asks for {wanted}: choose a teacher of this task in Teacher.path."
+                f"teacher {teacher.model.name!r} returns logits of shape {teacher.logits_shape} for an image, but task "
+                f"{self.name!r} needs {expected}: choose a teacher of this task in Teacher.path."
             )

@@ -1,5 +1,6 @@
-"""Where a task's teacher comes from: a file, a function, or a recipe whose result is cached."""
+"""The teacher of a task: from a file, from a function, or trained by a recipe whose result is cached."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -7,7 +8,7 @@ import logging
 import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +23,29 @@ from dfkd_keras.images import Normalization, Space
 from dfkd_keras.metrics import IGNORED, validation_metrics
 from dfkd_keras.models.saved_model import saved_model
 from dfkd_keras.optimizers import set_total_updates
-from dfkd_keras.teacher.teacher import Teacher, check_outputs
+from dfkd_keras.teacher.model_checks import check_outputs
+from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts, check_seed
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import atomic_write
+from dfkd_keras.utils.files import atomic_write, translate_write_errors
 
 logger = logging.getLogger(__name__)
+
+_untrained_recipes: list[list["TeacherRecipe"]] = []  # one list per context of `without_teacher_training`
+
+
+@contextlib.contextmanager
+def without_teacher_training() -> Iterator[list["TeacherRecipe"]]:
+    """Context manager in which a recipe returns its untrained network instead of training one.
+
+    Yields:
+        List of the recipes whose teacher is not in the cache, filled as they are asked for it.
+    """
+    _untrained_recipes.append([])
+    try:
+        yield _untrained_recipes[-1]
+    finally:
+        _untrained_recipes.pop()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +53,22 @@ class TeacherRecipe:
     """Trains a teacher on the task's training split, once per configuration.
 
     Args:
-        model: makes the untrained network, unit images to logits.
-        data: the data set.
-        optimizer: makes the Keras optimizer.
-        batch_size: images per update.
-        epochs: passes over the training split.
-        augment: whether images, and their masks, are shifted by up to an eighth of their size and mirrored.
-        seed: of the initial weights and the order of the images.
-        train_images: trains on the first so many images; None for all.
-        cache_dir: where trained teachers are kept, each under its configuration's hash.
-        trained: whether to train at all; False gives the network untrained, enough for timing.
+        model: Callable without arguments. Returns the untrained network, unit images to logits.
+        data: `ImageDataset`. The data to train on.
+        optimizer: Callable without arguments. Returns the Keras optimizer.
+        batch_size: Integer. Images per update. Defaults to 128.
+        epochs: Integer. Passes over the training split. Defaults to 10.
+        augment: Boolean. Whether to shift images (and their masks) by up to an eighth of their size and to flip them.
+            Defaults to False.
+        seed: Integer. Seed of the initial weights and of the order of the images. Defaults to 0.
+        train_images: Integer. Trains on the first images of the split only. Defaults to None, all.
+        cache_dir: String. Folder of the trained teachers, each under the hash of its configuration. Defaults to
+            "runs/teachers".
+        trained: Boolean. If False, `teacher_model` returns the untrained network, which is enough for timing. Defaults
+            to True.
+
+    Raises:
+        InvalidInputError: If a count is below 1, or if the seed is invalid.
     """
 
     model: Callable[[], keras.Model]
@@ -65,8 +89,12 @@ class TeacherRecipe:
     def teacher_model(self, verbose: int = 2) -> keras.Model:
         """Returns the trained network, from the cache if it is there.
 
+        Args:
+            verbose: Integer, as in `keras.Model.fit`. Defaults to 2, one line per epoch.
+
         Raises:
-            ValueError: if it would have to be trained under a strategy of several devices.
+            InvalidInputError: If it would have to be trained under a strategy of several devices.
+            StorageError: If the trained network cannot be written to the cache.
         """
         seed_initial_weights(self.seed)
         model, optimizer = self.model(), self.optimizer()
@@ -76,38 +104,43 @@ class TeacherRecipe:
         if path.exists():
             logger.info("teacher: %s", path)
             return saved_model(path)
+        if _untrained_recipes:
+            _untrained_recipes[-1].append(self)
+            return model
         if replicas() > 1:
             raise InvalidInputError(
-                f"there is no teacher in {self.cache_dir} yet, and a recipe trains one on one device: run "
-                "scripts/train_teacher.py first, or train it outside the strategy's scope."
+                f"there is no teacher in {self.cache_dir} yet, and a recipe trains on one device: run dfkd "
+                "train-teacher first, or train it outside the strategy's scope."
             )
         logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
         check_outputs(model, self.data.image_shape)
-        with atomic_write(path) as aside:
-            model.save(aside)
+        remedy = "make room or grant access, or set another TeacherRecipe.cache_dir"
+        with translate_write_errors(path, remedy=remedy), atomic_write(path) as temporary:
+            model.save(temporary)
         return model
 
     def _train(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, verbose: int) -> None:
         images, labels = self.data.load("train")
-        augmentation = [layers.RandomTranslation(0.125, 0.125, "constant", "nearest"), layers.RandomFlip("horizontal")]
-        moved = self.augment and self.data.masks
-        preprocessing = [layers.Rescaling(1.0 / 255.0), *(augmentation if self.augment and not moved else [])]
         images, labels = images[: self.train_images], labels[: self.train_images]
+        augments_masks = self.augment and self.data.masks
+        preprocessing = [layers.Rescaling(1.0 / 255.0)]
+        if self.augment and not augments_masks:
+            preprocessing += [layers.RandomTranslation(0.125, 0.125, "constant", "nearest")]
+            preprocessing += [layers.RandomFlip("horizontal")]
         set_total_updates(optimizer, self.epochs * math.ceil(len(images) / self.batch_size))
         training = keras.Sequential([layers.Input(model.input_shape[1:], dtype="uint8"), *preprocessing, model])
         ignored = IGNORED if self.data.masks else None
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored)
         training.compile(optimizer, loss, metrics=validation_metrics(self.data.num_classes, self.data.masks))
-        if moved:
-            training.fit(
-                ShiftFlipSequence(images, labels, self.batch_size, self.seed), epochs=self.epochs, verbose=verbose
-            )
+        if augments_masks:
+            batches = ShiftFlipSequence(images, labels, self.batch_size, self.seed)
+            training.fit(batches, epochs=self.epochs, verbose=verbose)
         else:
             training.fit(images, labels, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose)
 
     def _digest(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
-        # Keras appends counters to names within a process: they must not tell one model from the next.
+        # Keras appends counters to names within a process: they must not distinguish one model from the next.
         parts = [model.to_json(), json.dumps(keras.saving.serialize_keras_object(optimizer), default=str)]
         settings = {
             "parts": [re.sub(r"_\d+\b", "", part) for part in parts],
@@ -128,22 +161,22 @@ def build_teacher(
     image_shape: tuple[int, int, int] | None = None,
     safe_mode: bool = True,
 ) -> Teacher:
-    """Returns the teacher of a file; without one, what a function makes; or else of a recipe. In gin: `Teacher`.
+    """Returns the teacher from a file, or from a function, or from a recipe, in this order. In gin: `Teacher`.
 
     Args:
-        path: a saved network, see `saved_model`.
-        model: makes the trained network.
-        recipe: makes the recipe.
-        normalization: as in `dfkd_keras.Teacher`.
-        input_space: likewise.
-        outputs: likewise.
-        features: likewise.
-        image_shape: likewise.
-        safe_mode: as in `saved_model`.
+        path: String. Path of a saved network; see `saved_model`. Defaults to None.
+        model: Callable without arguments. Returns the trained network. Defaults to None.
+        recipe: Callable without arguments. Returns the `TeacherRecipe`. Defaults to None.
+        normalization: `Normalization`, as in `dfkd_keras.Teacher`.
+        input_space: String, "unit" or "normalized", as in `dfkd_keras.Teacher`.
+        outputs: String, "logits" or "probabilities", as in `dfkd_keras.Teacher`.
+        features: Tuple of strings, as in `dfkd_keras.Teacher`.
+        image_shape: Tuple of three integers, as in `dfkd_keras.Teacher`.
+        safe_mode: Boolean. Whether to refuse a file that contains code, as in `saved_model`. Defaults to True.
 
     Raises:
-        ValueError: without path, model and recipe, or if the file is no network.
-        FileNotFoundError: if there is no such file.
+        InvalidInputError: If there is no path, model or recipe, or if the file holds no network.
+        NotFoundError: If the file does not exist.
     """
     if path is None and model is None and recipe is None:
         raise InvalidInputError(
@@ -156,14 +189,14 @@ def build_teacher(
     return Teacher(network, normalization, input_space, outputs, features, image_shape)
 
 
-def check_same_everywhere(teacher: Teacher) -> None:
-    """Raises ValueError if workers that train together have teachers of different weights."""
+def check_same_on_all_workers(teacher: Teacher) -> None:
+    """Raises `InvalidInputError` if workers that train together have teachers with different weights."""
     checksum = 0
     for variable in teacher.model.variables:
         checksum = zlib.crc32(ops.convert_to_numpy(variable.value).tobytes(), checksum)
-    checksum //= 2  # for 31 bits
+    checksum //= 2  # to fit into 31 bits
     if all_reduce_min(checksum) != -all_reduce_min(-checksum):
         raise InvalidInputError(
-            f"the workers have different teachers {teacher.model.name!r}: train one by scripts/train_teacher.py, copy "
-            "its file to all of them, and give it as Teacher.path."
+            f"the workers have different teachers {teacher.model.name!r}: train one by dfkd train-teacher, copy its "
+            "file to all of them, and give it as Teacher.path."
         )

@@ -11,7 +11,7 @@ from dfkd_keras.experiment.synthetic import synthetic_images
 UNTRAINED = "TeacherRecipe.trained = False"
 
 
-@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin"], ids=["a generator", "a memory"])
+@pytest.mark.parametrize("method", ["rdskd.gin", "ssdkd.gin"], ids=["a generator", "a buffer"])
 def test_images_of_a_run_are_those_that_its_distiller_shows(tmp_path, method):
     configure([method, "smoke.gin"], [UNTRAINED])
     experiment = gin.get_configurable("Experiment")()
@@ -26,5 +26,5 @@ def test_images_of_a_run_are_those_that_its_distiller_shows(tmp_path, method):
 def test_a_run_without_a_checkpoint_is_told(tmp_path):
     configure(["rdskd.gin", "smoke.gin"], [UNTRAINED])
     experiment = gin.get_configurable("Experiment")()
-    with pytest.raises(FileNotFoundError, match="has no checkpoint to take images from: give --calibration_images"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint to synthesize images from: give --cal"):
         synthetic_images(experiment, tmp_path)

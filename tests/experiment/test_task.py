@@ -14,5 +14,5 @@ def test_masks_without_anything_to_count_are_refused_before_training():
     split = Split(np.zeros((4, 2, 2, 3), np.uint8), labels)
     data = ImageDataset("made_up", (2, 2, 3), ("a", "b"), lambda name: split, masks=True)
     assert len(Task("made_up", data, None, None).test_split().labels) == 4
-    with pytest.raises(ValueError, match=r"no pixel of the 3 test images of task 'made_up' is of a class"):
+    with pytest.raises(ValueError, match=r"no pixel of the 3 test images of task 'made_up' belongs to a class"):
         Task("made_up", data, None, None, test_images=3).test_split()

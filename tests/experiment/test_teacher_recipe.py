@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import os
 
 import keras
 import numpy as np
@@ -7,9 +9,10 @@ from keras import layers
 
 import dfkd_keras as dk
 from dfkd_keras import data, models
-from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher, check_same_everywhere
+from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher, check_same_on_all_workers
 from dfkd_keras.experiment.training.preemption import Preempted
 from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
 
 
 def recipe(folder, **changes):
@@ -130,9 +133,7 @@ def test_a_savedmodel_is_a_teacher_through_which_gradients_pass(tmp_path, names)
     exported.export(tmp_path / "served" / "1", format="tf_saved_model", verbose=False)
     teacher = build_teacher(str(tmp_path / "served" / "1"))
     assert teacher.model.name == "served"
-    np.testing.assert_allclose(
-        teacher(teacher.normalization.convert(images, "unit", "normalized")).logits, body(images), atol=1e-5
-    )
+    np.testing.assert_allclose(teacher(images).logits, body(images), atol=1e-5)
     with tf.GradientTape() as tape:
         tape.watch(inputs := tf.constant(images))
         loss = tf.reduce_sum(teacher.model(inputs) ** 2)
@@ -141,9 +142,10 @@ def test_a_savedmodel_is_a_teacher_through_which_gradients_pass(tmp_path, names)
 
 def test_a_savedmodel_of_bytes_is_refused_with_the_reason(tmp_path):
     pytest.importorskip("tensorflow")
-    from dfkd_keras.export import export_savedmodel
+    from dfkd_keras.export import ServedStudent, export_student
 
-    folder = export_savedmodel(models.lenet5_half(), tmp_path)
+    images = np.zeros((4, 32, 32, 1), np.uint8)
+    folder = export_student(ServedStudent(models.lenet5_half()), "savedmodel", tmp_path, images).path
     with pytest.raises(ValueError, match="takes images: uint8: a gradient has to pass"):
         saved_model(folder)
 
@@ -153,7 +155,7 @@ def test_a_savedmodel_without_logits_among_several_outputs_is_refused(tmp_path):
     exported = Exported(models.lenet5(), ("a", "b"))
     exported(np.zeros((1, 32, 32, 1), "float32"))
     exported.export(tmp_path / "1", format="tf_saved_model", verbose=False)
-    with pytest.raises(ValueError, match="gives a, b: export it again"):
+    with pytest.raises(ValueError, match="has the outputs a, b: export it again"):
         saved_model(tmp_path / "1")
 
 
@@ -169,10 +171,10 @@ def test_a_signal_while_a_file_is_loaded_is_no_broken_file(tmp_path, monkeypatch
 
 def test_workers_with_different_teachers_are_refused(monkeypatch):
     teacher = dk.Teacher(models.lenet5())
-    check_same_everywhere(teacher)
-    monkeypatch.setattr("dfkd_keras.experiment.teacher_recipe.least", lambda checksum: min(checksum, 5))
+    check_same_on_all_workers(teacher)
+    monkeypatch.setattr("dfkd_keras.experiment.teacher_recipe.all_reduce_min", lambda checksum: min(checksum, 5))
     with pytest.raises(ValueError, match=r"the workers have different teachers 'lenet5'.*give it as Teacher\.path"):
-        check_same_everywhere(teacher)
+        check_same_on_all_workers(teacher)
 
 
 def test_a_savedmodel_without_the_default_signature_is_refused(tmp_path):
@@ -180,3 +182,21 @@ def test_a_savedmodel_without_the_default_signature_is_refused(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     with pytest.raises(ValueError, match=r"no 'serving_default': export it again"):
         saved_model(tmp_path / "1")
+
+
+def test_a_cache_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+
+    monkeypatch.setattr(TeacherRecipe, "_train", lambda *arguments: None)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StorageError, match=r"lenet5-.*keras' cannot be written \(Permission denied.*cache_dir"):
+        recipe(tmp_path).teacher_model(verbose=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_savedmodel_is_told_in_one_line(tmp_path):
+    pytest.importorskip("tensorflow")
+    (tmp_path / "saved_model.pb").write_bytes(b"half")
+    with pytest.raises(InvalidInputError, match=r"cannot be loaded as a SavedModel .*may be truncated"):
+        saved_model(tmp_path)

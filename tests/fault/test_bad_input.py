@@ -24,12 +24,12 @@ from tests.commandline import error_line, script, smoke
         (["--gin_param=SoftTargets.temperature = 'hot'"], "temperature='hot' must be positive"),
         (["--gin_param=Normalization.mean = 0.5"], r"mean=0\.5 .* must be tuples"),
         (["--seed=-1"], "seed=-1 must be a whole number from 0 to"),
-        (["--gin_param=batchsize = 4"], "'batchsize' .* is no macro of the given files: check its spelling"),
+        (["--gin_param=batchsize = 4"], "'batchsize' .* is not a macro of the given files: did you mean batch_size"),
         (["extra"], "argument 'extra' is not understood"),
         (["--gin_file=zskd.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
           "--gin_param=Experiment.early_stopping = @AgreementEarlyStopping()"], "PixelInversion has no generator"),
         (["--gin_file=dafl.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
-          "--gin_param=Activation.feature = 'stage_9'"], "'stage_9' is none of the teacher's features penultimate"),
+          "--gin_param=Activation.feature = 'stage_9'"], "'stage_9' is not among the teacher's features penultimate"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
@@ -45,7 +45,7 @@ def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--gin_param=memory_images = 5"], r"capacity_images=5 cannot hold the 8 images that a round writes"),
+        (["--gin_param=buffer_images = 5"], r"capacity_images=5 cannot hold the 8 images that a round writes"),
         (["--gin_param=warmup_rounds = 9"], r"warmup_rounds=9 and one more take 41 steps.*raise rounds_per_epoch to"),
         (["--gin_param=PrioritySampling.priority_exponent = -1"], r"priority_exponent=-1 must be a number of at least"),
         (["--gin_param=Modulation.gamma = -1"], r"Modulation\.gamma=-1 must be a number of at least 0"),
@@ -81,7 +81,7 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     process = smoke("train.py", "--run_dir=run", "--noresume", cwd=tmp_path)
-    assert "exists and is no run: choose another --run_dir" in error_line(process)
+    assert "exists but is not a run directory: choose another --run_dir" in error_line(process)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 

@@ -20,7 +20,7 @@ from tests.conftest import equal, values
 RUNS = int(os.environ.get("DFKD_CAMPAIGN_RUNS", "100"))
 METHODS = {  # some seconds of training each, in which there is something to lose
     "rdskd.gin": ["--gin_param=steps_per_epoch = 20", "--gin_param=student_epochs = 4"],
-    "ssdkd.gin": ["--gin_param=epochs = 6", "--gin_param=student_updates_per_round = 6"],
+    "ssdkd.gin": ["--gin_param=student_epochs = 6", "--gin_param=student_updates_per_round = 6"],
 }
 DETERMINISTIC = {"TF_DETERMINISTIC_OPS": 1}
 

@@ -23,7 +23,7 @@ def epochs(folder):
 
 
 @pytest.fixture(scope="module")
-def gathered(tmp_path_factory):
+def whole(tmp_path_factory):
     """A run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     process = smoke("train.py", *ARGUMENTS, "--run_dir=run", cwd=folder)

@@ -1,1 +1,1 @@
-"""What a run shows: plots, its report, and comparisons of several runs."""
+"""The report of a run, the images drawn during training, and comparisons of runs."""

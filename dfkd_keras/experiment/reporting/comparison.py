@@ -1,23 +1,20 @@
-"""Several methods on one task: a table and a plot of what their runs came to."""
+"""Compares the runs of several methods on one task in a table and a plot."""
 
 import csv
-import json
 import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
-from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.training.history import read_history
+from dfkd_keras.experiment.reporting.plots import make_figure
+from dfkd_keras.experiment.run_directory import RunDirectory, read_history
 from dfkd_keras.metrics import METRICS
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
-LINES = ("-", "--", ":")  # of the first ten methods, of the next ten, ...
-COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
+LINES = ("-", "--", ":")  # for the first ten methods, the next ten, ...
+COLUMNS = (  # for segmentation, with mean_iou instead of accuracy
     "method",
     "task",
     "seeds",
@@ -26,7 +23,7 @@ COLUMNS = (  # for segmentation, with mean_iou in the place of accuracy
     "student_accuracy_std",
     "student_accuracy_best",
     "synthetic_images",
-    "memory_images",
+    "buffer_images",
     "seconds",
     "seconds_synthesis",
     "seconds_student",
@@ -38,8 +35,9 @@ class Run(NamedTuple):
     """A finished run.
 
     Attributes:
-        results: what its `results.json` holds, "method" being the name of its folder without the seed.
-        curve: training seconds and accuracy, or mean IoU, at every evaluation.
+        results: Dictionary. The contents of its `results.json`, where "method" is the name of its folder without the
+            seed.
+        curve: List of pairs of floats. Training time in seconds and accuracy, or mean IoU, at every evaluation.
     """
 
     results: dict[str, Any]
@@ -47,12 +45,16 @@ class Run(NamedTuple):
 
     @classmethod
     def read(cls, path: Path | str) -> "Run | None":
-        """Returns the run of a folder, or None if it is not complete."""
+        """Returns the run in a folder, or None if it is not complete.
+
+        Raises:
+            InvalidInputError: If its results cannot be read.
+        """
         run = RunDirectory(path)
         if not run.results.exists():
             return None
-        results, curve, seconds = json.loads(run.results.read_text()), [], 0.0
-        results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # files of one method may have several settings
+        results, curve, seconds = run.read_json(run.results), [], 0.0
+        results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # one method may have several configurations
         for row in read_history(run.metrics):
             seconds += row["seconds"]
             if (measured := f"val_{metric_of(results)}") in row:
@@ -60,18 +62,18 @@ class Run(NamedTuple):
         return cls(results, curve)
 
     def seconds_to(self, accuracy: float) -> float | None:
-        """Returns the training seconds at the first evaluation of at least this accuracy; None if there is none."""
-        # An evaluation within training is in single precision, the final one in double.
+        """Returns the training time at the first evaluation of at least this accuracy, or None if there is none."""
+        # Evaluations during training are in single precision, the final one is in double precision.
         return next((seconds for seconds, reached in self.curve if reached >= accuracy - 1e-6), None)
 
 
 def metric_of(results: dict[str, Any]) -> str:
-    """Returns what a run's task is measured by, "accuracy" or "mean_iou"."""
-    return results.get("metric", "accuracy")  # which older runs do not tell
+    """Returns the headline metric of a run, "accuracy" or "mean_iou"."""
+    return results.get("metric", "accuracy")
 
 
 def columns(metric: str) -> tuple[str, ...]:
-    """Returns the columns of a comparison by this metric."""
+    """Returns the columns of a comparison by a headline metric."""
     return tuple(name.replace("accuracy", metric) for name in COLUMNS)
 
 
@@ -79,13 +81,17 @@ def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
     """Averages the runs of each method over its seeds.
 
     Args:
-        runs: of one task, or of tasks so alike that their figures may stand in one table.
-        reference: the method whose mean final accuracy the time `seconds_to_reference` is counted to; the first run's
-            by default.
+        runs: Sequence of `Run`s of one task, or of tasks that are similar enough for one table.
+        reference: String. The method whose mean final accuracy defines `seconds_to_reference`. Defaults to the method
+            of the first run.
 
     Returns:
-        A row per method with the keys `columns(metric)`; accuracies are fractions, their deviation is None for one
-        seed, `seconds` are of training, and `seconds_to_reference` is None unless every seed gets there.
+        List of dictionaries, one per method, with the keys `columns(metric)`. Accuracies are fractions, their standard
+        deviation is None for one seed, `seconds` is the training time, and `seconds_to_reference` is None unless every
+        seed reaches the reference.
+
+    Raises:
+        InvalidInputError: If there is no run of the reference, or if the runs have different headline metrics.
     """
     methods: dict[str, list[Run]] = {}
     for run in runs:
@@ -94,9 +100,7 @@ def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
         return []
     reference = reference or next(iter(methods))
     if reference not in methods:
-        raise InvalidInputError(
-            f"reference={reference!r} is none of the methods with a finished run: {', '.join(methods)}."
-        )
+        raise InvalidInputError(f"reference={reference!r} has no finished run: use one of {', '.join(methods)}.")
     if len(metrics := {metric_of(run.results) for run in runs}) > 1:
         raise InvalidInputError(
             f"runs measured by {' and '.join(sorted(metrics))} cannot be compared: compare one task's."
@@ -106,22 +110,37 @@ def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
 
 
 def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = None) -> str:
-    """Writes `comparison.csv`, `comparison.md` and `comparison.png` and returns the table in Markdown."""
+    """Writes `comparison.csv`, `comparison.md` and `comparison.png`.
+
+    Args:
+        folder: `Path`. Folder to write to.
+        runs: Sequence of `Run`s, as for `summarize`.
+        reference: String, as for `summarize`.
+
+    Returns:
+        The table in Markdown.
+    """
     rows, metric = summarize(runs, reference), metric_of(runs[0].results) if runs else "accuracy"
-    with atomic_write(folder / "comparison.csv") as aside, open(aside, "w", newline="") as file:
+    with atomic_write(folder / "comparison.csv") as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, columns(metric))
         writer.writeheader()
         writer.writerows(rows)
     table = markdown(rows, reference or (rows[0]["method"] if rows else ""), metric)
-    with atomic_write(folder / "comparison.md") as aside:
-        aside.write_text(table)
-    with atomic_write(folder / "comparison.png") as aside:
-        _plot(aside, runs)
+    with atomic_write(folder / "comparison.md") as temporary:
+        temporary.write_text(table)
+    with atomic_write(folder / "comparison.png") as temporary:
+        _plot(temporary, runs)
     return table
 
 
 def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accuracy") -> str:
-    """Returns the rows of `summarize` as a Markdown table, which tells the tasks where they differ."""
+    """Returns the rows of `summarize` as a Markdown table; it names the task of each row if there are several.
+
+    Args:
+        rows: Sequence of dictionaries, as `summarize` returns them.
+        reference: String. The method that times are counted to.
+        metric: String. The headline metric. Defaults to "accuracy".
+    """
     tasks = {row["task"] for row in rows}
     student = f"student_{metric}"
     titles = (
@@ -144,7 +163,7 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
             f"{100 * row[student]:.2f}{spread} %",
             f"{100 * row[f'{student}_best']:.2f} %",
             f"{row['synthetic_images']:,.0f}"
-            + (f" ({row['memory_images']:,.0f} kept)" if row["memory_images"] else ""),
+            + (f" ({row['buffer_images']:,.0f} kept)" if row["buffer_images"] else ""),
             f"{row['seconds']:,.0f} s ({row['seconds_synthesis']:,.0f} + {row['seconds_student']:,.0f})",
             "not reached" if row["seconds_to_reference"] is None else f"{row['seconds_to_reference']:,.0f} s",
         )
@@ -174,23 +193,23 @@ def _mean(runs: Sequence[Run], name: str) -> float:
 
 
 def _plot(path: Path, runs: Sequence[Run]) -> None:
-    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    figure = make_figure(8.4, 4.2)
     axes = figure.subplots()
-    looks: dict[str, dict[str, str]] = {}
+    styles: dict[str, dict[str, str]] = {}
     for run in runs:
         method = run.results["method"]
-        label = None if method in looks else method
-        look = looks.setdefault(method, _look(len(looks)))
+        label = None if method in styles else method
+        style = styles.setdefault(method, _line_style(len(styles)))
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
-        axes.plot([second / 60 for second in seconds], accuracies, label=label, **look)
+        axes.plot([second / 60 for second in seconds], accuracies, label=label, **style)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
     axes.set(xlabel="training time in minutes", ylabel=f"{metric} on real test images")
     axes.grid(alpha=0.3)
-    if looks:
+    if styles:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, format="png", dpi=120)
 
 
-def _look(place: int) -> dict[str, str]:
-    """Returns color and style of the lines of the method in this place."""
-    return {"color": f"C{place % 10}", "linestyle": LINES[place // 10 % len(LINES)]}
+def _line_style(index: int) -> dict[str, str]:
+    """Returns the color and line style of the method with this index."""
+    return {"color": f"C{index % 10}", "linestyle": LINES[index // 10 % len(LINES)]}

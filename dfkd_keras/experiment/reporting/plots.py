@@ -1,4 +1,4 @@
-"""Image grids and curves."""
+"""Image grids, curves and histograms."""
 
 import colorsys
 import io
@@ -7,24 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from dfkd_keras.metrics import IGNORED
+from dfkd_keras.utils.optional_imports import require_package
 
 COLUMNS = 12
 SHOWN_WITH_MASKS = 12  # images in a grid of masks
+
+
+def make_figure(width: float, height: float) -> Any:
+    """Returns an empty Matplotlib figure, which needs no display.
+
+    Args:
+        width: Float. Width in inches.
+        height: Float. Height in inches.
+
+    Raises:
+        MissingDependencyError: If Matplotlib is not installed.
+    """
+    return require_package("matplotlib.figure", "matplotlib").Figure(figsize=(width, height), layout="constrained")
 
 
 def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> None:
     """Writes a PNG with one row of images per class.
 
     Args:
-        path: of the file.
-        images: unit images `[N, H, W, C]` of 1 or 3 channels.
-        classes: the class of each `[N]`.
-        class_names: a row each; a class without images leaves its row empty.
+        path: `Path`. Path of the file.
+        images: Float array `[N, H, W, C]`. Unit images with 1 or 3 channels.
+        classes: Integer array `[N]`. The class of each image.
+        class_names: Sequence of strings. One per class; the row of a class without images stays empty.
     """
     height, width, channels = images.shape[1:]
     grid = np.ones((len(class_names) * (height + 2), COLUMNS * (width + 2), channels), dtype=np.float32)
@@ -32,24 +43,24 @@ def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_n
         for column, image in enumerate(images[classes == row][:COLUMNS]):
             top, left = row * (height + 2) + 1, column * (width + 2) + 1
             grid[top : top + height, left : left + width] = image
-    figure = Figure(figsize=(COLUMNS * 0.5 + 1.2, len(class_names) * 0.5), layout="constrained")
+    figure = make_figure(COLUMNS * 0.5 + 1.2, len(class_names) * 0.5)
     axes = figure.subplots()
     axes.imshow(grid.squeeze(-1) if channels == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(class_names))], class_names, fontsize=8)
     axes.set_xticks([])
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
+    _hide_frame(axes)
     figure.savefig(path, format="png", dpi=110)
 
 
 def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarray], class_names: Sequence[str]) -> None:
-    """Writes a PNG with images and their masks side by side, and what the colors of the masks mean.
+    """Writes a PNG with images and their masks side by side, and a legend of the classes.
 
     Args:
-        path: of the file.
-        images: unit images `[N, H, W, C]` of 1 or 3 channels; the first `SHOWN_WITH_MASKS` are drawn.
-        masks: integers `[N, H, W]` by whose they are, such as "teacher"; pixels labeled `IGNORED` are black.
-        class_names: one per class.
+        path: `Path`. Path of the file.
+        images: Float array `[N, H, W, C]`. Unit images with 1 or 3 channels; the first `SHOWN_WITH_MASKS` are drawn.
+        masks: Dictionary of integer arrays `[N, H, W]` by their title, such as "teacher". Pixels labeled `IGNORED` are
+            black.
+        class_names: Sequence of strings. One per class.
     """
     colors, images = _class_colors(len(class_names)), images[:SHOWN_WITH_MASKS]
     palette = np.zeros((IGNORED + 1, 3), np.float32)
@@ -58,21 +69,26 @@ def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarra
     parts = [np.broadcast_to(images, (*images.shape[:3], 3)), *painted]
     titles = ["image", *masks] * max(1, 9 // len(parts))
     grid = _side_by_side(parts, len(titles) // len(parts))
-    figure = Figure(figsize=(11.0, 11.0 * grid.shape[0] / grid.shape[1] + 0.8), layout="constrained")
+    figure = make_figure(11.0, 11.0 * grid.shape[0] / grid.shape[1] + 0.8)
     axes = figure.subplots()
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([(column + 0.5) * grid.shape[1] / len(titles) for column in range(len(titles))], titles, fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    patches = [Patch(color=color, label=name) for color, name in zip(colors, class_names, strict=True)]
+    _hide_frame(axes)
+    patch = require_package("matplotlib.patches", "matplotlib").Patch
+    patches = [patch(color=color, label=name) for color, name in zip(colors, class_names, strict=True)]
     figure.legend(handles=patches, loc="outside lower center", ncols=min(8, len(patches)), fontsize=8)
     figure.savefig(path, format="png", dpi=110)
 
 
+def _hide_frame(axes: Any) -> None:
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
 def _side_by_side(parts: Sequence[np.ndarray], per_row: int) -> np.ndarray:
-    """Returns one picture `[H', W', 3]` of all parts `[N, H, W, 3]` of every example, so many examples in a row."""
+    """Returns one picture `[H', W', 3]` of all parts `[N, H, W, 3]`, `per_row` examples in a row."""
     framed = [np.pad(part, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0) for part in parts]
     examples = np.concatenate(framed, axis=2)
     blank = np.ones((-len(examples) % per_row, *examples.shape[1:]), np.float32)
@@ -84,25 +100,25 @@ def _side_by_side(parts: Sequence[np.ndarray], per_row: int) -> np.ndarray:
 
 
 def _class_colors(num_classes: int) -> list[tuple[float, float, float]]:
-    """Returns colors that are easy to tell apart, neighboring classes in particular."""
+    """Returns RGB colors that are easy to distinguish, those of neighboring classes in particular."""
     return [colorsys.hsv_to_rgb(0.618034 * index % 1.0, 0.75, (1.0, 0.7)[index % 2]) for index in range(num_classes)]
 
 
 def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logarithmic: bool = False) -> str:
-    """Returns an SVG of lines over epochs.
+    """Returns an SVG of curves over epochs.
 
     Args:
-        title: of the plot.
-        series: epochs and values by name.
-        logarithmic: whether the values' axis is.
+        title: String. Title of the plot.
+        series: Dictionary. For each name a list of epochs and a list of values.
+        logarithmic: Boolean. Whether the vertical axis is logarithmic. Defaults to False.
     """
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     for name, (epochs, values) in series.items():
         axes.plot(epochs, values, label=name.replace("_", " "), marker="." if len(values) < 30 else None)
     axes.set(title=title, xlabel="epoch")
     axes.grid(alpha=0.3)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     if logarithmic:
         axes.set_yscale("log")
     if series:
@@ -111,8 +127,15 @@ def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logar
 
 
 def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "images") -> str:
-    """Returns an SVG of one bar per class; `unit` is what is counted."""
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    """Returns an SVG of one bar per class.
+
+    Args:
+        title: String. Title of the plot.
+        names: Sequence of strings. One per class.
+        counts: Sequence of integers. One per class.
+        unit: String. What is counted. Defaults to "images".
+    """
+    figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     axes.bar(range(len(names)), counts)
     if len(names) <= 20:
@@ -122,8 +145,13 @@ def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "i
 
 
 def histogram(title: str, values: np.ndarray) -> str:
-    """Returns an SVG of how often values in [0, 1] occur."""
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    """Returns an SVG of a histogram.
+
+    Args:
+        title: String. Title of the plot.
+        values: Float array in [0, 1].
+    """
+    figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     axes.hist(values, bins=20, range=(0.0, 1.0))
     axes.set(title=title, xlabel="highest probability", ylabel="images")

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained page."""
+"""The report of a run, one self-contained HTML page."""
 
 import base64
 import html
@@ -8,8 +8,7 @@ from typing import Any
 
 from dfkd_keras.experiment.reporting.diagnostics import Diagnostics
 from dfkd_keras.experiment.reporting.plots import bars, curves, histogram
-from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.training.history import History
+from dfkd_keras.experiment.run_directory import History, RunDirectory
 from dfkd_keras.metrics import METRICS
 
 NOT_TERMS = (
@@ -47,11 +46,11 @@ def write_report(
     """Writes `report.html`.
 
     Args:
-        run: the run's folder, which holds the image grids and the configuration.
-        results: what `results.json` holds.
-        history: of the epochs.
-        class_names: of the data set.
-        diagnostics: of the synthetic images.
+        run: `RunDirectory`. The folder of the run, with its image grids and its configuration.
+        results: Dictionary. The contents of `results.json`.
+        history: `History` of the epochs.
+        class_names: Sequence of strings. One per class.
+        diagnostics: `Diagnostics` of the synthetic images.
     """
     counted = "pixels" if run.test_images.exists() else "images"
     plots = [
@@ -86,7 +85,7 @@ def write_report(
 
 
 def headline(results: dict[str, Any]) -> str:
-    """Returns what a run came to, in a sentence."""
+    """Returns the headline result of a run as a sentence."""
     metric = results["metric"]
     return (
         f"Student {results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%}), "
@@ -106,7 +105,7 @@ def _plot(history: History, title: str, names: list[str]) -> str:
 
 def _grids(run: RunDirectory) -> str:
     masks = run.test_images.exists()
-    described = "With the masks of teacher and student." if masks else "One row per class, as the teacher sees them."
+    described = "With the masks of teacher and student." if masks else "One row per class predicted by the teacher."
     paths = sorted(run.images.glob("epoch-*.png"))
     drawn = (
         f"<p>{described}</p>{_embedded(paths[-1], 'grid of synthetic images')}" if paths else "<p>None were drawn.</p>"

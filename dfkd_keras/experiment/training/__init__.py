@@ -1,1 +1,1 @@
-"""The training of a run: the loop, and the callbacks that record, save and stop it."""
+"""The training of a run: its loop, and the callbacks that record, save and stop it."""

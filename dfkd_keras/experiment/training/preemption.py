@@ -1,4 +1,4 @@
-"""A machine that is taken away announces it by SIGTERM: what there is must then be saved, soon."""
+"""Saves and exits cleanly on SIGTERM, by which clusters and schedulers announce that they take a machine away."""
 
 import contextlib
 import os
@@ -8,26 +8,29 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-STOPPED = "stopped by SIGTERM: the same command goes on where it was."
-GRACE_SECONDS = 8.0  # of the ten or more that schedulers give before they kill
+STOPPED = "stopped by SIGTERM: the same command resumes the run."
+GRACE_SECONDS = 8.0  # schedulers wait ten or more before they kill
 
 
 class Preempted(BaseException):
-    """The run was asked to stop by SIGTERM and can go on from its last checkpoint.
+    """The run was asked to stop by SIGTERM and can resume from its last checkpoint.
 
-    Like KeyboardInterrupt it is no `Exception`: whoever catches those for a failure must not catch it.
+    Like KeyboardInterrupt it is not an `Exception`, so that code which handles failures does not catch it.
     """
 
 
 class Preemption:
-    """Within this context SIGTERM ends the run by `Preempted`, and the process with exit code 0.
+    """Context manager in which SIGTERM ends the run with `Preempted`, and the process with exit code 0.
 
-    Where `held()`, the signal is only noted in `requested`, for the training to save and raise. A step or a
-    compilation that takes longer than the grace is not waited for: the run then goes on from the checkpoint before.
-    Outside the main thread, where Python knows no signals, the context has no effect.
+    Within `held()`, the signal is only noted in `requested`, so that the training can save first and raise then. A step
+    or compilation that takes longer than the grace period is not waited for: the run then resumes from the previous
+    checkpoint. Outside the main thread, where Python handles no signals, the context has no effect.
 
     Args:
-        grace_seconds: after which the process ends at the latest.
+        grace_seconds: Float. Seconds after the signal at which the process ends at the latest. Defaults to 8.
+
+    Attributes:
+        requested: `threading.Event`. Set once the signal has arrived.
     """
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS):
@@ -37,7 +40,8 @@ class Preemption:
     def __enter__(self) -> "Preemption":
         self._installed = threading.current_thread() is threading.main_thread()
         if self._installed:
-            # Python runs a handler between two of its own instructions only; the wake-up file is written at once.
+            # Python runs a signal handler only between two of its own instructions; the wake-up file is written at
+            # once, even during a long call.
             self._receiver, self._sender = socket.socketpair()
             self._sender.setblocking(False)
             self._old_wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
@@ -54,7 +58,7 @@ class Preemption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within this context the signal is noted and nothing is raised, unless nobody did so by its end."""
+        """Context manager in which the signal is only noted; on exit, a noted signal raises `Preempted`."""
         self._held = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""The line that shows how far a run has come."""
+"""The progress bar of a run."""
 
 import sys
 import time
@@ -9,32 +9,33 @@ from tqdm import tqdm
 
 from dfkd_keras.experiment.training.recording import drop_idle_losses
 from dfkd_keras.experiment.training.running_means import RunningMeans
-from dfkd_keras.schedules.schedule import Schedule, StepKind
+from dfkd_keras.schedules.schedule import SKIPPED, Schedule, StepKind
 
 ALWAYS_SHOWN = ("synthesis_loss", "distillation_loss", "agreement", "val_mean_iou", "val_accuracy")
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One line for the whole run: losses, agreement, the last accuracy and the time left.
+    """One line for the whole run: losses, agreement, the latest accuracy and the remaining time.
 
     Args:
-        means: of the losses, as they are read.
-        initial_steps: steps of the whole training that were made before.
-        max_seconds: of training that are left; None for as many as it takes.
+        means: `RunningMeans`. Reads the losses.
+        initial_steps: Integer. Steps of the whole training that were made before.
+        max_seconds: Float. Training time that a limit leaves, in seconds. Defaults to None, no limit.
     """
 
     def __init__(self, means: RunningMeans, initial_steps: int, max_seconds: float | None = None):
         super().__init__()
         self.means, self.distiller = means, means.distiller
         self.initial_steps, self.max_seconds = initial_steps, max_seconds
-        self.shown, self.epoch, self.first, self.started = {}, 0, 0, 0.0
+        self.shown, self.first, self.started = {}, 0, 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the bar; without a terminal it is renewed every half minute only."""
+        """Opens the bar. Without a terminal, it is printed only every half minute."""
         steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
-        self.left = TimeLeft(self.distiller.schedule, self.initial_steps, self.params["epochs"] * steps, steps)
+        total = self.params["epochs"] * steps
+        self.remaining = RemainingTime(self.distiller.schedule, self.initial_steps, total, steps)
         self.bar = tqdm(
-            total=self.params["epochs"] * steps,
+            total=total,
             initial=self.initial_steps,
             mininterval=interval,
             maxinterval=interval,
@@ -42,25 +43,21 @@ class ProgressBar(keras.callbacks.Callback):
             bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
         )
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remembers the epoch."""
-        self.epoch = epoch
-
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Starts the clock of the steps of a call, of which this is the first."""
+        """Starts the clock of a call, whose first step this is."""
         self.first, self.started = batch, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Moves the bar by the steps, unless an earlier part of the run made them."""
-        if self.epoch * self.params["steps"] + batch < self.initial_steps:
+        """Advances the bar, unless an earlier part of the run made the step."""
+        if self.distiller.position.kind == SKIPPED:
             return
         steps = batch - self.first + 1
-        self.left.count(self.distiller.updates, time.perf_counter() - self.started, steps)
+        self.remaining.count(self.distiller.position.kind, time.perf_counter() - self.started, steps)
         self._show(self.means.latest)
         self.bar.update(steps)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Shows the accuracy on real images, where it was measured."""
+        """Shows the accuracy on real images if it was measured."""
         self._show(drop_idle_losses(self.distiller, logs or {}, self.distiller.schedule.updates_in_epoch(epoch)))
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -69,41 +66,50 @@ class ProgressBar(keras.callbacks.Callback):
 
     def _show(self, values: dict[str, float]) -> None:
         self.shown |= {name: f"{values[name]:.3f}" for name in ALWAYS_SHOWN if name in values}
-        seconds = self.left.seconds()
+        seconds = self.remaining.seconds()
         if self.max_seconds is not None:
-            seconds = min(seconds, self.max_seconds - self.left.spent)
+            seconds = min(seconds, self.max_seconds - self.remaining.spent)
         self.bar.set_postfix({"left": tqdm.format_interval(max(seconds, 0.0)), **self.shown}, refresh=False)
 
 
-class TimeLeft:
-    """Foretells how long the steps to come will take, from how long those of their kind took.
+class RemainingTime:
+    """Estimates how long the remaining steps will take from how long the steps of their kind took so far.
 
-    A kind that has not come up yet is taken to need as long as the average step so far. The first call of a kind,
-    which compiles it, does not count if there are others.
+    A kind that has not occurred yet is estimated by the average step. The first call of a kind, which compiles it, is
+    left out as soon as there are others.
 
     Args:
-        schedule: tells the kinds.
-        first: the first step to come, counted from 0.
-        last: the step after the last.
-        steps_per_epoch: steps an epoch.
+        schedule: `Schedule`. Defines the kind of every step.
+        first: Integer. Index of the first step to come, from 0.
+        last: Integer. Index after the last step.
+        steps_per_epoch: Integer. Steps per epoch.
+
+    Attributes:
+        spent: Float. Training time so far, in seconds.
     """
 
     def __init__(self, schedule: Schedule, first: int, last: int, steps_per_epoch: int):
-        self.to_come = Counter(schedule.step_kind(*divmod(step, steps_per_epoch)) for step in range(first, last))
-        self.seconds_of, self.seen, self.spent = {}, Counter(), 0.0
+        self.to_come = Counter(schedule.position(step, steps_per_epoch).kind for step in range(first, last))
+        self.seconds_per_step, self.calls, self.spent = {}, Counter(), 0.0
 
     def count(self, kind: StepKind, seconds: float, steps: int = 1) -> None:
-        """Takes note of a call, of one step or more."""
+        """Counts a call.
+
+        Args:
+            kind: `StepKind`. Kind of the steps.
+            seconds: Float. How long the call took.
+            steps: Integer. Number of steps in the call. Defaults to 1.
+        """
         self.spent += seconds
         self.to_come[kind] -= steps
-        self.seen[kind] += 1
-        if self.seen[kind] <= 2:
-            self.seconds_of[kind] = seconds / steps
+        self.calls[kind] += 1
+        if self.calls[kind] <= 2:
+            self.seconds_per_step[kind] = seconds / steps
         else:
-            self.seconds_of[kind] += (seconds / steps - self.seconds_of[kind]) / (self.seen[kind] - 1)
+            self.seconds_per_step[kind] += (seconds / steps - self.seconds_per_step[kind]) / (self.calls[kind] - 1)
 
     def seconds(self) -> float:
-        """Returns the seconds left, of training alone."""
-        seen = {kind: count for kind, count in self.seen.items() if count}
-        average = sum(self.seconds_of[kind] * count for kind, count in seen.items()) / max(sum(seen.values()), 1)
-        return sum(self.seconds_of.get(kind, average) * count for kind, count in self.to_come.items())
+        """Returns the estimated training time that remains, in seconds, without evaluations."""
+        total = sum(self.seconds_per_step[kind] * count for kind, count in self.calls.items())
+        average = total / max(sum(self.calls.values()), 1)
+        return sum(self.seconds_per_step.get(kind, average) * count for kind, count in self.to_come.items())

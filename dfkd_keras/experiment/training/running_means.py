@@ -1,4 +1,4 @@
-"""The losses in the middle of an epoch."""
+"""Reads the losses within an epoch."""
 
 import time
 
@@ -7,40 +7,37 @@ import keras
 from dfkd_keras.backend.distribution import any_across_workers
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.training.recording import drop_idle_losses
+from dfkd_keras.schedules.schedule import SKIPPED
 
 
 class RunningMeans(keras.callbacks.Callback):
-    """Reads the epoch's running means now and then, because reading waits until the device has made the step.
+    """Reads the running means of the epoch from time to time, since each reading waits for the device.
 
-    It does so where the kind of steps changes too. Placed before the recorder, it thus makes its clocks count the time
-    of each side, which the mere calls of an accelerator's steps would not.
+    It also reads them where the kind of step changes. If it comes before the `Recorder`, the time of each side is
+    therefore measured correctly: accelerators return from a call before they have made the step.
 
     Args:
-        distiller: which is trained.
-        every_seconds: at most, how long it waits before it reads again.
+        distiller: `DataFreeDistiller`. The model in training.
+        every_seconds: Float. Seconds to wait at most before reading again. Defaults to 0.5.
 
     Attributes:
-        latest: the means of the sides that the present kind of step updates, by name; none if they were not read after
-            this step.
+        latest: Dictionary. The means of the sides that the last step updated, by name. Empty if they were not read
+            after that step.
     """
 
     def __init__(self, distiller: DataFreeDistiller, every_seconds: float = 0.5):
         super().__init__()
         self.distiller, self.every_seconds = distiller, every_seconds
-        self.epoch, self.read_at, self.latest = 0, 0.0, {}
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remembers the epoch."""
-        self.epoch = epoch
+        self.read_at, self.latest = 0.0, {}
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Reads, if it is time."""
-        kind, after, self.latest = self.distiller.updates, batch + 1, {}
-        if self.distiller.schedule.step_kind(self.epoch, batch) != kind:
-            return  # a step that a resumed training passes over
-        changes = after == self.params["steps"] or self.distiller.schedule.step_kind(self.epoch, after) != kind
-        # Several machines read together or not at all, because the means are those of all.
+        """Reads the means if it is time."""
+        (epoch, _, kind), following, self.latest = self.distiller.position, batch + 1, {}
+        if kind == SKIPPED:
+            return
+        changes = following == self.params["steps"] or self.distiller.schedule.step_kind(epoch, following) != kind
+        # All workers read at the same step or none does, because the means are those of all.
         if changes or any_across_workers(time.perf_counter() - self.read_at >= self.every_seconds):
-            # `model`, unlike `distiller`, has its state up to date on JAX.
+            # On JAX, `model` brings the variables up to date, which `distiller` does not.
             self.latest = drop_idle_losses(self.model, self.model.running_means(), kind)
             self.read_at = time.perf_counter()

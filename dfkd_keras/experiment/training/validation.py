@@ -1,4 +1,4 @@
-"""What a student is evaluated on while it is trained."""
+"""The images on which the student is evaluated during training."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from dfkd_keras.teacher.teacher import Teacher
 
 
 def validation(test: Split, teacher: Teacher) -> dict[str, Any]:
-    """Returns the arguments of `fit` for real images, in batches that all devices can share equally.
+    """Returns the validation arguments of `fit`, in batches whose size is divisible by the number of devices.
 
     Args:
-        test: the images, and their labels or masks.
-        teacher: tells what networks take.
+        test: `Split`. Real images, and their labels or masks.
+        teacher: `Teacher`. Defines the input space of the networks.
     """
-    inputs, labels = np.asarray(teacher.to_inputs(test.unit_images, "unit")), test.labels
-    missing, at_a_time = -len(labels) % shard_count(), evaluation_batch_size(inputs.shape)
+    inputs, labels = np.asarray(teacher.to_inputs(test.unit_images)), test.labels
+    missing, batch_size = -len(labels) % shard_count(), evaluation_batch_size(inputs.shape)
     data = inputs, labels
-    if missing:  # the last image again, which does not count
+    if missing:  # repeat the last image, with weight 0
         counts = np.arange(len(labels) + missing) < len(labels)
         inputs, labels = (np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) for rows in data)
         if teacher.is_segmenter:
             data = inputs, np.where(counts[:, None, None], labels, IGNORED)
         else:
             data = inputs, labels, counts.astype("float32")
-    return {"validation_data": data, "validation_batch_size": at_a_time + -at_a_time % shard_count()}
+    return {"validation_data": data, "validation_batch_size": batch_size + -batch_size % shard_count()}

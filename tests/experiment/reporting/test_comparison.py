@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from dfkd_keras.experiment.reporting.comparison import Run, _look, summarize, write_comparison
+from dfkd_keras.experiment.reporting.comparison import Run, _line_style, summarize, write_comparison
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def run(method, accuracies, seconds=10.0, **results):
@@ -18,7 +19,7 @@ def run(method, accuracies, seconds=10.0, **results):
         "student_accuracy": accuracies[-1],
         "student_accuracy_best": max(accuracies),
         "synthetic_images": 100,
-        "memory_images": 0,
+        "buffer_images": 0,
         "seconds_synthesis": seconds,
         "seconds_student": seconds * (len(accuracies) - 1),
         **results,
@@ -49,9 +50,7 @@ def test_seeds_are_averaged_and_the_time_to_the_reference_is_found():
 def test_the_reference_may_be_chosen():
     slow, quick, bad = summarize(RUNS, reference="bad")
     assert [row["seconds_to_reference"] for row in (slow, quick, bad)] == [20.0, 10.0, 20.0]
-    with pytest.raises(
-        ValueError, match=r"reference='other' is none of the methods with a finished run: slow, quick, bad"
-    ):
+    with pytest.raises(ValueError, match=r"reference='other' has no finished run: use one of slow, quick, bad"):
         summarize(RUNS, reference="other")
 
 
@@ -89,6 +88,12 @@ def test_a_run_is_read_from_its_folder(tmp_path):
     assert read.seconds_to(0.8) is None
 
 
+def test_results_that_are_damaged_are_told(tmp_path):
+    (tmp_path / "results.json").write_text('{"method": ')
+    with pytest.raises(InvalidInputError, match=r"results\.json' cannot be read"):
+        Run.read(tmp_path)
+
+
 def test_segmenters_are_compared_by_mean_iou(tmp_path):
     scores = {"metric": "mean_iou", "teacher_mean_iou": 0.6, "student_mean_iou": 0.4, "student_mean_iou_best": 0.45}
     runs = [run("one", [0.3, 0.4], **scores), run("two", [0.2, 0.3], **{**scores, "student_mean_iou": 0.3})]
@@ -116,4 +121,4 @@ def test_settings_of_one_method_from_several_files_are_told_apart(tmp_path):
 
 
 def test_no_two_of_thirty_methods_look_alike():
-    assert len({tuple(_look(place).values()) for place in range(30)}) == 30
+    assert len({tuple(_line_style(place).values()) for place in range(30)}) == 30

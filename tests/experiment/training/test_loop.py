@@ -9,11 +9,11 @@ import keras
 import pytest
 
 from dfkd_keras.experiment import configure
-from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.training.history import read_history
-from dfkd_keras.experiment.training.loop import Training
+from dfkd_keras.experiment.run_directory import RunDirectory, read_history
+from dfkd_keras.experiment.training.attempt import Attempt
 from dfkd_keras.experiment.training.preemption import Preempted
 from dfkd_keras.experiment.training.recording import Recorder
+from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.experiment.training.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 from tests.conftest import equal, values
 
@@ -39,7 +39,7 @@ def run(tmp_path, teachers):
 
 
 @pytest.fixture(scope="module")
-def gathered(tmp_path_factory, teachers):
+def whole(tmp_path_factory, teachers):
     """The folder of a run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     smoke_run(folder, teachers)
@@ -74,7 +74,7 @@ def at_step(monkeypatch, step, act):
 def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, whole, tmp_path, monkeypatch, step):
     with monkeypatch.context() as patch:
         at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(Preempted, match=f"after step {step + 1}: the same command goes on"):
+        with pytest.raises(Preempted, match=f"after step {step + 1}: the same command resumes"):
             run()
     record = json.loads((tmp_path / "run" / "checkpoints" / f"step-{step + 1:09d}.json").read_text())
     assert record["metadata"]["evaluation_due"] == (step == 2)
@@ -91,7 +91,7 @@ def test_a_run_of_several_steps_a_call_goes_on_from_the_middle_of_an_epoch(run, 
     assert "16/16" in capfd.readouterr().err
     with monkeypatch.context() as patch:
         at_step(patch, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(Preempted, match="after step 10: the same command goes on"):
+        with pytest.raises(Preempted, match="after step 10: the same command resumes"):
             run("run", *params)
     run("run", *params)
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")
@@ -120,7 +120,7 @@ def test_a_run_preempted_during_an_evaluation_saves_at_once_and_evaluates_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "on_test_batch_end", watched)
-        with pytest.raises(Preempted, match="after step 9: the same command goes on"):
+        with pytest.raises(Preempted, match="after step 9: the same command resumes"):
             run()
     assert len(evaluated) == 1
     run()
@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp
     failed = []
 
     def fails_once(self, batch, logs=None):
-        if self.epoch == 2 and not failed:
+        if self.means.distiller.position.epoch == 2 and not failed:
             failed.append(batch)
             raise FloatingPointError("distillation_loss is nan at step 1 of epoch 3.")
 
@@ -194,20 +194,19 @@ def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp
     results = run("run", "student/Adam.learning_rate = 0.004")
     assert rates == pytest.approx([0.002])
     assert results["learning_rate_factor"] == 0.5
-    assert "Trying once more from there, at half the learning rates" in caplog.text
+    assert "Trying again from there at half the learning rates" in caplog.text
     metadata = json.loads((tmp_path / "run" / "checkpoints" / "step-000000012.json").read_text())["metadata"]
     assert metadata["learning_rate_factor"] == 0.5
 
 
 def test_half_the_rates_is_half_of_all_rates(tmp_path):
     configure(["ssdkd.gin", "smoke.gin"], ["TeacherRecipe.trained = False"])
-    experiment = gin.get_configurable("Experiment")()
-    distiller = experiment.build()
+    distiller = gin.get_configurable("Experiment")().build()
     gin.clear_config()
     optimizers = [distiller.optimizer, *distiller.synthesizer.optimizers]
     before = [optimizer._learning_rate for optimizer in optimizers]
     before = [rate if callable(rate) else float(rate) for rate in before]
-    Training(experiment, distiller, RunDirectory(tmp_path), None, 0.5)._restore(None, 0)
+    Attempt(TrainingSettings(()), distiller, RunDirectory(tmp_path), None, 0.5)._restore(None, 0)
     assert len(before) == 4  # of the student, the meta-generator, the generator within a round, the latents
     for optimizer, rate in zip(optimizers, before, strict=True):
         after = optimizer._learning_rate
@@ -219,7 +218,7 @@ def test_half_rates_survive_another_interruption(run, tmp_path, monkeypatch):
     failed = []
 
     def fails_once(self, batch, logs=None):
-        if self.epoch == 1 and not failed:
+        if self.means.distiller.position.epoch == 1 and not failed:
             failed.append(batch)
             raise FloatingPointError("synthesis_loss is nan at step 1 of epoch 2.")
 
@@ -264,3 +263,37 @@ def test_one_worker_that_is_complete_goes_on_with_one_that_is_not(run, tmp_path,
     monkeypatch.setattr("dfkd_keras.experiment.experiment.any_across_workers", lambda holds: True)
     assert run()["student_accuracy"] == whole["student_accuracy"]
     assert sorted(path.name for path in (tmp_path / "run" / "export" / "student").iterdir()) == ["1", "2"]
+
+
+class Watch(keras.callbacks.Callback):
+    """Ends the training after an epoch, and remembers what it saw."""
+
+    def __init__(self, last_epoch):
+        super().__init__()
+        self.last_epoch, self.epochs = last_epoch, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        self.model.stop_training |= epoch == self.last_epoch
+
+
+def test_callbacks_of_the_user_take_part_and_can_end_the_training(tmp_path, teachers):
+    configure(["rdskd.gin", "smoke.gin"], [f'TeacherRecipe.cache_dir = "{teachers}"'])
+    watch = Watch(last_epoch=2)
+    try:
+        experiment = gin.get_configurable("Experiment")(callbacks=[watch])
+        results = experiment.run(tmp_path / "run")
+    finally:
+        gin.clear_config()
+    assert watch.epochs == [0, 1, 2]
+    assert (results["student_updates"], results["stopped_by"]) == (3, "callback")
+    assert [row["epoch"] for row in rows(tmp_path / "run")] == [1, 2, 3]
+
+
+def test_what_is_no_callback_is_refused(teachers):
+    configure(["rdskd.gin", "smoke.gin"], [f'TeacherRecipe.cache_dir = "{teachers}"'])
+    try:
+        with pytest.raises(ValueError, match=r"Experiment\.callbacks has .* no Keras callback"):
+            gin.get_configurable("Experiment")(callbacks=[Watch])
+    finally:
+        gin.clear_config()

@@ -11,7 +11,7 @@ from tests.commandline import environment
 
 
 def test_the_signal_ends_what_runs():
-    with pytest.raises(Preempted, match="the same command goes on"), Preemption():
+    with pytest.raises(Preempted, match="the same command resumes"), Preemption():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
@@ -19,7 +19,7 @@ def test_the_signal_ends_what_runs():
 def test_where_it_is_held_it_is_noted_and_raised_in_the_end():
     with Preemption() as preemption:
         noted = False
-        with pytest.raises(Preempted, match="the same command goes on"), preemption.held():
+        with pytest.raises(Preempted, match="the same command resumes"), preemption.held():
             assert not preemption.requested.is_set()
             os.kill(os.getpid(), signal.SIGTERM)
             noted = preemption.requested.wait(5)
@@ -40,7 +40,7 @@ def test_afterwards_signals_are_as_before():
 def test_a_step_that_takes_too_long_is_not_waited_for():
     code = """
 import hashlib
-from dfkd_keras.experiment.preemption import Preemption
+from dfkd_keras.experiment.training.preemption import Preemption
 with Preemption(grace_seconds=0.5) as preemption, preemption.held():
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # one long call, in which Python sees to no signal

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dfkd_keras.experiment.training.progress import ProgressBar, TimeLeft
+from dfkd_keras.experiment.training.progress import ProgressBar, RemainingTime
 from dfkd_keras.schedules import Rounds, TwoStage
 from dfkd_keras.schedules.schedule import StepKind
 
@@ -10,7 +10,7 @@ SYNTHESIS, STUDENT = StepKind(1, 0), StepKind(0, 1)
 
 
 def test_what_is_left_counts_each_kind_with_its_own_time():
-    left = TimeLeft(TwoStage(1, 3, steps_per_epoch=4), first=0, last=16, steps_per_epoch=4)
+    left = RemainingTime(TwoStage(1, 3, steps_per_epoch=4), first=0, last=16, steps_per_epoch=4)
     for seconds in (30.0, 5.0, 5.0, 5.0):
         left.count(SYNTHESIS, seconds)
     assert left.spent == 45.0
@@ -21,7 +21,7 @@ def test_what_is_left_counts_each_kind_with_its_own_time():
 
 
 def test_a_kind_yet_to_come_takes_the_average_and_what_was_made_before_does_not_count():
-    left = TimeLeft(TwoStage(1, 1, steps_per_epoch=4), first=2, last=8, steps_per_epoch=4)
+    left = RemainingTime(TwoStage(1, 1, steps_per_epoch=4), first=2, last=8, steps_per_epoch=4)
     left.count(SYNTHESIS, 9.0)
     left.count(SYNTHESIS, 2.0)
     assert left.seconds() == pytest.approx(4 * 2.0)
@@ -30,16 +30,16 @@ def test_a_kind_yet_to_come_takes_the_average_and_what_was_made_before_does_not_
 def test_every_step_of_a_schedule_of_rounds_is_foreseen():
     rounds = Rounds(epochs=2, rounds_per_epoch=3, warmup_rounds=1, synthesis_updates=2, student_updates=5)
     steps = rounds.steps_per_epoch
-    left = TimeLeft(rounds, 0, 2 * steps, steps)
+    left = RemainingTime(rounds, 0, 2 * steps, steps)
     assert sum(left.to_come.values()) == 2 * steps
     assert left.to_come[STUDENT] == rounds.total_updates().student
     for step in range(2 * steps):
-        left.count(rounds.updates(*divmod(step, steps)), 1.0)
+        left.count(rounds.step_kind(*divmod(step, steps)), 1.0)
     assert left.seconds() == 0.0
 
 
 def test_several_steps_of_a_call_are_as_many_less_to_come():
-    left = TimeLeft(TwoStage(1, 1, steps_per_epoch=4), first=0, last=8, steps_per_epoch=4)
+    left = RemainingTime(TwoStage(1, 1, steps_per_epoch=4), first=0, last=8, steps_per_epoch=4)
     left.count(SYNTHESIS, 9.0, steps=2)
     left.count(SYNTHESIS, 2.0, steps=2)
     assert left.spent == 11.0
@@ -54,7 +54,7 @@ def test_no_more_time_is_shown_than_a_limit_leaves(max_seconds, shown):
     progress = ProgressBar(SimpleNamespace(distiller=distiller, latest={}), 0, max_seconds)
     progress.set_params({"steps": 4, "epochs": 2})
     progress.on_train_begin()
-    progress.left = SimpleNamespace(spent=30.0, seconds=lambda: 90.0)
+    progress.remaining = SimpleNamespace(spent=30.0, seconds=lambda: 90.0)
     progress._show({})
     progress.on_train_end()
     assert f"left={shown}" in progress.bar.postfix

@@ -6,8 +6,7 @@ import pytest
 
 import dfkd_keras as dk
 from dfkd_keras.backend import gradient
-from dfkd_keras.experiment.training.checkpoints import CheckpointFolder
-from dfkd_keras.experiment.training.history import History
+from dfkd_keras.experiment.run_directory import CheckpointFolder, History
 from dfkd_keras.experiment.training.preemption import Preempted, Preemption
 from dfkd_keras.experiment.training.progress import ProgressBar
 from dfkd_keras.experiment.training.recording import Recorder
@@ -19,11 +18,9 @@ from dfkd_keras.experiment.training.stopping import Checkpoints, StopAtTime, Sto
 def distiller(make_distiller, monkeypatch):
     """One whose steps do nothing, so that nothing is compiled."""
     distiller = make_distiller(dk.schedules.TwoStage(1, 1))
-
-    def set_step_kind(updates):
-        distiller.updates, distiller.train_function = updates, gradient.no_step
-
-    monkeypatch.setattr(distiller, "set_step_kind", set_step_kind)
+    monkeypatch.setattr(
+        distiller, "make_train_function", lambda force=False: setattr(distiller, "train_function", gradient.no_step)
+    )
     return distiller
 
 

@@ -14,7 +14,7 @@ def network(request):
 
 
 def test_images_are_added_for_the_sake_of_the_devices_and_do_not_count(network, monkeypatch, rng):
-    monkeypatch.setattr("dfkd_keras.experiment.training.loop.validation.shard_count", lambda: 4)
+    monkeypatch.setattr("dfkd_keras.experiment.training.validation.shard_count", lambda: 4)
     teacher = dk.Teacher(network)
     labels = rng.integers(3, size=(9, 4, 4)[: 3 if teacher.is_segmenter else 1])
     test = data.Split(rng.integers(256, size=(9, 4, 4, 1), dtype=np.uint8), labels)

@@ -1,4 +1,4 @@
-from dfkd_keras.experiment.training.history import History, read_history
+from dfkd_keras.experiment.run_directory import History, read_history
 
 
 def test_a_row_that_a_full_disk_left_in_part_is_dropped(tmp_path):
@@ -11,7 +11,7 @@ def test_a_row_that_a_full_disk_left_in_part_is_dropped(tmp_path):
     again = History(history.path, history.columns)
     again.restart_after(2)
     assert again.rows == read_history(again.path) == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.5}]
-    assert again.cut is None
+    assert again.interrupted_row is None
 
 
 def test_the_row_of_an_epoch_that_was_cut_is_remembered(tmp_path):
@@ -22,4 +22,4 @@ def test_the_row_of_an_epoch_that_was_cut_is_remembered(tmp_path):
     again = History(history.path, history.columns)
     again.restart_after(1)
     assert again.rows == read_history(again.path) == [{"epoch": 1, "loss": 0.5}]
-    assert again.cut == {"epoch": 2, "loss": 0.5}
+    assert again.interrupted_row == {"epoch": 2, "loss": 0.5}

@@ -5,7 +5,7 @@ import os
 import keras
 import pytest
 
-from dfkd_keras.experiment.training.checkpoints import CheckpointFolder, bytes_of
+from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder, bytes_of
 from dfkd_keras.experiment.training.loop import latest_common_checkpoint
 from tests.conftest import equal, values
 
@@ -42,7 +42,7 @@ def test_the_newest_comes_back_with_its_notes(folder, model):
 
 def test_a_disk_without_room_is_told_before_anything_is_written(folder, model, monkeypatch, full_disk):
     monkeypatch.setattr(model, "save_weights", lambda path: pytest.fail("HDF5 was let write"))
-    with pytest.raises(OSError, match=r"step-000000200.*No space left on device.*earlier ones are kept"):
+    with pytest.raises(OSError, match=r"step-000000200.*No space left on device.*earlier checkpoints are kept"):
         folder.save(model, 200)
     assert folder.newest().steps == 100
 
@@ -68,7 +68,7 @@ def test_saving_again_after_as_many_steps_keeps_the_checkpoint_until_the_new_one
             patch.setattr(os, "fsync", broken)
         else:
             patch.setattr(model, "save_weights", broken)
-        with pytest.raises(OSError, match="earlier ones are kept"):
+        with pytest.raises(OSError, match="earlier checkpoints are kept"):
             folder.save(model, 100, {"made": "again"})
     assert folder.newest().metadata == {"made": 100}
     folder.save(model, 100, {"made": "again"})
@@ -104,7 +104,7 @@ def test_a_damaged_one_is_reported_and_the_one_before_is_taken(folder, damage, c
         record.write_text(record.read_text()[:20])
     with caplog.at_level(logging.WARNING):
         assert folder.newest().steps == 10
-    assert "step-000000100 is damaged" in caplog.text and "taking the one before" in caplog.text
+    assert "step-000000100 is damaged" in caplog.text and "using the previous one" in caplog.text
 
 
 def test_what_is_later_than_the_one_taken_is_forgotten_and_takes_no_place(folder, model):
@@ -159,7 +159,7 @@ def test_a_full_disk_or_a_missing_permission_leaves_the_earlier_ones_whole(folde
         raise error
 
     monkeypatch.setattr(model, "save_weights", fails)
-    with pytest.raises(OSError, match=r"step-000000200.weights.h5' cannot be written .*earlier ones are kept"):
+    with pytest.raises(OSError, match=r"step-000000200.weights.h5' cannot be written .*earlier checkpoints are kept"):
         folder.save(model, 200)
     assert folder.newest().steps == 100
     assert len(list(folder.path.iterdir())) == 4

@@ -1,0 +1,40 @@
+"""How two descriptions of an experiment differ."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = object()
+LONGEST_VALUE = 60  # characters
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Returns what differs between two values that were read from JSON, one line per entry.
+
+    Args:
+        old: Dictionary, list or plain value. The earlier one.
+        new: Likewise. The present one.
+        path: String. The name of the value, in front of those of its entries.
+
+    Returns:
+        List of strings such as "distiller.schedule.student_epochs: 20, now 30".
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = [*old, *(name for name in new if name not in old)]
+        pairs = [(str(name), old.get(name, ABSENT), new.get(name, ABSENT)) for name in names]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(str(index), *pair) for index, pair in enumerate(zip(old, new, strict=True))]
+    else:
+        same = json.dumps(old) == json.dumps(new) if ABSENT not in (old, new) else old is new
+        return [] if same else [f"{path}: {_shown(old)}, now {_shown(new)}"]
+    prefix = f"{path}." if path else ""
+    return [line for name, *pair in pairs for line in differences(*pair, prefix + name)]
+
+
+def _shown(value: Any) -> str:
+    if value is ABSENT:
+        return "absent"
+    if isinstance(value, Mapping) and "class" in value:
+        return str(value["class"])
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."

@@ -1,0 +1,209 @@
+"""The folder of one run: which files it holds, and which experiment it belongs to."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.run_directory.difference import differences
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
+from dfkd_keras.utils.files import (
+    atomic_write,
+    check_disk_space,
+    is_temporary,
+    remove,
+    translate_write_errors,
+)
+
+LOCK = ".lock"
+GENERATED = "# The operative configuration of a run, written by dfkd_keras."
+MINIMUM_BYTES = 65_536  # free space below which the disk counts as full
+SHOWN_DIFFERENCES = 3
+
+
+class RunDirectory:
+    """Names and writes the files of a run, each of them atomically.
+
+    Args:
+        path: String or `Path`. Path of the folder, which need not exist yet.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.identity = self.path / "identity.json"
+        self.configuration = self.path / "config.gin"
+        self.metrics = self.path / "logs" / "metrics.csv"
+        self.tensorboard = self.path / "logs" / "tensorboard"
+        self.images = self.path / "images"
+        self.test_images = self.images / "test.png"
+        self.checkpoints = CheckpointFolder(self.path / "checkpoints")
+        self.student = self.path / "student.keras"
+        self.exports = self.path / "export"
+        self.results = self.path / "results.json"
+        self.report = self.path / "report.html"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the folder, which is created if needed.
+
+        A process that is killed leaves no lock behind.
+
+        Raises:
+            InvalidInputError: If another process uses the folder, or if the path is not a folder.
+            StorageError: If the folder cannot be written.
+        """
+        lock, existed = FileLock(self.path / LOCK, timeout=0), self.path.exists()
+        if existed and not self.path.is_dir():
+            raise self._not_a_run_directory()
+        try:
+            with self.translate_write_errors():
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+        except Timeout as error:
+            raise InvalidInputError(
+                f"run_dir {str(self.path)!r} is in use by another process: wait until it ends, or choose another "
+                "--run_dir."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+            if not self.configuration.exists():  # the run failed before it wrote anything
+                remove(self.path / LOCK)
+                if not existed and not any(self.path.iterdir()):
+                    self.path.rmdir()
+
+    @contextlib.contextmanager
+    def translate_write_errors(self) -> Iterator[None]:
+        """Raises what keeps a file from being written as a `StorageError` of one line.
+
+        Raises:
+            StorageError: If the operating system refused a file, or if something failed and the disk is full.
+        """
+        remedy = "free some space or grant access, or choose another --run_dir"
+        with translate_write_errors(self.path, "run_dir {!r} cannot be written", remedy):
+            try:
+                yield
+            except OSError as error:
+                if self._is_elsewhere(error.filename):
+                    raise StorageError(
+                        f"{error.filename!r} cannot be read or written ({error.strerror}): free some space or grant "
+                        "access, and run the same command again."
+                    ) from error
+                raise
+            except Exception:
+                check_disk_space(self.path, MINIMUM_BYTES)  # libraries do not always say that the disk is full
+                raise
+
+    def check_is_run_or_empty(self) -> None:
+        """Raises `InvalidInputError` if the folder holds something other than a run; changes nothing."""
+        if self.configuration.exists():
+            return
+        if any(path.name != LOCK and not is_temporary(path) for path in self.path.glob("*")):
+            raise self._not_a_run_directory()
+
+    def check_identity(self, identity: Mapping[str, Any]) -> None:
+        """Checks that an earlier run in the folder, if there is one, is of the same experiment; changes nothing.
+
+        Args:
+            identity: Dictionary. What determines the results, or a part of that. Only its keys are compared.
+
+        Raises:
+            InvalidInputError: If the folder holds the run of another experiment. The message lists what differs.
+        """
+        if not self.configuration.exists():
+            return
+        known = self.read_json(self.identity) if self.identity.exists() else {}
+        known = {name: value for name, value in known.items() if name in identity}
+        if differing := differences(known, json.loads(json.dumps(identity))):
+            shown, more = differing[:SHOWN_DIFFERENCES], len(differing) - SHOWN_DIFFERENCES
+            more = f", and {more} more" if more > 0 else ""
+            raise InvalidInputError(
+                f"run_dir {str(self.path)!r} holds a run of a different experiment ({'; '.join(shown)}{more}): choose "
+                "another --run_dir, or start over in it with --noresume."
+            )
+
+    def claim(self, identity: Mapping[str, Any], configuration: str, resume: bool) -> None:
+        """Makes the folder that of an experiment.
+
+        Args:
+            identity: Dictionary. What was built. `check_identity` must have accepted it if `resume` is True.
+            configuration: String. The operative gin configuration, which is written to `config.gin`.
+            resume: Boolean. Whether an earlier run continues. If False, its files are removed.
+
+        Raises:
+            StorageError: If the folder cannot be written.
+        """
+        with self.translate_write_errors():
+            if not resume:
+                self._clear()
+            for path in [path for path in self.path.rglob(".*") if is_temporary(path)]:
+                remove(path)
+            self.write_json(self.identity, identity)
+            self.write_text(self.configuration, f"{GENERATED}\n{configuration}")  # last: it makes the folder a run
+
+    def finished(self, max_minutes: float | None = None) -> dict[str, Any] | None:
+        """Returns the results of a complete run.
+
+        Args:
+            max_minutes: Float. The time limit of the present call. A run that a lower limit ended is not complete.
+                Defaults to None, no limit.
+
+        Returns:
+            What `results.json` holds, or None if the run is not complete.
+
+        Raises:
+            InvalidInputError: If `results.json` cannot be read.
+        """
+        if not self.results.exists():
+            return None
+        results = self.read_json(self.results)
+        limit = results.get("max_minutes")
+        may_continue = results.get("stopped_by") == "max_minutes" and (max_minutes is None or max_minutes > limit)
+        return None if may_continue else results
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Returns the dictionary in a JSON file of the run.
+
+        Raises:
+            InvalidInputError: If the file cannot be read, or is damaged.
+        """
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(
+                f"{str(path)!r} cannot be read ({single_line(error)}): restore it or grant access, or start over in "
+                "its folder with --noresume."
+            ) from error
+
+    def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
+        """Writes a dictionary as JSON."""
+        self.write_text(path, json.dumps(values, indent=2) + "\n")
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Writes a text file."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(text)
+
+    def _is_elsewhere(self, file: str | None) -> bool:
+        if file is None:
+            return False
+        file, folder = Path(file).resolve(), self.path.resolve()
+        return not file.is_relative_to(folder) and not folder.is_relative_to(file)
+
+    def _not_a_run_directory(self) -> InvalidInputError:
+        return InvalidInputError(
+            f"run_dir {str(self.path)!r} exists but is not a run directory: choose another --run_dir."
+        )
+
+    def _clear(self) -> None:
+        # results.json goes first and config.gin last: a kill in between does not leave a folder that claims to hold
+        # what is gone.
+        folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
+        for path in (self.results, self.report, self.student, *folders, self.identity, self.configuration):
+            remove(path)

@@ -1,0 +1,190 @@
+import errno
+import json
+import os
+
+import pytest
+
+from dfkd_keras.experiment.run_directory import History, RunDirectory, read_history
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
+
+
+def taken(path, resume=True, **identity):
+    run = RunDirectory(path)
+    run.check_is_run_or_empty()
+    if resume:
+        run.check_identity(identity)
+    run.claim(identity, "a = 1  # operative", resume)
+    return run
+
+
+def test_a_new_folder_becomes_the_experiments(tmp_path):
+    run = taken(tmp_path / "run")
+    assert run.configuration.read_text().endswith("\na = 1  # operative")
+    assert json.loads(run.identity.read_text()) == {}
+    taken(tmp_path / "run")
+
+
+def test_checking_changes_nothing(tmp_path):
+    RunDirectory(tmp_path / "run").check_is_run_or_empty()
+    RunDirectory(tmp_path / "run").check_identity({"seed": 1})
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_experiment_is_refused_with_what_differs_and_the_remedy(tmp_path):
+    taken(tmp_path, seed=0, loss={"class": "SoftTargets", "temperature": 4.0}, sizes=(1, 2))
+    taken(tmp_path, seed=0, loss={"class": "SoftTargets", "temperature": 4.0}, sizes=(1, 2))
+    with pytest.raises(
+        InvalidInputError, match=r"experiment \(loss\.temperature: 4\.0, now 2\.0\).*--run_dir.*--noresume"
+    ):
+        taken(tmp_path, seed=0, loss={"class": "SoftTargets", "temperature": 2.0}, sizes=(1, 2))
+    with pytest.raises(
+        InvalidInputError, match=r"\(seed: 0, now 1; loss: SoftTargets, now null; sizes: .*, and 1 more\)"
+    ):
+        taken(tmp_path, seed=1, loss=None, sizes=(1, 2, 3), extra=True)
+
+
+def test_a_run_that_lost_its_identity_is_not_taken_for_the_same(tmp_path):
+    taken(tmp_path, seed=0).identity.unlink()
+    with pytest.raises(InvalidInputError, match="seed: absent, now 0"):
+        taken(tmp_path, seed=0)
+
+
+def test_starting_over_removes_the_earlier_runs_files_only(tmp_path):
+    run = taken(tmp_path)
+    run.write_json(run.results, {"x": 1})
+    run.checkpoints.path.mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    run = taken(tmp_path, resume=False, seed=2)
+    assert run.finished() is None and not run.checkpoints.path.exists()
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_what_a_killed_run_was_writing_is_no_obstacle_and_goes(tmp_path):
+    (tmp_path / ".writing-1-config.gin").write_text("half")
+    run = taken(tmp_path)
+    run.checkpoints.path.mkdir()
+    (run.checkpoints.path / ".writing-1-epoch.weights.h5").touch()
+    taken(tmp_path)
+    assert not list(tmp_path.rglob(".writing*"))
+
+
+def test_a_folder_that_is_no_run_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="exists but is not a run directory"):
+        RunDirectory(tmp_path).check_is_run_or_empty()
+    with pytest.raises(ValueError, match="is not a run directory"), RunDirectory(tmp_path / "thesis.txt").locked():
+        pass
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_second_process_is_kept_out(tmp_path):
+    first, second = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "run")
+    with first.locked():
+        with (
+            pytest.raises(ValueError, match=r"run_dir '.*run' is in use by another process: .*--run_dir"),
+            second.locked(),
+        ):
+            pass
+        first.claim({}, "a = 1", resume=True)
+    with second.locked():
+        second.check_is_run_or_empty()
+
+
+def test_a_folder_in_which_nothing_came_of_it_is_as_before(tmp_path):
+    with pytest.raises(ValueError, match="mistake"), RunDirectory(tmp_path / "new").locked():
+        raise ValueError("mistake")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text").touch()
+    with RunDirectory(tmp_path / "thesis").locked():
+        pass
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["text"]
+    with pytest.raises(ValueError, match="is not a run directory"), RunDirectory(tmp_path / "thesis" / "text").locked():
+        pass
+
+
+def test_a_run_that_a_limit_ended_is_complete_for_no_higher_limit(tmp_path):
+    run = taken(tmp_path)
+    run.write_json(run.results, {"stopped_by": "max_minutes", "max_minutes": 5.0})
+    assert run.finished(4.0) and run.finished(5.0)
+    assert run.finished(6.0) is None and run.finished() is None
+    run.write_json(run.results, {"stopped_by": "early_stopping", "max_minutes": None})
+    assert run.finished() and run.finished(5.0)
+
+
+def test_history_is_read_back_and_cut_at_the_checkpoint(tmp_path):
+    history = History(tmp_path / "logs" / "metrics.csv", ["epoch", "seconds", "distillation_loss", "val_accuracy"])
+    history.restart_after(0)
+    for epoch in (1, 2, 3):
+        history.append({"epoch": epoch, "seconds": 0.5, **({"distillation_loss": 1.0 / epoch} if epoch > 1 else {})})
+    assert read_history(history.path) == history.rows
+    again = History(history.path, history.columns)
+    again.restart_after(2)
+    assert again.column("epoch") == [1, 2]
+    assert again.column("distillation_loss") == [0.5]
+    assert read_history(history.path) == again.rows
+    assert again.seconds_before == 1.0
+    again.restart_after(1, seconds=0.25)
+    assert again.seconds_before == 0.75
+
+
+def test_a_folder_that_cannot_be_written_is_told():
+    with pytest.raises(OSError, match=r"run_dir '/proc/no_such' cannot be written .*choose another --run_dir"):
+        RunDirectory("/proc/no_such").claim({}, "a = 1", resume=True)
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("half written"), OSError(errno.ENOSPC, "No space left on device")])
+def test_whatever_fails_on_a_full_disk_is_told_as_that(tmp_path, full_disk, failure):
+    with pytest.raises(OSError, match=r"cannot be written \(No space left on device\): free some space"):  # noqa: SIM117
+        with RunDirectory(tmp_path).translate_write_errors():
+            raise failure
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.EFBIG, "File too large"), RuntimeError("write failed (errno = 28, 'No space left on device')")],
+)
+def test_a_disk_that_is_full_for_large_files_alone_is_told_too(tmp_path, failure):
+    with pytest.raises(OSError, match=r"cannot be written \((File too large|No space left on device)\): free"):  # noqa: SIM117
+        with RunDirectory(tmp_path).translate_write_errors():
+            raise failure
+
+
+def test_a_failure_of_another_kind_and_one_that_tells_already_stay_as_they_are(tmp_path, request):
+    with pytest.raises(RuntimeError, match="another kind"), RunDirectory(tmp_path).translate_write_errors():
+        raise RuntimeError("another kind")
+    elsewhere = OSError(errno.ENOSPC, "No space left on device", "/teachers/a.keras")
+    told = r"^'/teachers/a\.keras' cannot be read or written"
+    with pytest.raises(StorageError, match=told), RunDirectory(tmp_path).translate_write_errors():
+        raise elsewhere
+    request.getfixturevalue("full_disk")
+    with pytest.raises(StorageError, match=r"^checkpoint 'a'"), RunDirectory(tmp_path).translate_write_errors():
+        raise StorageError("checkpoint 'a' cannot be written")
+
+
+@pytest.mark.parametrize("write", [lambda path: path.write_text("a"), lambda path: path.mkdir()])
+def test_a_file_that_is_refused_within_the_folder_is_told(tmp_path, write):
+    (tmp_path / "logs").write_text("not a folder")
+    told = r"^run_dir '.*' cannot be written \(Not a directory: .*logs/metrics.csv\): free some space or grant access"
+    with pytest.raises(StorageError, match=told), RunDirectory(tmp_path).translate_write_errors():
+        write(tmp_path / "logs" / "metrics.csv")
+
+
+def test_what_cannot_be_removed_is_told(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    run = taken(tmp_path)
+    monkeypatch.setattr("dfkd_keras.experiment.run_directory.directory.remove", refuse)
+    with pytest.raises(StorageError, match=r"run_dir .* cannot be written \(Permission denied: .*results.json\)"):
+        run.claim({}, "a = 1", resume=False)
+
+
+def test_files_that_are_damaged_are_told_with_the_remedy(tmp_path):
+    run = taken(tmp_path)
+    run.identity.write_text('{"seed": ')
+    with pytest.raises(InvalidInputError, match=r"identity.json' cannot be read .*--noresume"):
+        run.check_identity({"seed": 1})
+    run.results.write_text("{")
+    with pytest.raises(InvalidInputError, match=r"results.json' cannot be read .*--noresume"):
+        run.finished()

@@ -1,0 +1,37 @@
+"""The figures of a run."""
+
+import pytest
+
+import dfkd_keras as dk
+from dfkd_keras import data
+from dfkd_keras.experiment import results
+from dfkd_keras.experiment.run_directory import History
+from dfkd_keras.experiment.training.loop import TrainingResult
+from tests.conftest import equal
+from tests.experiment.test_benchmark import state
+
+
+@pytest.fixture
+def trained(make_distiller, tmp_path):
+    distiller = make_distiller(dk.schedules.Alternating(1, steps_per_epoch=2))
+    distiller.fit(verbose=0)
+    history = History(tmp_path / "metrics.csv", ["epoch", "seconds"])
+    history.append({"epoch": 1, "seconds": 10.0})
+    return TrainingResult(distiller, history, 2, None, 1.0, 0.0)
+
+
+def test_collecting_changes_neither_weights_nor_optimizers(trained):
+    test = data.digits().load("test")
+    before = state(trained.distiller)
+    figures = results.collect(trained, data.Split(test.images[:8], test.labels[:8]), tuple("0123456789"), None, 0.0)
+    assert equal(state(trained.distiller), before)
+    assert figures["seconds_synthesis"] + figures["seconds_student"] == pytest.approx(10.0)
+    again = results.collect(trained, data.Split(test.images[:8], test.labels[:8]), tuple("0123456789"), None, 0.0)
+    names = [name for name in figures if name.endswith("accuracy") or name == "agreement"]
+    assert [again[name] for name in names] == [figures[name] for name in names]
+
+
+def test_peak_memory_is_left_out_where_the_system_does_not_tell_it(monkeypatch):
+    assert results.peak_memory_mb() > 100  # TensorFlow alone takes more
+    monkeypatch.setattr(results.importlib.util, "find_spec", lambda name: None)
+    assert results.peak_memory_mb() is None
