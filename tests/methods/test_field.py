@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dfkd_keras.experiment import configure
+from dfkd_keras.schedules.noise import NoiseStream
 from tests.conftest import equal, values
 
 SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]
@@ -29,15 +30,15 @@ def clean():
 
 
 def built(method, *params):
-    configure([method, "smoke.gin"], [*SMALL, *params])
+    configure([method, "modifiers/smoke.gin"], [*SMALL, *params])
     return gin.get_configurable("Experiment")().build()
 
 
 def trained(method, *params):
     distiller = built(method, *params)
     distiller.fit(verbose=0)
-    memory = values(distiller.replay.variables)[:1] if distiller.replay.keeps_images else []
-    return [*values(distiller.student.variables), *memory]
+    images = values(distiller.replay.variables)[:1] if distiller.replay.keeps_images else []
+    return [*values(distiller.student.variables), *images]
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +153,9 @@ def test_synthesis_leaves_the_students_batch_norm_alone(method):
     after_training = values(distiller.student.variables)
     assert not equal(after_training, before)
     distiller.set_step_kind(kind._replace(student=0, shared_latents=False))
-    from dfkd_keras.schedules.noise import NoiseStream
-
-    arguments = distiller.batch_size, lambda step: distiller.updates, distiller.synthesizer.latent_dim, 10, 1
-    noise = NoiseStream(*arguments, by_rounds=distiller.synthesizer.works_by_rounds)
-    distiller.train_step({name: keras.ops.convert_to_tensor(value) for name, value in noise[0].items()})
+    arguments = distiller.schedule, distiller.batch_size, distiller.synthesizer.latent_dim, 10
+    noise = NoiseStream(*arguments, by_rounds=distiller.synthesizer.works_by_rounds).element(distiller.position)
+    distiller.train_step({name: keras.ops.convert_to_tensor(value) for name, value in noise.items()})
     assert equal(values(distiller.student.variables), after_training)
 
 
@@ -167,12 +166,12 @@ def test_a_teacher_without_batch_norm_is_refused_with_the_ways_out():
         built("cmi.gin", "TeacherRecipe.model = @lenet5")
 
 
-def test_pixels_want_a_memory():
+def test_pixels_require_a_replay_buffer():
     with pytest.raises(ValueError, match="PixelInversion makes its images by rounds"):
         built("zskd.gin", "DataFreeDistiller.replay = @FreshSamples()", "DataFreeDistiller.schedule = @TwoStage()")
 
 
-def test_images_of_a_memory_are_what_the_rounds_made():
+def test_the_buffer_holds_what_the_rounds_made():
     distiller = built("deepinversion.gin")
     distiller.fit(verbose=0)
     assert distiller.replay.stored == distiller.schedule.rounds * distiller.batch_size

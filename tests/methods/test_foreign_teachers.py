@@ -11,18 +11,19 @@ from keras import layers
 
 from dfkd_keras import inspect_teacher, models
 from dfkd_keras.experiment import configure
+from dfkd_keras.experiment.method_needs import method_needs
 from dfkd_keras.models.saved_model import saved_model
-from dfkd_keras.teacher.inspection import REQUIREMENTS
 from tests.conftest import equal, values
 from tests.methods.test_gin_files import source
 
 SHAPE = (32, 32, 3)
-LOGITS_ONLY = {"rdskd", "dfad"}
+NEEDS = method_needs()
+LOGITS_ONLY = {method for method, needs in NEEDS.items() if not needs}
 BUDGET = ["steps_per_epoch = 2", "synthesis_epochs = 1", "student_epochs = 1", "batch_size = 4", "latent_dim = 8"]
 TASK = ["data = @made_up()", f"image_shape = {SHAPE}", "Task.student = @foreign/small_student"]
 GIVEN = ("cifar10_resnet20", "cifar10_resnet56", "svhn_vggbn")
 TEACHERS = (*GIVEN, "mobilenet_v2", "resnet_v2", "savedmodel")
-FIT = [(teacher, method) for teacher in TEACHERS for method in REQUIREMENTS]
+FIT = [(teacher, method) for teacher in TEACHERS for method in NEEDS]
 FIT = [(teacher, method) for teacher, method in FIT if teacher != "savedmodel" or method in LOGITS_ONLY]
 
 
@@ -94,16 +95,16 @@ def test_what_it_offers_is_found_out(teacher, request):
     assert found.outputs == ("probabilities" if name in ("mobilenet_v2", "resnet_v2") else "logits")
     batch_norms = {"cifar10_resnet20": 19, "cifar10_resnet56": 55, "svhn_vggbn": 6, "mobilenet_v2": 52, "resnet_v2": 13}
     assert found.batch_norms == batch_norms.get(name, 0)
-    assert set(found.methods) == (LOGITS_ONLY if name == "savedmodel" else set(REQUIREMENTS))
+    assert NEEDS.keys() - found.unfit(NEEDS) == (LOGITS_ONLY if name == "savedmodel" else NEEDS.keys())
 
 
 @pytest.fixture(scope="module")
 def unfit(savedmodel):
     """Why each method does not work with a SavedModel, in which nothing can be seen."""
-    return inspect_teacher(saved_model(savedmodel)).unfit
+    return inspect_teacher(saved_model(savedmodel)).unfit(NEEDS)
 
 
-@pytest.mark.parametrize("method", [method for method in REQUIREMENTS if method not in LOGITS_ONLY])
+@pytest.mark.parametrize("method", [method for method in NEEDS if method not in LOGITS_ONLY])
 def test_what_does_not_work_is_refused_for_the_reason_that_inspection_gives(savedmodel, unfit, method):
     with pytest.raises(ValueError) as refused:
         experiment(method, [f'Teacher.path = "{savedmodel}"', *normalized(0.45, 0.25)]).build()

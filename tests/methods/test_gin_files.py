@@ -29,7 +29,7 @@ TASKS = [task for task in TASKS if "cifar100" not in task or "wrn40_2_wrn16_1" i
 # What differs from others in numbers alone, or needs large networks, which compile longest.
 SLOW = (
     "papers/",
-    "ablations/ssdkd_memory",
+    "ablations/ssdkd_buffer",
     "shapes",
     "camvid",
     "nyuv2",
@@ -81,7 +81,7 @@ def clean():
 @pytest.mark.parametrize("files", CONFIGURATIONS, ids="+".join)
 def test_every_configuration_trains_both_sides(files):
     small = ["steps_per_epoch = 2", "synthesis_epochs = 1", "student_epochs = 1", "batch_size = 4"]
-    configure([*files, "smoke.gin"], [*data_of(files), *small, "TeacherRecipe.trained = False"])
+    configure([*files, "modifiers/smoke.gin"], [*data_of(files), *small, "TeacherRecipe.trained = False"])
     distiller = gin.get_configurable("Experiment")().build()
     parts = (distiller.teacher.model, source(distiller.synthesizer), distiller.student)
     before = [values(part.variables) for part in parts]
@@ -94,7 +94,7 @@ def test_every_configuration_trains_both_sides(files):
     "files", [[name] for name in PAPERS] + [[method_for(task), task] for task in TASKS], ids="+".join
 )
 def test_rates_that_fall_by_steps_have_a_value_more_than_steps_in_a_smoke_run_too(files):
-    for smoke in ([], ["smoke.gin"]):
+    for smoke in ([], ["modifiers/smoke.gin"]):
         configure([*files, *smoke], [])
         for side in ("teacher", "student", "synthesis"):
             if f"{side}/PiecewiseConstantDecay.values" in gin.config_str():
@@ -105,7 +105,7 @@ def test_rates_that_fall_by_steps_have_a_value_more_than_steps_in_a_smoke_run_to
 @pytest.mark.parametrize("task", [marked(task, task) for task in TASKS])
 def test_every_recipe_trains_a_teacher(task, tmp_path):
     params = [f'TeacherRecipe.cache_dir = "{tmp_path}"', "TeacherRecipe.train_images = 32"]
-    configure([METHODS[0], task, "smoke.gin"], [*data_of([task]), *params])
+    configure([METHODS[0], task, "modifiers/smoke.gin"], [*data_of([task]), *params])
     model = gin.get_configurable("TeacherRecipe")().teacher_model(verbose=0)
     assert all(np.isfinite(weights).all() for weights in values(model.variables))
     (cached,) = tmp_path.iterdir()

@@ -24,7 +24,9 @@ def clean():
 
 
 def built(method, precision):
-    configure([method, "smoke.gin"], ["TeacherRecipe.trained = False", f"Experiment.precision = {precision!r}"])
+    configure(
+        [method, "modifiers/smoke.gin"], ["TeacherRecipe.trained = False", f"Experiment.precision = {precision!r}"]
+    )
     return gin.get_configurable("Experiment")().build()
 
 
@@ -56,7 +58,10 @@ def test_what_a_teacher_of_half_precision_tells_is_float32():
 
 def test_a_teacher_trained_beforehand_is_the_one_of_the_experiment():
     """Its precision is a part of what it is cached under."""
-    configure(["dafl.gin", "smoke.gin"], ["TeacherRecipe.trained = False", "Experiment.precision = 'mixed_bfloat16'"])
+    configure(
+        ["dafl.gin", "modifiers/smoke.gin"],
+        ["TeacherRecipe.trained = False", "Experiment.precision = 'mixed_bfloat16'"],
+    )
     assert gin.get_configurable("Experiment")().teacher().model.layers[-1].compute_dtype == "bfloat16"
 
 
@@ -68,7 +73,7 @@ def test_both_sides_scale_their_losses_in_float16():
     assert isinstance(by_steps.optimizer, scaling)
     assert isinstance(by_steps.synthesizer.optimizer, scaling)
     assert isinstance(by_rounds.optimizer, scaling)
-    assert by_rounds.synthesizer.loss_scaling.on
+    assert by_rounds.synthesizer.loss_scaling.enabled
 
 
 def test_unknown_precisions_are_refused():

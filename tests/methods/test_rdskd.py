@@ -16,7 +16,7 @@ def clean():
 
 
 def trained_student(*params):
-    configure(["rdskd.gin", "smoke.gin"], [*SMALL, *params])
+    configure(["rdskd.gin", "modifiers/smoke.gin"], [*SMALL, *params])
     distiller = gin.get_configurable("Experiment")().build()
     distiller.fit(steps_per_epoch=4, verbose=0)
     return values(distiller.student.variables)

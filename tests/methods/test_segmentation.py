@@ -12,14 +12,14 @@ from tests.methods.test_gin_files import source
 
 TASK = "tasks/shapes_deeplab.gin"
 SMALL = ["image_shape = (32, 32, 3)", "shapes.size = 32", "shapes.train_images = 24", "shapes.test_images = 8"]
-SMALL += ["small_deeplab.width = 4", "batch_size = 4", "augment_padding = 2"]
+SMALL += ["batch_size = 4", "augment_padding = 2"]
 SMALL += ["teacher/small_deeplab.width = 4", "student/small_deeplab.width = 4"]
 ALWAYS = ("dfad.gin", "rdskd.gin", "ssdkd.gin")
 REFUSED = {"zskd.gin": "a term needs soft_labels, one for each image"}
 
 
 def build(method, *bindings):
-    configure([method, TASK, "smoke.gin"], [*SMALL, "TeacherRecipe.trained = False", *bindings])
+    configure([method, TASK, "modifiers/smoke.gin"], [*SMALL, "TeacherRecipe.trained = False", *bindings])
     return gin.get_configurable("Experiment")().build()
 
 
@@ -60,7 +60,7 @@ def test_random_classes_are_refused_for_pixels():
 
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(tmp_path):
-    whole, resumed = (build("ssdkd.gin", "synthesis_updates = 2") for _ in range(2))
+    whole, resumed = (build("ssdkd.gin", "synthesis_updates_per_round = 2") for _ in range(2))
     whole.run_eagerly = resumed.run_eagerly = True  # compiling would take longer
     whole.fit(epochs=1, verbose=0)
     whole.save_weights(tmp_path / "state.weights.h5")

@@ -1,4 +1,4 @@
-"""SSD-KD as a whole: with its switches off it is Fast-Meta, resumed it is the same, and its memory stays small."""
+"""SSD-KD as a whole: with its switches off it is Fast-Meta, resumed it is the same, and its buffer stays small."""
 
 import collections
 
@@ -7,11 +7,18 @@ import keras
 import numpy as np
 import pytest
 
+from dfkd_keras.backend.keras_internals import learning_rate
 from dfkd_keras.experiment import configure
 from dfkd_keras.schedules.schedule import StepKind
 from tests.conftest import equal, values
 
-SMALL = ["batch_size = 8", "epochs = 2", "rounds_per_epoch = 3", "warmup_rounds = 2", "student_updates_per_round = 3"]
+SMALL = [
+    "batch_size = 8",
+    "student_epochs = 2",
+    "rounds_per_epoch = 3",
+    "warmup_rounds = 2",
+    "student_updates_per_round = 3",
+]
 OFF = ["Modulation.diversity = False", "Modulation.gamma = 0.0", "PrioritySampling.priority_exponent = 0.0"]
 SHORT = ["TeacherRecipe.epochs = 2", "TeacherRecipe.train_images = 640", "ReplayBuffer.capacity_images = 20"]
 
@@ -60,7 +67,7 @@ def losses_of(distiller):
     return np.array(seen)
 
 
-def test_with_every_switch_off_it_is_fast_meta_with_a_capped_memory(losses):
+def test_with_every_switch_off_it_is_fast_meta_with_a_capped_buffer(losses):
     plain, off = losses("fast_meta.gin"), losses("ssdkd.gin", *OFF)
     assert len(plain) > 20
     assert (plain != 0).all(axis=1).any()
@@ -124,7 +131,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(build, tmp_path):
 
 def test_resuming_without_the_weights_is_refused(build):
     for begun in ({"initial_epoch": 1}, {"initial_step": 9}):
-        with pytest.raises(ValueError, match="with an empty memory"):
+        with pytest.raises(ValueError, match="with an empty buffer"):
             build("ssdkd.gin").fit(**begun, verbose=0)
 
 
@@ -133,10 +140,10 @@ def test_a_training_longer_than_the_schedule_stretches_the_meta_optimizers_cosin
     distiller = build("ssdkd.gin", cosine, "synthesis/CosineDecayOverTraining.initial_learning_rate = 0.01")
     rounds = distiller.schedule.rounds
     distiller.fit(epochs=3, verbose=0)
-    assert distiller.synthesizer.optimizer._learning_rate.updates == rounds + 3
+    assert learning_rate(distiller.synthesizer.optimizer).updates == rounds + 3
 
 
-def test_the_memory_holds_no_more_than_it_may_and_the_teacher_stays(build):
+def test_the_buffer_holds_no_more_than_its_capacity_and_the_teacher_stays(build):
     distiller = build("ssdkd.gin")
     before = values(distiller.teacher.variables)
     distiller.fit(verbose=0)
@@ -153,7 +160,7 @@ def test_the_students_batch_norm_rests_during_synthesis(build):
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             states.append(values(self.model.student.variables))
-            moved[bool(self.model.updates.student)].add(not equal(*states[-2:]))
+            moved[bool(self.model.position.kind.student)].add(not equal(*states[-2:]))
 
     distiller.fit(epochs=1, callbacks=[Watch()], verbose=0)
     assert moved == {True: {True}, False: {False}}
@@ -167,7 +174,7 @@ def test_each_network_passes_once_an_update_and_nothing_is_compiled_twice(build,
 
     def counted(self, *args, **kwargs):
         if id(self) in names:
-            passes[distiller.updates, names[id(self)]] += 1
+            passes[distiller.position.kind, names[id(self)]] += 1
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(keras.layers.Layer, "__call__", counted)
@@ -219,5 +226,5 @@ def test_other_plans_than_the_schedules_are_refused(build):
     with pytest.raises(ValueError, match=r"fit\(steps_per_epoch=2\) would cut rounds short"):
         build("ssdkd.gin").fit(steps_per_epoch=2)
     distiller = build("fast_meta.gin", "ReplayBuffer.capacity_images = None")
-    with pytest.raises(ValueError, match=r"fit\(epochs=5\): the growing memory has room for the schedule's 2 epochs"):
+    with pytest.raises(ValueError, match=r"fit\(epochs=5\): the growing buffer has room for the schedule's 2 epochs"):
         distiller.fit(epochs=5)
