@@ -1,40 +1,6 @@
-"""Evaluates a student on a task: `python scripts/evaluate.py --gin_file=rdskd.gin --student=runs/X/student.keras`.
+"""`python scripts/evaluate.py` is `dfkd evaluate`."""
 
-`--student` is a `.keras` file or the version folder of a SavedModel. The last line of the output is JSON.
-"""
-
-import json
-from pathlib import Path
-
-from absl import flags
-from commandline import configured_experiment, configured_model, main
-
-from dfkd_keras import metrics
-from dfkd_keras.export import served_classes
-
-FLAGS = flags.FLAGS
-flags.DEFINE_string("student", None, "A .keras file, or the version folder of a SavedModel.", required=True)
-
-
-def evaluate() -> None:
-    """Prints accuracy (of a segmenter also mean IoU) and agreement with the teacher on the task's real test images."""
-    experiment = configured_experiment()
-    task, teacher = experiment.task, experiment.teacher()
-    test = task.test_split()
-    path = Path(FLAGS.student)
-    if path.is_dir():
-        student = served_classes(path, test.images)
-    else:
-        student = teacher.predict_classes(test.unit_images, configured_model(path))
-    results = {
-        "student": str(path),
-        "task": task.name,
-        "test_images": len(test.labels),
-        **metrics.scores(student, test.labels, teacher.num_classes),
-        "agreement": metrics.agreement(student, teacher.predict_classes(test.unit_images), test.labels),
-    }
-    print(json.dumps(results))
-
+from dfkd_command import main
 
 if __name__ == "__main__":
-    main(evaluate)
+    main("evaluate")

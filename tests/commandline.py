@@ -1,4 +1,4 @@
-"""Running the scripts as a user does."""
+"""Running the commands as a user does, by their scripts."""
 
 import os
 import subprocess
@@ -14,7 +14,9 @@ def command(name, *arguments):
 
 
 def environment(**variables):
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **{key: str(value) for key, value in variables.items()}}
+    """Returns the environment of a process that a test starts, the same for every test."""
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    return {**inherited, "TF_CPP_MIN_LOG_LEVEL": "3", **{key: str(value) for key, value in variables.items()}}
 
 
 def script(name, *arguments, cwd, timeout=300, **variables):
@@ -41,7 +43,7 @@ def smoke(name, *arguments, **kwargs):
 
 
 def error_line(process):
-    """Returns the one line that a failed script says."""
+    """Returns the one line that a failed script prints."""
     lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
     assert process.returncode == 1, process.stderr
     assert len(lines) == 1, process.stderr

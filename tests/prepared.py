@@ -4,6 +4,7 @@
 """
 
 import atexit
+import importlib
 import json
 import os
 import runpy
@@ -15,6 +16,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+# No module of dfkd_keras.cli that has flags: a script has only those of its own command.
+IMPORTED = (
+    "dfkd_keras.cli.main",
+    "dfkd_keras.experiment",
+    "dfkd_keras.export",
+    "matplotlib.figure",
+    "sklearn.datasets",
+)
 
 
 class Prepared:
@@ -64,14 +73,13 @@ def become(call):
         with open(path, mode) as file:
             os.dup2(file.fileno(), stream)
     sys.argv = call["arguments"]
-    sys.path.append(call["cwd"])  # as `commandline` has done with another folder
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def main():
-    sys.path.insert(0, str(ROOT / "scripts"))
-    import commandline  # noqa: F401
-
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for module in IMPORTED:
+        importlib.import_module(module)
     for line in sys.stdin:
         if not (fork := os.fork()):
             return become(json.loads(line))

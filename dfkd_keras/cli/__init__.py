@@ -1,1 +1,1 @@
-"""The command line: one module per subcommand of `dfkd`."""
+"""The subcommands of `dfkd`, one module each: absl flags, a docstring that is its help, and a function `run`."""

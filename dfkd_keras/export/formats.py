@@ -1,4 +1,4 @@
-"""The formats a student is exported to, each checked against the student before it appears."""
+"""The export formats, and the one path to all of them: write, read back, compare with the student, publish."""
 
 import dataclasses
 import functools
@@ -12,46 +12,48 @@ from dfkd_keras.data.image_files import check_images
 from dfkd_keras.export.litert import load_litert, write_litert
 from dfkd_keras.export.onnx import load_onnx, write_onnx
 from dfkd_keras.export.parity import ParityReport, Predictor, compare
-from dfkd_keras.export.savedmodel import load_savedmodel, one_line_oserror, write_savedmodel
+from dfkd_keras.export.savedmodel import load_savedmodel, write_errors, write_savedmodel
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.versions import check_versions, publish_version
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import replace, temporary_path
+from dfkd_keras.utils.files import replace, temporary_path, translate_write_errors
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """How a format is written, read back and judged.
+    """How a format is written, read back and compared with the student.
 
     Args:
-        file: its name in the folder of exports.
-        write: writes the student to a path.
-        load: reads it back as a function from images to logits.
-        tolerance: the largest value of `limited` that is no error.
-        limited: the figure of the parity report that is judged.
-        versioned: whether it goes to a numbered folder, beside earlier ones, rather than in the place of a file.
-        calibrated: whether `write` takes calibration images as well.
+        file: String. Name of the file, or of the folder of versions, in the folder of exports.
+        write: Callable. Takes a `ServedStudent` and a path, and writes the export there.
+        load: Callable. Takes a path and returns the export as a function from uint8 images to logits.
+        tolerance: Float. Largest value of `criterion` that is accepted.
+        criterion: String. The attribute of the `ParityReport` that the tolerance is for. Defaults to
+            "relative_logit_difference".
+        versioned: Boolean. Whether an export gets the next number beside earlier ones, rather than replacing a file.
+            Defaults to False.
+        calibrated: Boolean. Whether `write` takes calibration images too. Defaults to False.
     """
 
     file: str
     write: Callable[..., None]
     load: Callable[[Path], Predictor]
     tolerance: float
-    limited: Literal["relative_logit_difference", "lost_accuracy"] = "relative_logit_difference"
+    criterion: Literal["relative_logit_difference", "lost_accuracy"] = "relative_logit_difference"
     versioned: bool = False
     calibrated: bool = False
 
     def check(self, target: Path) -> None:
-        """Raises ValueError if there is something in its place that is no export."""
+        """Raises InvalidInputError if the target exists and is not an export."""
         if self.versioned:
             check_versions(target)
         elif target.is_dir():
             raise InvalidInputError(
-                f"{str(target)!r} is a folder, where a file is to go: choose another folder of exports."
+                f"{str(target)!r} is a folder, but the export is a file: choose another folder of exports."
             )
 
     def publish(self, aside: Path, target: Path) -> Path:
-        """Moves a finished export to its place and returns the path of it."""
+        """Moves a complete export from `aside` to its place and returns its path there."""
         if self.versioned:
             return publish_version(aside, target)
         replace(aside, target)
@@ -64,12 +66,16 @@ def litert(precision: str, tolerance: float, **kwargs: Any) -> Format:
     return Format(f"student_{precision}.tflite", write, load_litert, tolerance, **kwargs)
 
 
+FAILURE = (
+    "the export to {!r} failed",
+    "free some space, or choose a folder that can be written, and export again; a previous export is unchanged",
+)
 FORMATS = {
     "savedmodel": Format("student", write_savedmodel, load_savedmodel, 1e-5, versioned=True),
     "litert": litert("float32", 1e-5),
-    "litert_float16": litert("float16", 2e-3),  # kernels of 11 bits, whose errors add up over the layers
-    "litert_dynamic": litert("dynamic", 0.01, limited="lost_accuracy"),
-    "litert_int8": litert("int8", 0.01, limited="lost_accuracy", calibrated=True),
+    "litert_float16": litert("float16", 2e-3),  # rounding errors of 11-bit kernels add up over the layers
+    "litert_dynamic": litert("dynamic", 0.01, criterion="lost_accuracy"),
+    "litert_int8": litert("int8", 0.01, criterion="lost_accuracy", calibrated=True),
     "onnx": Format("student.onnx", write_onnx, load_onnx, 1e-5),
 }
 
@@ -83,27 +89,36 @@ def export_student(
     calibration: np.ndarray | None = None,
     tolerance: float | None = None,
 ) -> ParityReport:
-    """Exports a student, whole or not at all, and only if it then says what the student says.
+    """Exports a student, and keeps the export only if its outputs are those of the student.
+
+    The export is written beside its place, read back, compared, and then moved: there is a complete one or none.
 
     Args:
-        served: the student, its preprocessing and its class names.
-        name: of the format, a key of `FORMATS`.
-        out_dir: the folder of exports, made if need be: `student/N/` for a SavedModel, where N is the next free
-            version; otherwise a file, which replaces an earlier one.
-        images: held out, to compare on: uint8 `[N, H, W, C]`.
-        labels: of the images, integers `[N]`; None (default) where they are not known.
-        calibration: for "litert_int8": uint8 `[N, H, W, C]`, synthetic ones for instance.
-        tolerance: instead of the format's own: of logits, relative to the largest, for float formats; of accuracy
-            (0.01 is one percentage point) for int8 ones.
+        served: ServedStudent. The student, its preprocessing and its class names.
+        name: String. The format, a key of `FORMATS`.
+        out_dir: String or path. Folder of the exports, created if it does not exist. A SavedModel goes to `student/N/`,
+            where N is the next free version; any other format to a file, which replaces an earlier one.
+        images: uint8 array `[N, H, W, C]`. Held-out images on which export and student are compared.
+        labels: Integer array `[N]`, or `[N, H, W]` for a segmenter. Labels of the images. Defaults to None, unknown.
+        calibration: uint8 array `[N, H, W, C]`. Images that "litert_int8" is calibrated with; synthetic ones will do.
+            Defaults to None.
+        tolerance: Float. Replaces the format's own tolerance: of logits, relative to the largest, for float formats; of
+            accuracy (0.01 is one percentage point) for formats with int8 weights. Defaults to None.
 
     Returns:
         The parity report.
 
     Raises:
-        ValueError: for an unknown format, unfit images, a folder that holds something else, or an export beyond the
-            tolerance; nothing is left then.
-        OSError: if it cannot be written; nothing is left, and an earlier export is unchanged.
-        ModuleNotFoundError: if a package that the format needs is not installed.
+        InvalidInputError: If the format is unknown, the images do not fit, the folder holds something else, or the
+            difference exceeds the tolerance. Nothing is left then.
+        StorageError: If the export cannot be written. Nothing is left, and an earlier export is unchanged.
+        MissingDependencyError: If a package that the format needs is not installed.
+
+    Example:
+
+    >>> served = ServedStudent(student, normalization)
+    >>> export_student(served, "onnx", "exports", test.images, test.labels).path
+    'exports/student.onnx'
     """
     if name not in FORMATS:
         raise InvalidInputError(f"format {name!r} is unknown: use one of {', '.join(FORMATS)}.")
@@ -114,19 +129,19 @@ def export_student(
         check_images(calibration, served.image_shape)
         arguments["calibration"] = calibration
     chosen.check(target)
-    with one_line_oserror(target), temporary_path(target) as aside:
+    with translate_write_errors(target, *FAILURE, write_errors()), temporary_path(target) as aside:
         chosen.write(served, aside, **arguments)
         report = compare(name, aside, chosen.load(aside), served, images, labels)
-        check_parity(report, chosen.limited, chosen.tolerance if tolerance is None else tolerance)
+        check_parity(report, chosen.criterion, chosen.tolerance if tolerance is None else tolerance)
         return dataclasses.replace(report, path=str(chosen.publish(aside, target)))
 
 
-def check_parity(report: ParityReport, limited: str, tolerance: float) -> None:
-    """Raises ValueError if an export differs from its student by more than the tolerance."""
-    value = getattr(report, limited)
+def check_parity(report: ParityReport, criterion: str, tolerance: float) -> None:
+    """Raises InvalidInputError if an export differs from its student by more than the tolerance."""
+    value = getattr(report, criterion)
     if not value <= tolerance:
         remedy = "calibrate with other or more images" if report.format == "litert_int8" else "raise the tolerance"
         raise InvalidInputError(
-            f"the {report.format} export differs from the student on {report.images} images ({limited} {value:.3g}, "
+            f"the {report.format} export differs from the student on {report.images} images ({criterion} {value:.3g}, "
             f"tolerance {tolerance:g}) and was not kept: {remedy}, or choose another format."
         )

@@ -20,18 +20,20 @@ SMALL_BYTES = 4096  # of a constant
 def write_litert(
     served: ServedStudent, path: Path, precision: Precision, calibration: np.ndarray | None = None
 ) -> None:
-    """Writes a LiteRT file that takes uint8 `images` `[B, H, W, C]` and gives `logits` and `probabilities`.
+    """Writes a LiteRT file with the input `images`, uint8 `[B, H, W, C]`, and the outputs `logits` and `probabilities`.
 
     Args:
-        served: the student.
-        path: of the file.
-        precision: "float32"; "float16", weights of half the size; "dynamic", int8 weights and activations quantized
-            while it runs; "int8", integers throughout, the outputs too, with their scale told in the file.
-        calibration: for "int8", images uint8 `[N, H, W, C]` that show the range of every activation. Synthetic ones
-            will do.
+        served: ServedStudent. The student with its preprocessing.
+        path: Path. File to write.
+        precision: String. "float32"; "float16", with weights of half the size; "dynamic", with int8 weights and
+            activations that are quantized at run time; "int8", with integers throughout, outputs included, whose scale
+            is in the file.
+        calibration: uint8 array `[N, H, W, C]`. Images from which "int8" learns the range of every activation;
+            synthetic ones will do. Defaults to None.
 
     Raises:
-        ValueError: for "int8" without calibration images.
+        InvalidInputError: If the precision is "int8" and there are no calibration images.
+        MissingDependencyError: If the precision is "float16" and LiteRT's tools are not installed.
     """
     import tensorflow as tf
 
@@ -41,7 +43,7 @@ def write_litert(
             "int8 needs calibration images, and there are none: give a run with synthetic images, or a file."
         )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tf.lite's interpreter, which is going away; the converter stays
+        warnings.simplefilter("ignore")  # tf.lite's interpreter is deprecated, its converter is not
         served.network("float32" if integers else "uint8").export(folder, format="tf_saved_model", verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.optimizations = [] if precision in ("float32", "float16") else [tf.lite.Optimize.DEFAULT]
@@ -52,18 +54,25 @@ def write_litert(
         content = converter.convert()
         if precision == "float16":
             converter.optimizations, converter.target_spec.supported_types = [tf.lite.Optimize.DEFAULT], [tf.float16]
-            content = with_small_constants(converter.convert(), content)
+            content = restore_small_constants(converter.convert(), content)
         path.write_bytes(content)
 
 
-def with_small_constants(halved: bytes, whole: bytes) -> bytes:
-    """Returns a float16 file with small constants from the float32 file of the same model, where it has the same ones.
+def restore_small_constants(halved: bytes, whole: bytes) -> bytes:
+    """Returns a float16 file in which small constants have the values of the float32 file of the same model.
 
-    The converter rounds all constants. Those of the normalization, which every pixel meets, then cost more precision
-    than all the kernels together, and save no room.
+    The converter rounds all constants. Those of the normalization act on every pixel: rounded, they cost more precision
+    than all the kernels together, and save no space.
+
+    Args:
+        halved: Bytes. The float16 file.
+        whole: Bytes. The float32 file.
+
+    Returns:
+        Bytes of the new file.
 
     Raises:
-        ModuleNotFoundError: if LiteRT's tools are not installed.
+        MissingDependencyError: If LiteRT's tools are not installed.
     """
     tools = require("ai_edge_litert.tools.flatbuffer_utils", "litert")
     model, reference = (tools.read_model_from_bytearray(bytearray(content)) for content in (halved, whole))
@@ -92,7 +101,8 @@ def is_small_and_rounds_to(value: Any, rounded: Any) -> bool:
 def examples(images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     """Yields calibration images one by one.
 
-    A black and a white pixel in the first make the scale of the input exactly 1: uint8 images go in as they are.
+    The first one gets a black and a white pixel, so that the scale of the input is exactly 1: the quantized model then
+    takes uint8 images as they are.
     """
     images = images.astype(np.float32)
     images[0, 0, 0], images[0, -1, -1] = 0.0, 255.0
@@ -101,16 +111,16 @@ def examples(images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
 
 
 def load_litert(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to logits `[N, K]`.
+    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to float32 logits `[N, K]`.
 
     Raises:
-        ModuleNotFoundError: if LiteRT's interpreter is not installed.
+        MissingDependencyError: If LiteRT's interpreter is not installed.
     """
     interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter(model_path=str(path))
     runner = interpreter.get_signature_runner(SIGNATURE)
     scale, zero_point = runner.get_output_details()["logits"]["quantization"]
 
-    def predict(images: np.ndarray, interpreter: Any = interpreter) -> np.ndarray:  # the runner refers to it weakly
+    def predict(images: np.ndarray, interpreter: Any = interpreter) -> np.ndarray:  # the runner has a weak reference
         logits = runner(images=images)["logits"]
         return logits if logits.dtype == np.float32 else (logits.astype(np.float32) - zero_point) * np.float32(scale)
 

@@ -1,10 +1,11 @@
-"""ONNX files, for onnxruntime and whatever else reads them."""
+"""ONNX files, for onnxruntime and other runtimes."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from dfkd_keras.backend.keras_internals import frozen_function
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.utils.optional_imports import require
 
@@ -12,24 +13,23 @@ OPSET = 18
 
 
 def write_onnx(served: ServedStudent, path: Path) -> None:
-    """Writes an ONNX file that takes uint8 `images` `[B, H, W, C]` and gives `logits` and `probabilities`.
+    """Writes an ONNX file with the input `images`, uint8 `[B, H, W, C]`, and the outputs `logits` and `probabilities`.
 
     Args:
-        served: the student.
-        path: of the file.
+        served: ServedStudent. The student with its preprocessing.
+        path: Path. File to write.
 
     Raises:
-        ModuleNotFoundError: if tf2onnx is not installed.
+        MissingDependencyError: If tf2onnx is not installed.
     """
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     convert, network = require("tf2onnx.convert", "onnx"), served.network()
     signature = tf.TensorSpec((None, *served.image_shape), tf.uint8, name="images")
     function = tf.function(lambda images: network(images, training=False), input_signature=[signature])
-    # tf2onnx would take constants that a layer holds, such as a normalization's mean, for inputs: freeze them first.
+    # tf2onnx takes constants that a layer holds, such as a normalization's mean, for inputs: freeze them first.
     concrete = function.get_concrete_function()
-    frozen = convert_variables_to_constants_v2(concrete)
+    frozen = frozen_function(concrete)
     outputs = dict(zip((tensor.name for tensor in frozen.outputs), sorted(concrete.structured_outputs), strict=True))
     (image_input,) = (tensor.name for tensor in frozen.inputs)
     convert.from_graph_def(
@@ -44,10 +44,10 @@ def write_onnx(served: ServedStudent, path: Path) -> None:
 
 
 def load_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to logits `[N, K]`.
+    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to float32 logits `[N, K]`.
 
     Raises:
-        ModuleNotFoundError: if onnxruntime is not installed.
+        MissingDependencyError: If onnxruntime is not installed.
     """
     session = require("onnxruntime", "onnx").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda images: session.run(["logits"], {"images": images})[0]

@@ -1,4 +1,4 @@
-"""Whether an export says what the student says, and what it costs."""
+"""Comparison of an export with the student: outputs, size and latency."""
 
 import dataclasses
 import statistics
@@ -18,21 +18,21 @@ TIMED_CALLS = 20
 
 @dataclasses.dataclass(frozen=True)
 class ParityReport:
-    """An export compared with the Keras student on held-out images.
+    """Comparison of an export with the Keras student on held-out images.
 
     Attributes:
-        format: of the export.
-        path: of its file or folder.
-        images: how many it was compared on.
-        largest_logit_difference: over all images and classes.
-        relative_logit_difference: the same, divided by the student's largest logit where that is above 1: the
+        format: String. The export's format.
+        path: String. The export's file or folder.
+        images: Integer. Number of images it was compared on.
+        largest_logit_difference: Float. Largest absolute difference over all images and classes.
+        relative_logit_difference: Float. The same, divided by the student's largest logit if that is above 1, since the
             precision of floats is relative.
-        agreement: the fraction of images, or of labeled pixels, with the same class.
-        lost_accuracy: how much less of the labels it gets right than the student (0.01 is one percentage point);
-            where no labels are known, the fraction of images with another class.
-        bytes: the size of all its files.
-        milliseconds_batch_1: the median time of a call with one image, on this machine.
-        milliseconds_batch_32: likewise with 32 images.
+        agreement: Float. Fraction of images, or of labeled pixels, with the same predicted class.
+        lost_accuracy: Float. Accuracy of the student minus that of the export (0.01 is one percentage point). Without
+            labels, the fraction of images with another predicted class.
+        bytes: Integer. Size of all files of the export.
+        milliseconds_batch_1: Float. Median time of a call with one image, on this machine.
+        milliseconds_batch_32: Float. Median time of a call with 32 images, on this machine.
     """
 
     format: str
@@ -50,18 +50,18 @@ class ParityReport:
 def compare(
     name: str, path: Path, predict: Predictor, served: ServedStudent, images: np.ndarray, labels: np.ndarray | None
 ) -> ParityReport:
-    """Compares an export with the student it was made of.
+    """Compares an export with its student.
 
     Args:
-        name: of the format.
-        path: of the export, while it is checked.
-        predict: the export, from uint8 images `[N, H, W, C]` to logits `[N, K]`.
-        served: the student.
-        images: held out, uint8 `[N, H, W, C]`.
-        labels: of the images, integers `[N]`, or None.
+        name: String. The format.
+        path: Path. File or folder of the export, as long as it is not published.
+        predict: Callable. The export, a function from uint8 images `[N, H, W, C]` to logits `[N, K]`.
+        served: ServedStudent. The student.
+        images: uint8 array `[N, H, W, C]`. Held-out images.
+        labels: Integer array `[N]`, or `[N, H, W]` for a segmenter. Labels of the images; None if unknown.
 
     Returns:
-        The report; a logit that is not finite makes the differences infinite.
+        The report. A logit that is not finite makes the differences infinite.
     """
     batches = np.split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
     exported, expected = np.concatenate([predict(batch) for batch in batches]), served.logits(images)
@@ -85,13 +85,13 @@ def compare(
 
 
 def size(path: Path) -> int:
-    """Returns the bytes of a file, or of all files in a folder."""
+    """Returns the size in bytes of a file, or of all files in a folder."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
 def median_milliseconds(predict: Predictor, images: np.ndarray) -> float:
-    """Returns the median time of a call, the first one, which may compile, left out."""
+    """Returns the median time of a call, without the first one, which may compile."""
     times = []
     predict(images)
     for _ in range(TIMED_CALLS):

@@ -1,7 +1,6 @@
 """A TensorFlow SavedModel in a numbered version folder, as TF Serving loads it."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +9,24 @@ import numpy as np
 
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.warmup import write_warmup
-from dfkd_keras.images import Normalization, Space
 from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import atomic_write
 
 ENCODED_CHANNELS = (1, 3, 4)  # what PNG and JPEG are decoded to
-
-
-def export_savedmodel(
-    student: keras.Model,
-    folder: Path | str,
-    normalization: Normalization | None = None,
-    input_space: Space = "unit",
-    version: int = 1,
-    class_names: Sequence[str] | None = None,
-    image_shape: tuple[int, int, int] | None = None,
-) -> Path:
-    """Writes `folder/version` as a TensorFlow SavedModel that TF Serving can load; whole or not at all.
-
-    Args:
-        student: gives logits.
-        folder: the folder of the served model's versions.
-        normalization: as in `serving_model`.
-        input_space: as in `serving_model`.
-        version: the version's number; a version that exists is replaced once the new one is complete.
-        class_names: one per class, for the output `class_name`.
-        image_shape: as in `ServedStudent`.
-
-    Returns:
-        The version's folder.
-
-    Raises:
-        OSError: if it cannot be written; what was exported before stays whole.
-        ValueError: if there are more or fewer names than classes.
-    """
-    target = Path(folder) / str(version)
-    served = ServedStudent(student, normalization, input_space, class_names, image_shape)
-    with one_line_oserror(target), atomic_write(target) as aside:
-        write_savedmodel(served, aside)
-    return target
 
 
 def write_savedmodel(served: ServedStudent, folder: Path) -> None:
     """Writes a SavedModel with the signatures `serving_default` and, for 1, 3 or 4 channels, `encoded`.
 
     `serving_default` takes `images`, uint8 `[B, H, W, C]`; `encoded` takes `images`, the bytes of PNG or JPEG files
-    `[B]`, which are decoded and resized inside. Both give `logits`, `probabilities`, `class_id` and, where names are
-    known, `class_name`; of a segmenter `logits` and `probabilities` for each pixel, and the `mask` `[B, H, W]`.
+    `[B]`, which are decoded and resized inside. Both return `logits`, `probabilities`, `class_id` and, if the names are
+    known, `class_name`. For a segmenter they return `logits` and `probabilities` of each pixel and the `mask`
+    `[B, H, W]`.
+
+    Args:
+        served: ServedStudent. The student with its preprocessing.
+        folder: Path. Folder to write.
     """
     import tensorflow as tf
 
@@ -87,15 +55,15 @@ def write_savedmodel(served: ServedStudent, folder: Path) -> None:
 
 
 def checked(images: Any, image_shape: tuple[int, int, int]) -> Any:
-    """Returns images `[B, H, W, C]` whose shape is checked in every request, and not deep inside the network.
+    """Returns images `[B, H, W, C]` whose shape is checked in every request.
 
-    A server trusts the signature's shape, and TensorFlow optimizes away a check of what it believes to know; the
-    placeholder makes it forget.
+    A server does not enforce the signature's shape, and TensorFlow optimizes away the check of a shape that it knows
+    statically; the placeholder hides it.
     """
     import tensorflow as tf
 
-    forgotten = tf.raw_ops.PlaceholderWithDefault(input=images, shape=None, name="images")
-    return tf.ensure_shape(forgotten, (None, *image_shape))
+    unknown = tf.raw_ops.PlaceholderWithDefault(input=images, shape=None, name="images")
+    return tf.ensure_shape(unknown, (None, *image_shape))
 
 
 def decode(data: Any, image_shape: tuple[int, int, int]) -> Any:
@@ -109,19 +77,25 @@ def decode(data: Any, image_shape: tuple[int, int, int]) -> Any:
 
 
 def load_savedmodel(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to logits `[N, K]`.
+    """Returns the exported model as a function from uint8 images `[N, H, W, C]` to float32 logits `[N, K]`.
 
     Raises:
-        ValueError: if the folder holds no SavedModel.
+        InvalidInputError: If the folder holds no SavedModel, or it cannot be loaded.
     """
     import tensorflow as tf
 
     if not (Path(folder) / "saved_model.pb").exists():
         raise InvalidInputError(f"{str(folder)!r} holds no saved_model.pb: name the version's folder, .../student/1.")
-    model = tf.saved_model.load(str(folder))
-    signature = model.signatures["serving_default"]
+    try:
+        model = tf.saved_model.load(str(folder))
+        signature = model.signatures["serving_default"]
+    except Exception as error:  # TensorFlow raises errors of many kinds
+        cause = f"{type(error).__name__}: {single_line(error)[:200]}"
+        raise InvalidInputError(
+            f"SavedModel {str(folder)!r} cannot be loaded ({cause}): it may be truncated; export the student again."
+        ) from error
 
-    def predict(images: np.ndarray, model: Any = model) -> np.ndarray:  # the signature alone does not keep its weights
+    def predict(images: np.ndarray, model: Any = model) -> np.ndarray:  # the signature does not keep the weights alive
         return signature(images=tf.constant(images))["logits"].numpy()
 
     return predict
@@ -131,30 +105,34 @@ def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: i
     """Returns the classes that an exported SavedModel predicts.
 
     Args:
-        version_folder: of the SavedModel.
-        images: uint8 `[N, H, W, C]`.
-        batch_size: images at a time; by default see `evaluation_batch_size`.
+        version_folder: String or path. Folder of one version of the model, such as "export/student/1".
+        images: uint8 array `[N, H, W, C]`.
+        batch_size: Integer. Images per call. Defaults to None, as many as `evaluation_batch_size` allows.
 
     Returns:
-        Integers `[N]`, or `[N, H, W]` of a segmenter.
+        Integer array `[N]`, or `[N, H, W]` for a segmenter.
 
     Raises:
-        ValueError: if the folder holds no SavedModel.
+        InvalidInputError: If the folder holds no SavedModel.
     """
     predict, batch_size = load_savedmodel(Path(version_folder)), batch_size or evaluation_batch_size(images.shape)
     batches = np.split(images, range(batch_size, len(images), batch_size))
     return np.concatenate([np.argmax(predict(batch), axis=-1) for batch in batches])
 
 
-@contextlib.contextmanager
-def one_line_oserror(target: Path) -> Iterator[None]:
-    """Turns what is raised when an export cannot be written into an OSError of one line."""
-    import tensorflow as tf
+def write_errors() -> tuple[type[Exception], ...]:
+    """Returns the classes of the errors that TensorFlow raises where a file cannot be written.
 
-    try:
-        yield
-    except (tf.errors.OpError, OSError) as error:  # TensorFlow tells a full disk in several ways
-        raise OSError(
-            f"the export to {str(target)!r} failed ({single_line(error)}): free some space, or choose a "
-            "folder that can be written, and export again; a previous export is unchanged."
-        ) from error
+    It reports a full disk by errors of several kinds, and not always in their text.
+    """
+    from tensorflow import errors
+
+    return (
+        errors.UnknownError,
+        errors.ResourceExhaustedError,
+        errors.DataLossError,
+        errors.InternalError,
+        errors.PermissionDeniedError,
+        errors.NotFoundError,
+        errors.FailedPreconditionError,
+    )

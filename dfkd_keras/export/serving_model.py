@@ -1,4 +1,4 @@
-"""A student with its preprocessing: what every export writes, and what it is compared with."""
+"""A student with its preprocessing: what every export contains, and what it is compared with."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.backend.precision import dtype_policy_scope
-from dfkd_keras.images import Normalization, Space
+from dfkd_keras.images import Normalization, Space, check_space
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -23,36 +24,40 @@ def serving_model(
     """Wraps a student with its preprocessing.
 
     Args:
-        student: gives logits.
-        normalization: of the task, needed for a student of normalized images.
-        input_space: what the student takes, "unit" or "normalized".
-        dtype: of the images, always from 0 to 255: "uint8" (default), or "float32" for a converter that quantizes
-            them itself.
-        image_shape: height, width and channels of the images, for a student that does not know them; its own by
-            default.
+        student: A Keras model that returns logits.
+        normalization: Normalization of the task, for a student that takes normalized images. Defaults to None.
+        input_space: String. The space of the student's images, "unit" or "normalized". Defaults to "unit".
+        dtype: String. Type of the images, which are from 0 to 255: "uint8", or "float32" for a converter that quantizes
+            them itself. Defaults to "uint8".
+        image_shape: Tuple of integers. Height, width and channels of the images, for a student whose input shape is not
+            fixed. Defaults to None, the student's own.
 
     Returns:
-        A model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; a segmenter's are
-        `[B, H, W, K]`.
+        A Keras model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; for a
+        segmenter `[B, H, W, K]`.
     """
     images = layers.Input(image_shape or student.input_shape[1:], dtype=dtype, name="images")
     unit = layers.Rescaling(1.0 / 255.0, dtype="float32")(images)
-    inputs = (normalization or Normalization()).convert(unit, "unit", input_space)
-    logits = ops.cast(student(inputs, training=False), "float32")
+    logits = ops.cast(student(_inputs(unit, normalization, input_space), training=False), "float32")
     return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
 
 
-def in_float32(model: keras.Model) -> keras.Model:
-    """Returns a model that computes in float32 with the same weights, for one of mixed precision; others as they are.
+def _inputs(unit: Any, normalization: Normalization | None, input_space: Space) -> Any:
+    return unit if input_space == "unit" else (normalization or Normalization()).normalize(unit)
 
-    Half precision is for training: no two runtimes round it alike, and some converters do not know it.
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Returns a float32 copy of a mixed precision model, with the same weights; any other model as it is.
+
+    Half precision is for training: runtimes round it differently, and some converters do not support it.
     """
-    if not any(layer.dtype_policy.name.startswith("mixed_") for layer in model._flatten_layers()):
+    layers_in_model = flatten_layers(model)
+    if not any(layer.dtype_policy.name.startswith("mixed_") for layer in layers_in_model):
         return model
     config = _without_mixed_precision(keras.saving.serialize_keras_object(model))
-    known = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    with dtype_policy_scope("float32"):  # layers that others make have no precision of their own
-        copy = keras.saving.deserialize_keras_object(config, known, safe_mode=False)  # its code is loaded already
+    classes = {type(layer).__name__: type(layer) for layer in layers_in_model}
+    with dtype_policy_scope("float32"):  # for layers that are created by other layers
+        copy = keras.saving.deserialize_keras_object(config, classes, safe_mode=False)  # its code runs already
     copy.set_weights(model.get_weights())
     return copy
 
@@ -69,19 +74,21 @@ def _without_mixed_precision(config: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class ServedStudent:
-    """A student and what has to be known to serve it, in float32 if it was trained in mixed precision.
+    """A student and what is needed to serve it.
+
+    A student that was trained in mixed precision is served in float32.
 
     Args:
-        model: the student, built; gives logits.
-        normalization: of the task, needed for a student of normalized images.
-        input_space: what the student takes, "unit" (default) or "normalized".
-        class_names: one per class; None where they are not known.
-        image_shape: height, width and channels of the images, for a student that takes any size, or a subclassed one,
-            which does not know its own.
+        model: A built Keras model that returns logits.
+        normalization: Normalization of the task, for a student that takes normalized images. Defaults to None.
+        input_space: String. The space of the student's images, "unit" or "normalized". Defaults to "unit".
+        class_names: List of strings, one per class in the order of the outputs. Defaults to None, no names.
+        image_shape: Tuple of integers. Height, width and channels of the images, for a subclassed student or one that
+            takes images of any size. Defaults to None, the model's own.
 
     Raises:
-        ValueError: if there are more or fewer names than classes, the images' shape is not known, or the backend is not
-            TensorFlow.
+        InvalidInputError: If the number of names is not that of the classes, the shape of the images or their space is
+            unknown, or the backend is not TensorFlow.
     """
 
     model: keras.Model
@@ -96,11 +103,11 @@ class ServedStudent:
                 f"an export needs the TensorFlow backend, not {keras.backend.backend()!r}: save the student as .keras "
                 "and export it with KERAS_BACKEND=tensorflow."
             )
+        check_space("ServedStudent.input_space", self.input_space)
         shape = tuple(self.image_shape or getattr(self.model, "input_shape", (None,) * 4)[1:])
         if None in shape:
             raise InvalidInputError(
-                f"student {self.model.name!r} does not tell the size of its images {shape}: give image_shape, such as "
-                "(32, 32, 3)."
+                f"student {self.model.name!r} has no fixed image shape {shape}: give image_shape, such as (32, 32, 3)."
             )
         object.__setattr__(self, "image_shape", shape)
         object.__setattr__(self, "model", in_float32(self.model))
@@ -112,13 +119,13 @@ class ServedStudent:
             )
 
     def network(self, dtype: Literal["uint8", "float32"] = "uint8") -> keras.Model:
-        """Returns the student with its preprocessing, see `serving_model`."""
+        """Returns the student with its preprocessing, as `serving_model` makes it."""
         return serving_model(self.model, self.normalization, self.input_space, dtype, self.image_shape)
 
     def logits(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
-        """Returns what the Keras student itself says of uint8 images `[N, H, W, C]`: float32 `[N, ..., K]`."""
+        """Returns the logits of the Keras student itself, float32 `[N, ..., K]`, for uint8 images `[N, H, W, C]`."""
         unit = images.astype(np.float32) / np.float32(255.0)
-        inputs = (self.normalization or Normalization()).convert(unit, "unit", self.input_space)
+        inputs = _inputs(unit, self.normalization, self.input_space)
         batches = np.split(inputs, range(batch_size, len(inputs), batch_size))
         logits = [ops.convert_to_numpy(self.model(batch, training=False)) for batch in batches]
         return np.concatenate(logits).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Numbered versions of a served model: each appears whole, under the next free number."""
+"""Numbered versions of a served model, each of which appears complete and under the next free number."""
 
 import errno
 import os
@@ -9,14 +9,14 @@ from dfkd_keras.utils.files import fsync, is_temporary
 
 
 def publish_version(aside: Path, folder: Path) -> Path:
-    """Moves a finished export to the next free number of `folder`; exports at the same time get others.
+    """Moves a complete export to the next free number of a folder; exports at the same time get different numbers.
 
     Args:
-        aside: what was exported, on the same file system.
-        folder: of the versions, made if need be.
+        aside: Path. Folder of the export, on the same file system.
+        folder: Path. Folder of the versions, created if it does not exist.
 
     Returns:
-        The version's folder.
+        Path of the version's folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fsync(aside, *aside.rglob("*"))
@@ -26,29 +26,29 @@ def publish_version(aside: Path, folder: Path) -> Path:
             os.rename(aside, target)
             fsync(folder)
             return target
-        except OSError as error:  # somebody else took the number
+        except OSError as error:  # another process took the number
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
 
 def check_versions(folder: Path) -> None:
-    """Raises ValueError if a folder holds something else than versions."""
+    """Raises InvalidInputError if a folder holds anything but versions."""
     if not folder.exists():
         return
-    strangers = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
-    if strangers := sorted(path.name for path in strangers if not is_temporary(path)):
+    others = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
+    if others := sorted(path.name for path in others if not is_temporary(path)):
         raise InvalidInputError(
-            f"{str(folder)!r} is to hold numbered versions only, but there is {strangers[0]!r}: choose another folder."
+            f"{str(folder)!r} must hold numbered versions only, but there is {others[0]!r}: choose another folder."
         )
 
 
 def next_version(folder: Path) -> int:
-    """Returns the number after the largest in a folder, since a server looks for higher ones than it has."""
+    """Returns the number after the largest in a folder, since a server loads the version with the largest number."""
     return 1 + max(versions(folder), default=0)
 
 
 def versions(folder: Path) -> list[int]:
-    """Returns the numbers of the versions in a folder, in order; an unfinished export, or no folder, has none."""
+    """Returns the version numbers in a folder, in order; none if it does not exist. Unfinished exports do not count."""
     return sorted(int(path.name) for path in folder.glob("*") if is_version(path))
 
 

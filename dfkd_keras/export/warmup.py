@@ -1,4 +1,4 @@
-"""Requests that TF Serving replays when it loads a version, so that no user waits for the first, slow ones."""
+"""Warm-up records: requests that TF Serving replays when it loads a version, since the first ones are slow."""
 
 import logging
 from pathlib import Path
@@ -13,15 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 def write_warmup(folder: Path, image_shape: tuple[int, int, int], encoded: bool) -> None:
-    """Writes a SavedModel's `assets.extra/tf_serving_warmup_requests`: gray images, in each batch size.
+    """Writes a SavedModel's `assets.extra/tf_serving_warmup_requests`: gray images, in every batch size.
 
-    Without tensorflow-serving-api, which defines their form, it writes none and says so: the export is whole, but its
-    first requests are slow.
+    Without tensorflow-serving-api, which defines the records, it writes none and logs that: the export is complete, but
+    its first requests are slow.
 
     Args:
-        folder: of the SavedModel.
-        image_shape: height, width and channels of the images it takes.
-        encoded: whether it has the signature `encoded` too.
+        folder: Path. Folder of the SavedModel.
+        image_shape: Tuple of integers. Height, width and channels of the model's images.
+        encoded: Boolean. Whether the model has the signature `encoded` too.
     """
     import tensorflow as tf
 

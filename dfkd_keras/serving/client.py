@@ -1,4 +1,4 @@
-"""What the clients of a served student have in common, whatever API they speak."""
+"""The base class of the clients of a served student."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,74 +6,92 @@ from typing import Any
 import numpy as np
 
 from dfkd_keras.data.image_files import check_files, check_images
-from dfkd_keras.serving.retries import Unavailable, ask
+from dfkd_keras.serving.retries import Unavailable, retry
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, ServerError
 
 
 class PredictClient:
-    """Asks a served student for its predictions.
+    """Sends images to a served student and returns its outputs.
 
-    A subclass has the three methods that begin with an underscore and raise `NotImplementedError` here.
+    A subclass implements `_message`, `_send` and `_outputs` for its API.
 
     Args:
-        address: of the server, as errors name it.
-        deadline_seconds: for one request with all its retries.
+        address: String. Address of the server, as error messages name it.
+        deadline_seconds: Float. Limit for one request with all its retries.
     """
 
     def __init__(self, address: str, deadline_seconds: float):
         self.address, self.deadline_seconds = address, deadline_seconds
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Sends images.
+        """Sends images and returns the student's outputs.
 
         Args:
-            images: uint8 `[N, H, W, C]`.
+            images: uint8 array `[N, H, W, C]`.
 
         Returns:
-            Each output by name, its first axis the images': `logits`, `probabilities`, `class_id` and, where the
-            server knows names, `class_name`.
+            A dictionary of arrays, whose first axis is that of the images: `logits` and `probabilities` `[N, K]`,
+            `class_id` `[N]` and, if the served model has names, `class_name` `[N]`. A segmenter returns a `mask`
+            `[N, H, W]` instead of the last two.
 
         Raises:
-            ValueError: if the images are unfit, or the server refuses them.
-            OSError: if the server fails; `TimeoutError` if it gives no answer before the deadline.
+            InvalidInputError: If the images do not fit, or the server refuses the request.
+            ServerError: If the server fails or its answer is not understood.
+            ServerTimeoutError: If there was no answer before the deadline.
         """
         check_images(images)
-        return self._ask("serving_default", images)
+        return self._request("serving_default", images)
 
     def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """Sends the bytes of PNG or JPEG files, which the server decodes; otherwise as `predict`."""
-        check_files(files)
-        return self._ask("encoded", list(files))
+        """Sends image files, which the server decodes, and returns the student's outputs.
 
-    def _ask(self, signature: str, images: np.ndarray | list[bytes]) -> dict[str, np.ndarray]:
+        Args:
+            files: List of bytes. Contents of PNG or JPEG files.
+
+        Returns:
+            The outputs, as `predict` returns them.
+
+        Raises:
+            InvalidInputError: If there is no file, or the server refuses the request.
+            ServerError: If the server fails or its answer is not understood.
+            ServerTimeoutError: If there was no answer before the deadline.
+        """
+        check_files(files)
+        return self._request("encoded", list(files))
+
+    def _request(self, signature: str, images: np.ndarray | list[bytes]) -> dict[str, np.ndarray]:
         message = self._message(signature, images)
-        outputs = self._outputs(ask(lambda seconds: self._send(message, seconds), self.deadline_seconds))
+        outputs = self._outputs(retry(lambda seconds: self._send(message, seconds), self.deadline_seconds))
         if not outputs or any(len(values) != len(images) for values in outputs.values()):
-            raise OSError(f"{self.address} answered for another number of images than the {len(images)} it was sent.")
+            raise ServerError(
+                f"{self.address} answered for another number of images than the {len(images)} it was sent: see the "
+                "server's log."
+            )
         return outputs
 
     def _message(self, signature: str, images: np.ndarray | list[bytes]) -> Any:
-        """Returns what is sent, at each attempt the same."""
+        """Returns the message to send, the same in every attempt."""
         raise NotImplementedError
 
     def _send(self, message: Any, seconds: float) -> Any:
-        """Returns the answer to one attempt; raises what `failure` returns for an error that the server answers."""
+        """Returns the answer to one attempt; raises what `error_of` returns if the server answers with an error."""
         raise NotImplementedError
 
     def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
-        """Returns an answer's outputs by name; raises OSError for what is none."""
+        """Returns the outputs in an answer by name; raises `ServerError` if it is not understood."""
         raise NotImplementedError
 
 
-def failure(told: str, busy: bool, refused: bool) -> Exception:
-    """Returns what to raise for an error that a server answers.
+def error_of(message: str, busy: bool, refused: bool) -> DFKDError:
+    """Returns the exception for an error that a server answers.
 
     Args:
-        told: who answered what, in one line.
-        busy: whether the same request may succeed later.
-        refused: whether the request is to blame; otherwise the server is.
+        message: String. The server's address and answer, in one line.
+        busy: Boolean. Whether the same request may succeed later.
+        refused: Boolean. Whether the request is to blame, rather than the server.
     """
     if busy:
-        return Unavailable(told)
+        return Unavailable(message)
     if refused:
-        return ValueError(f"{told}; correct the request, the model's name or its version.")
-    return OSError(f"{told}; see the server's log.")
+        return InvalidInputError(f"{message}; correct the request, the model's name or its version.")
+    return ServerError(f"{message}; see the server's log.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_keras.serving.client import PredictClient, failure
+from dfkd_keras.serving.client import PredictClient, error_of
 from dfkd_keras.serving.predict_request import predict_request
 from dfkd_keras.utils.optional_imports import require
 
@@ -14,16 +14,21 @@ REFUSED = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE
 
 
 class GrpcClient(PredictClient):
-    """Asks a served student for its predictions, see `PredictClient`.
+    """Sends images to a student that is served over gRPC, see `PredictClient`.
 
     Args:
-        address: of the server, such as "localhost:8500".
-        model: the served model's name.
-        version: the version asked; None (default) for the server's choice.
-        deadline_seconds: for one request with all its retries.
+        address: String. Host and port of the server, such as "localhost:8500".
+        model: String. Name of the served model. Defaults to "student".
+        version: Integer. Version of the served model. Defaults to None, the server's choice.
+        deadline_seconds: Float. Limit for one request with all its retries. Defaults to 10.0.
 
     Raises:
-        ModuleNotFoundError: if tensorflow-serving-api is not installed.
+        MissingDependencyError: If tensorflow-serving-api is not installed.
+
+    Example:
+
+    >>> client = GrpcClient("localhost:8500", "student")
+    >>> client.predict(images)["class_id"]  # uint8 [N, H, W, C] -> int64 [N]
     """
 
     def __init__(
@@ -48,15 +53,15 @@ class GrpcClient(PredictClient):
             return self.stub.Predict(message, timeout=seconds)
         except self.grpc.RpcError as error:
             code, details = error.code().name, " ".join((error.details() or "").split())
-            told = f"{self.address} answered {code}: {details[:500]}"
-            raise failure(told, code in BUSY, code in REFUSED) from error
+            answered = f"{self.address} answered {code}: {details[:500]}"
+            raise error_of(answered, code in BUSY, code in REFUSED) from error
 
     def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
         return {name: array(tensor) for name, tensor in answer.outputs.items()}
 
 
 def array(tensor: Any) -> np.ndarray:
-    """Returns a `TensorProto` as an array, strings as text."""
+    """Returns a `TensorProto` as an array, with byte strings decoded."""
     import tensorflow as tf
 
     values = tf.make_ndarray(tensor)

@@ -1,16 +1,16 @@
-"""The message that TF Serving's gRPC API and its warm-up records share."""
+"""The request message of TF Serving's gRPC API, which warm-up records contain too."""
 
 from typing import Any
 
 
 def predict_request(signature: str, images: Any, model: str = "student", version: int | None = None) -> Any:
-    """Returns a `PredictRequest`; wants tensorflow-serving-api.
+    """Returns a `PredictRequest`. Needs tensorflow-serving-api.
 
     Args:
-        signature: the signature asked, "serving_default" or "encoded".
-        images: its input, uint8 `[B, H, W, C]` or the bytes of files `[B]`.
-        model: the served model's name.
-        version: the version asked; None for the server's choice.
+        signature: String. Signature of the served model, "serving_default" or "encoded".
+        images: uint8 array `[B, H, W, C]`, or a list of `B` bytes of image files for "encoded".
+        model: String. Name of the served model. Defaults to "student".
+        version: Integer. Version of the served model. Defaults to None, the server's choice.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2

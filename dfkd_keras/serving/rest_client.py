@@ -1,4 +1,4 @@
-"""A client for the predict API over HTTP and JSON: TF Serving's REST, which is the V1 protocol of others."""
+"""A client for TF Serving's REST predict API, which is also the V1 protocol of other servers."""
 
 import base64
 import http.client
@@ -10,31 +10,33 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfkd_keras.serving.client import PredictClient, failure
+from dfkd_keras.serving.client import PredictClient, error_of
 from dfkd_keras.serving.retries import Unavailable
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.errors import InvalidInputError, ServerError
 
 BUSY = (429, 502, 503, 504)
 CHUNK = 1 << 16
 
 
 class RestClient(PredictClient):
-    """Asks a served student for its predictions, see `PredictClient`.
+    """Sends images to a student that is served over HTTP, see `PredictClient`.
 
     Args:
-        url: of the server, such as "http://localhost:8501".
-        model: the served model's name.
-        version: the version asked; None (default) for the server's choice.
-        deadline_seconds: for one request with all its retries.
-        form: of the requests and their answers: "row" (default), an object per image; "column", an array per output.
+        url: String. URL of the server, such as "http://localhost:8501".
+        model: String. Name of the served model. Defaults to "student".
+        version: Integer. Version of the served model. Defaults to None, the server's choice.
+        deadline_seconds: Float. Limit for one request with all its retries. Defaults to 10.0.
+        form: String. Form of requests and answers: "row", an object per image, or "column", an array per output.
+            Defaults to "row".
 
     Raises:
-        ValueError: if the URL is none of a web server, or the form is unknown.
+        InvalidInputError: If the URL is not an http(s) URL, or the form is unknown.
 
     Example:
-        >>> client = RestClient("http://localhost:8501", "student")
-        >>> client.predict(images)["class_id"]  # uint8 [N, H, W, C] in, [N] out
+
+    >>> client = RestClient("http://localhost:8501", "student")
+    >>> client.predict(images)["class_id"]  # uint8 [N, H, W, C] -> int64 [N]
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class RestClient(PredictClient):
         form: Literal["row", "column"] = "row",
     ):
         if not url.startswith(("http://", "https://")):
-            raise InvalidInputError(f"url {url!r} is none of a REST server: give one such as http://localhost:8501.")
+            raise InvalidInputError(f"url {url!r} is not an http(s) URL: give one such as http://localhost:8501.")
         if form not in ("row", "column"):
             raise InvalidInputError(f"form {form!r} is unknown: use 'row' or 'column'.")
         path = f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
@@ -58,7 +60,7 @@ class RestClient(PredictClient):
             values = [{"b64": base64.b64encode(data).decode()} for data in images]
         else:
             values = images.tolist()
-        # With one input, a column is the bare array.
+        # The column of a single input is sent as the array itself.
         rows = {"instances": [{"images": value} for value in values]}
         body = {"signature_name": signature, **(rows if self.form == "row" else {"inputs": values})}
         return json.dumps(body).encode()
@@ -70,15 +72,15 @@ class RestClient(PredictClient):
                 content = read(response, time.monotonic() + seconds)
         except urllib.error.HTTPError as error:
             said = " ".join(error.read(CHUNK).decode(errors="replace").split())[:500]
-            told = f"{self.address} answered HTTP {error.code}: {said or error.reason}"
-            raise failure(told, error.code in BUSY, error.code < 500) from error
+            answered = f"{self.address} answered HTTP {error.code}: {said or error.reason}"
+            raise error_of(answered, error.code in BUSY, error.code < 500) from error
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"{self.address}: {getattr(error, 'reason', None) or single_line(error)}") from error
         try:
             return json.loads(content)
         except ValueError as error:
-            raise OSError(
-                f"the answer of {self.address} is no JSON ({single_line(error)}): is it a predict API?"
+            raise ServerError(
+                f"the answer of {self.address} is not JSON ({single_line(error)}): check that it is a predict API."
             ) from error
 
     def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
@@ -88,13 +90,22 @@ class RestClient(PredictClient):
             rows = answer["predictions"]
             return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise OSError(
-                f"the answer of {self.address} is not understood ({type(error).__name__}): is it a predict API?"
+            raise ServerError(
+                f"the answer of {self.address} is not understood ({type(error).__name__}): check that it is a predict "
+                "API."
             ) from error
 
 
 def read(response: http.client.HTTPResponse, end: float) -> bytes:
-    """Reads an answer in pieces, so that one that trickles in does not outlast the deadline."""
+    """Returns the body of an answer, read in pieces so that a slow one cannot outlast the deadline.
+
+    Args:
+        response: The HTTP response.
+        end: Float. The deadline, as `time.monotonic` counts.
+
+    Raises:
+        Unavailable: If the answer was not complete before the deadline.
+    """
     pieces = []
     while piece := response.read1(CHUNK):
         pieces.append(piece)

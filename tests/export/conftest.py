@@ -1,9 +1,9 @@
-"""What the tests of exports share: a student, its export, and servers of it."""
+"""What the tests of exports share: a student, and a folder with its export."""
 
+import numpy as np
 import pytest
 
 from dfkd_keras import export, models
-from tests.serving import servers
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -17,20 +17,8 @@ def student():
 def versions(student, tmp_path_factory):
     """A folder with one version of the student."""
     folder = tmp_path_factory.mktemp("served") / "student"
-    export.export_savedmodel(student.model, folder, class_names=student.class_names)
+    export.export_student(student, "savedmodel", folder.parent, np.zeros((4, 32, 32, 1), np.uint8))
     return folder
-
-
-@pytest.fixture(scope="module")
-def rest_url(versions):
-    with servers.rest_server(versions) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def grpc_address(versions):
-    with servers.grpc_server(versions) as address:
-        yield address
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from keras import layers
 import dfkd_keras as dk
 from dfkd_keras import export, models
 from dfkd_keras.export import formats, parity
+from dfkd_keras.utils.errors import InvalidInputError, MissingDependencyError, StorageError
 from tests.export.elsewhere import logits_elsewhere
 
 INPUTS = {"image_shape": (32, 32, 3), "normalization": dk.Normalization((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
@@ -137,7 +138,7 @@ def test_versions_count_up_and_files_are_replaced(student, tmp_path, images):
 @pytest.mark.parametrize("format_name", ["savedmodel", "litert", "onnx"])
 def test_beyond_the_tolerance_nothing_is_left(student, tmp_path, images, format_name):
     message = rf"the {format_name} export differs .* 40 images \(relative_logit_difference .*, tolerance -1\)"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidInputError, match=message):
         export.export_student(student, format_name, tmp_path, images, tolerance=-1.0)
     assert list(tmp_path.iterdir()) == []
 
@@ -175,7 +176,7 @@ def test_logits_that_are_not_finite_are_beyond_every_tolerance(student, tmp_path
     broken = lambda path: lambda batch: np.full((len(batch), 10), np.nan, np.float32)  # noqa: E731
     false = formats.Format("student", formats.write_savedmodel, broken, 1e9, versioned=True)
     monkeypatch.setitem(formats.FORMATS, "savedmodel", false)
-    with pytest.raises(ValueError, match=r"relative_logit_difference inf, tolerance 1e\+09"):
+    with pytest.raises(InvalidInputError, match=r"relative_logit_difference inf, tolerance 1e\+09"):
         export.export_student(student, "savedmodel", tmp_path, images)
 
 
@@ -189,8 +190,8 @@ def test_logits_that_are_not_finite_are_beyond_every_tolerance(student, tmp_path
         ({"name": "litert_int8", "calibration": np.zeros((2, 9, 9, 1), np.uint8)}, r"\(2, 9, 9, 1\): each must be"),
     ],
 )
-def test_wrong_arguments_are_told_and_leave_nothing(student, tmp_path, images, arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_arguments_are_errors_and_leave_nothing(student, tmp_path, images, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
         export.export_student(student, **{"name": "savedmodel", "out_dir": tmp_path, "images": images, **arguments})
     assert list(tmp_path.iterdir()) == []
 
@@ -199,12 +200,12 @@ def test_a_folder_of_something_else_is_not_touched(student, tmp_path, images):
     (tmp_path / "student").mkdir()
     (tmp_path / "student" / "thesis.txt").write_text("mine")
     (tmp_path / "student.onnx").mkdir()
-    with pytest.raises(ValueError, match=r"numbered versions only, but there is 'thesis\.txt': choose another"):
+    with pytest.raises(InvalidInputError, match=r"numbered versions only, but there is 'thesis\.txt': choose another"):
         export.export_student(student, "savedmodel", tmp_path, images)
-    with pytest.raises(ValueError, match=r"student\.onnx' is a folder, where a file is to go"):
+    with pytest.raises(InvalidInputError, match=r"student\.onnx' is a folder, but the export is a file"):
         export.export_student(student, "onnx", tmp_path, images)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match=r"the export to '.*file/student' failed .*choose a folder that can be written"):
+    with pytest.raises(StorageError, match=r"the export to '.*file/student' failed .*choose a folder"):
         export.export_student(student, "savedmodel", tmp_path / "file", images)
     assert (tmp_path / "student" / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "mine"
 
@@ -215,14 +216,14 @@ def test_a_folder_of_something_else_is_not_touched(student, tmp_path, images):
 )
 def test_a_missing_extra_is_named(student, tmp_path, images, monkeypatch, format_name, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModuleNotFoundError, match=rf"{module}.*pip install 'dfkd_keras\[{extra}\]'"):
+    with pytest.raises(MissingDependencyError, match=rf"{module}.*pip install 'dfkd_keras\[{extra}\]'"):
         export.export_student(student, format_name, tmp_path, images)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_backend_is_told(student, monkeypatch):
+def test_another_backend_is_an_error(student, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match=r"needs the TensorFlow backend, not 'jax'.*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(InvalidInputError, match=r"needs the TensorFlow backend, not 'jax'.*KERAS_BACKEND=tensorflow"):
         export.ServedStudent(student.model)
 
 
@@ -242,10 +243,10 @@ def of_any_size():
 
 
 @pytest.mark.parametrize("make", [Subclassed, of_any_size])
-def test_a_student_that_does_not_know_the_size_of_its_images_is_told(tmp_path, make, images):
+def test_a_student_without_a_fixed_image_shape_must_be_given_one(tmp_path, make, images):
     student = make()
     student(images[:1] / np.float32(255))
-    with pytest.raises(ValueError, match=r"does not tell the size of its images .*: give image_shape"):
+    with pytest.raises(InvalidInputError, match=r"has no fixed image shape .*: give image_shape"):
         export.ServedStudent(student)
     served = export.ServedStudent(student, class_names=list("abcdefghij"), image_shape=(32, 32, 1))
     assert export.export_student(served, "savedmodel", tmp_path, images).agreement == 1.0

@@ -2,6 +2,7 @@ import io
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from dfkd_keras import export, models
 from dfkd_keras.data.dataset import resize
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from tests.export.conftest import NAMES
 
 SCRIPT = """
@@ -26,15 +28,21 @@ for size in (1, 40):
 """
 
 
+def exported(served, folder, images):
+    """Exports a student and returns the folder of the version."""
+    return Path(export.export_student(served, "savedmodel", folder, images).path)
+
+
 @pytest.mark.parametrize("space", ["unit", "normalized"])
 def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalization, space):
     student = models.lenet5_half(normalization=normalization if space == "unit" else None)
-    folder = export.export_savedmodel(student, tmp_path / "student", normalization, space)
+    folder = exported(export.ServedStudent(student, normalization, space), tmp_path, images)
     assert folder == tmp_path / "student" / "1"
     np.save(tmp_path / "images.npy", images)
     arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "outputs")]
     subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True, cwd="/", timeout=120)
-    inputs = normalization.convert(images / np.float32(255), "unit", space)
+    unit = images / np.float32(255)
+    inputs = unit if space == "unit" else normalization.normalize(unit)
     for size in (1, 40):
         served = np.load(tmp_path / f"outputs-{size}.npz")
         logits = np.array(student(inputs[:size], training=False))
@@ -44,28 +52,34 @@ def test_a_process_without_this_package_predicts_the_same(tmp_path, images, norm
 
 def test_served_classes_are_the_students(tmp_path, images):
     student = models.lenet5_half()
-    folder = export.export_savedmodel(student, tmp_path)
+    folder = exported(export.ServedStudent(student), tmp_path, images)
     expected = np.argmax(student(images / np.float32(255)), axis=-1)
     np.testing.assert_array_equal(export.served_classes(folder, images, batch_size=10), expected)
 
 
 def test_a_full_disk_leaves_the_previous_export_whole(tmp_path, images):
-    student = models.lenet5_half()
-    export.export_savedmodel(student, tmp_path)
-    before = export.served_classes(tmp_path / "1", images)
+    served = export.ServedStudent(models.lenet5_half())
+    before = export.served_classes(exported(served, tmp_path, images), images)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # bytes in one file, less than the student's weights
     try:
-        with pytest.raises(OSError, match=r"export to .* failed .* free some space"):
-            export.export_savedmodel(student, tmp_path)
+        with pytest.raises(StorageError, match=r"export to .* failed .* free some space"):
+            exported(served, tmp_path, images)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    np.testing.assert_array_equal(export.served_classes(tmp_path / "1", images), before)
-    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    np.testing.assert_array_equal(export.served_classes(tmp_path / "student" / "1", images), before)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("*")] == ["student"]
+    assert [path.name for path in (tmp_path / "student").iterdir()] == ["1"]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path, images):
-    with pytest.raises(ValueError, match=r"holds no saved_model\.pb"):
+    with pytest.raises(InvalidInputError, match=r"holds no saved_model\.pb"):
+        export.served_classes(tmp_path, images)
+
+
+def test_a_damaged_model_is_refused(tmp_path, images):
+    (tmp_path / "saved_model.pb").write_bytes(b"half")
+    with pytest.raises(InvalidInputError, match=r"cannot be loaded .*export the student again"):
         export.served_classes(tmp_path, images)
 
 
@@ -95,7 +109,7 @@ def test_classes_are_named_and_unnamed_ones_have_no_names(model, tmp_path, stude
     classes = student.logits(images).argmax(axis=-1)
     np.testing.assert_array_equal(outputs["class_id"], classes)
     assert outputs["class_name"].numpy().tolist() == [NAMES[i].encode() for i in classes]
-    unnamed = tf.saved_model.load(str(export.export_savedmodel(student.model, tmp_path)))
+    unnamed = tf.saved_model.load(str(exported(export.ServedStudent(student.model), tmp_path, images)))
     outputs = unnamed.signatures["serving_default"](images=tf.constant(images))
     assert set(outputs) == {"logits", "probabilities", "class_id"}
 
@@ -132,8 +146,9 @@ def test_what_is_no_picture_is_refused(model):
         model.signatures["encoded"](images=tf.constant([b"no picture"]))
 
 
-def test_two_channels_have_no_encoded_signature(tmp_path):
-    folder = export.export_savedmodel(models.lenet5_half(image_shape=(32, 32, 2)), tmp_path)
+def test_two_channels_have_no_encoded_signature(tmp_path, rng):
+    images = rng.integers(0, 256, size=(3, 32, 32, 2), dtype="uint8")
+    folder = exported(export.ServedStudent(models.lenet5_half(image_shape=(32, 32, 2))), tmp_path, images)
     assert list(tf.saved_model.load(str(folder)).signatures) == ["serving_default"]
 
 
@@ -152,23 +167,22 @@ def test_warm_up_records_are_requests_that_it_answers(model, versions):
 def test_without_the_serving_extra_the_export_is_whole_and_says_what_it_lacks(tmp_path, images, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis.prediction_log_pb2", None)
     with caplog.at_level("INFO", logger="dfkd_keras"):
-        folder = export.export_savedmodel(models.lenet5_half(), tmp_path)
+        folder = exported(export.ServedStudent(models.lenet5_half()), tmp_path, images)
     assert "no warm-up records" in caplog.text and "dfkd_keras[serving]" in caplog.text
     assert not (folder / "assets.extra").exists()
     assert len(export.served_classes(folder, images)) == len(images)
 
 
 @pytest.mark.parametrize("names", [NAMES[:9], (*NAMES, "ten"), ()])
-def test_a_wrong_number_of_names_is_told(tmp_path, names):
-    with pytest.raises(ValueError, match=rf"class_names has {len(names)} names, but student 'lenet5_half' has 10"):
-        export.export_savedmodel(models.lenet5_half(), tmp_path / "new", class_names=names)
-    assert not (tmp_path / "new").exists()
+def test_a_wrong_number_of_names_is_an_error(names):
+    with pytest.raises(InvalidInputError, match=rf"class_names has {len(names)} names, but student .* has 10"):
+        export.ServedStudent(models.lenet5_half(), class_names=names)
 
 
 def test_a_segmenter_is_served_with_its_mask(tmp_path, rng):
     student = models.small_deeplab((32, 32, 3), width=4)
     images = rng.integers(0, 256, size=(3, 32, 32, 3), dtype="uint8")
-    folder = export.export_savedmodel(student, tmp_path, class_names=["a", "b", "c", "d", "e"])
+    folder = exported(export.ServedStudent(student, class_names=["a", "b", "c", "d", "e"]), tmp_path, images)
     served = tf.saved_model.load(str(folder))
     outputs = served.signatures["serving_default"](images=tf.constant(images))
     assert set(outputs) == {"logits", "probabilities", "mask"}

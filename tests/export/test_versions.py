@@ -3,6 +3,7 @@ import concurrent.futures
 import pytest
 
 from dfkd_keras.export.versions import check_versions, publish_version, versions
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def finished(folder, name):
@@ -35,7 +36,7 @@ def test_a_folder_of_versions_holds_versions_and_unfinished_ones(tmp_path):
     check_versions(tmp_path)
     assert versions(tmp_path) == [1]
     (tmp_path / "2").write_text("a file")
-    with pytest.raises(ValueError, match="numbered versions only, but there is '2': choose another folder"):
+    with pytest.raises(InvalidInputError, match="numbered versions only, but there is '2': choose another folder"):
         check_versions(tmp_path)
-    with pytest.raises(ValueError, match="numbered versions only"):
+    with pytest.raises(InvalidInputError, match="numbered versions only"):
         check_versions(tmp_path / "2")

@@ -18,10 +18,10 @@ import sys
 import gin
 import jax
 import numpy as np
-from dfkd_keras import distribution
+from dfkd_keras.backend import distribution
 from dfkd_keras.data import Split
 from dfkd_keras.experiment import configure
-from dfkd_keras.experiment.validation import validation
+from dfkd_keras.experiment.training.validation import validation
 from tests.steady import steady
 
 def trained(strategy):

@@ -1,4 +1,4 @@
-"""scripts/compare.py as a user runs it."""
+"""`dfkd compare` as a user runs it."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 
 from tests.commandline import command, environment, error_line, script
 
-SMALL = ["--task=smoke.gin", "--gin_param=steps_per_epoch = 2", "--gin_param=Experiment.images_every_epochs = 9"]
+SMALL = ["--task=smoke.gin", "--gin_param=Experiment.images_every_epochs = 9"]
 
 
 def compare(*arguments, cwd):
@@ -56,11 +56,11 @@ def test_runs_of_another_configuration_are_not_taken_for_these(tmp_path):
     assert compare("--gin_file=ssdkd.gin", cwd=tmp_path).returncode == 0
     process = compare("--gin_file=ssdkd.gin", "--gin_param=Modulation.gamma = 2.0", cwd=tmp_path)
     assert "these runs failed" in error_line(process)
-    assert "different configuration" in (tmp_path / "out" / "ssdkd-seed0.log").read_text()
+    assert "different experiment" in (tmp_path / "out" / "ssdkd-seed0.log").read_text()
     assert "| ssdkd |" not in (tmp_path / "out" / "comparison.md").read_text()
 
 
-def test_bad_flags_are_told_in_one_line(tmp_path):
+def test_wrong_flags_are_errors_of_one_line(tmp_path):
     assert "nothing to compare" in error_line(compare(cwd=tmp_path))
     assert "give --seeds=0,1 here" in error_line(compare("--gin_file=ssdkd.gin", "--seed=1", cwd=tmp_path))
     for seeds in ("a", "0,00"):
@@ -70,5 +70,5 @@ def test_bad_flags_are_told_in_one_line(tmp_path):
     twice = compare("--gin_file=ssdkd.gin", "--gin_file=./ssdkd.gin", cwd=tmp_path)
     assert "two of them make the row 'ssdkd'" in error_line(twice)
     unknown = compare("--gin_file=ssdkd.gin", "--reference=ssdkd.gin", cwd=tmp_path)
-    assert "--reference=ssdkd.gin is no row of this comparison: use one of ssdkd" in error_line(unknown)
+    assert "--reference=ssdkd.gin is not a row of this comparison: use one of ssdkd" in error_line(unknown)
     assert not (tmp_path / "out").exists()

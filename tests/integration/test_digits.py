@@ -16,7 +16,7 @@ def accuracies(folder, gin_file, *bindings):
 
 
 def test_a_tenth_of_the_training_gives_a_good_student(tmp_path):
-    teacher, student = accuracies(tmp_path, "ssdkd.gin", "epochs = 1")
+    teacher, student = accuracies(tmp_path, "ssdkd.gin", "student_epochs = 1")
     assert teacher >= 0.97
     assert student >= 0.8
 

@@ -1,4 +1,4 @@
-"""From a run to a service by the scripts, as a user calls them."""
+"""From a run to a service by the commands, as a user calls them."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
     ("arguments", "message"),
     [
         ([], "nothing to export: give --run_dir"),
-        (["--run_dir=nowhere"], "--run_dir=nowhere is no run"),
+        (["--run_dir=nowhere"], "--run_dir=nowhere is not a run directory"),
         (["--run_dir=run", "--format=coreml"], "--format=coreml is unknown: use savedmodel"),
         (["--run_dir=run", "--class_names=one,two"], "class_names has 2 names, but student 'lenet5_half' has 10"),
         (["--run_dir=run", "--images=no.npz"], "image file 'no.npz' does not exist"),
@@ -52,7 +52,7 @@ def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
         (["--student=run/student.keras", "--gin_param=a = 1"], "binds nothing: give --run_dir or --gin_file"),
     ],
 )
-def test_wrong_calls_are_told_in_one_line(run, arguments, message):
+def test_wrong_calls_are_errors_of_one_line(run, arguments, message):
     assert message in error_line(script("export.py", *arguments, cwd=run))
     assert not (run / "out").exists()
 
@@ -77,7 +77,12 @@ def test_the_client_asks_a_server_over_rest_and_grpc(run):
     assert {str(answer["class_id"]) for answer in answers} == {str(answers[0]["class_id"])}
 
 
-def test_the_client_tells_an_absent_server_in_one_line(run):
+def test_the_client_reports_a_missing_file_in_one_line(run):
+    process = script("serve_client.py", "--images=nowhere.png", cwd=run)
+    assert "image file 'nowhere.png' cannot be read (No such file or directory)" in error_line(process)
+
+
+def test_the_client_reports_an_absent_server_in_one_line(run):
     np.save(run / "one.npy", np.zeros((1, 32, 32, 1), np.uint8))
     server = f"--server=http://localhost:{servers.free_port()}"
     process = script("serve_client.py", server, "--images=one.npy", "--deadline_seconds=0.2", cwd=run)

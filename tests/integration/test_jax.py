@@ -36,13 +36,13 @@ PREEMPTED = RUN.replace(
     "import runpy",
     """
 import os, runpy, signal
-from dfkd_keras.experiment.callbacks import Recorder
+from dfkd_keras.experiment.training.recording import Recorder
 
 finish_step = Recorder.on_train_batch_end
 
 def preempted(self, batch, logs=None):
     finish_step(self, batch, logs)
-    if self.distiller.updates.student and batch == 1:
+    if self.distiller.position.kind.student and batch == 1:
         os.kill(os.getpid(), signal.SIGTERM)
 
 Recorder.on_train_batch_end = preempted
@@ -127,7 +127,7 @@ def test_what_export_arrays_wrote_is_enough_without_tensorflow(tmp_path):
 
 @pytest.mark.parametrize(
     ("call", "remedy"),
-    [("data.tfds_dataset('mnist')", "run scripts/export_arrays"), ("models.deeplab_mobilenet_v3()", "use small_deepl")],
+    [("data.tfds_dataset('mnist')", "dfkd export-arrays"), ("models.deeplab_mobilenet_v3()", "use small_deepl")],
 )
 def test_what_needs_tensorflow_says_what_to_do_without(tmp_path, call, remedy):
     process = run(f"{BLOCKED}\nfrom dfkd_keras import data, models\n{call}", tmp_path)

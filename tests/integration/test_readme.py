@@ -34,6 +34,7 @@ def checkout(tmp_path_factory):
     folder.mkdir()
     for name in ("dfkd_keras", "gin_configs", "scripts"):
         shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "dfkd_command.py", folder)
     return folder
 
 

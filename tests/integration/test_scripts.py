@@ -1,15 +1,13 @@
-"""The other scripts, as a user calls them."""
+"""The other commands, as a user calls them."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 
 from dfkd_keras.data import array_dataset
-from tests.commandline import ROOT, environment, error_line, script, smoke
+from tests.commandline import error_line, script, smoke
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +30,31 @@ def test_evaluate_agrees_with_the_run_for_file_and_savedmodel(trained):
         assert told["test_images"] == 64
 
 
-def test_evaluate_tells_a_missing_student(trained):
+def test_evaluate_reports_a_missing_student(trained):
     process = smoke("evaluate.py", "--student=nowhere.keras", cwd=trained)
     assert "'nowhere.keras' does not exist" in error_line(process)
+
+
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line(trained):
+    (trained / "file").write_text("mine")
+    for name, flag in (("train_teacher.py", "--output=file/teacher.keras"), ("export_arrays.py", "--out_dir=file/out")):
+        assert "cannot be written" in error_line(smoke(name, flag, cwd=trained))
+
+
+def test_a_dry_run_prints_configuration_and_plan_and_writes_nothing(tmp_path):
+    process = smoke("train.py", "--dry_run", "--run_dir=run", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "SoftTargets.temperature = " in process.stdout
+    assert all(f"\n{line}" in process.stdout for line in ("updates:", "images:", "time:", "memory:"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_inspect_lists_the_methods_that_work_with_a_teacher(trained):
+    process = script("inspect_teacher.py", f"--teacher={trained}/run/student.keras", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    (methods,) = [line for line in process.stdout.splitlines() if line.startswith("methods")]
+    assert "rdskd" in methods and "ssdkd" not in methods
+    assert "no BatchNormalization layer" in process.stdout
 
 
 def test_train_teacher_saves_a_teacher_that_train_takes(trained):
@@ -53,6 +73,7 @@ def test_benchmark_ends_in_one_line_of_json(trained):
     for name in ("seconds_per_synthesis_update", "seconds_per_student_update", "images_per_second"):
         assert told[name] > 0
     assert told["peak_memory_mb"] > 100 and told["first_step_seconds"] > told["seconds_per_synthesis_update"]
+    assert told["import_keras_seconds"] > 0 and "import_dfkd_keras_seconds" in told
 
 
 def test_benchmark_of_a_task_without_data_or_teacher_needs_neither(tmp_path):
@@ -62,6 +83,17 @@ def test_benchmark_of_a_task_without_data_or_teacher_needs_neither(tmp_path):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("name", "method"), [("benchmark.py", "rdskd.gin"), ("invert.py", "deepinversion.gin")])
+def test_a_binding_without_effect_is_an_error_of_every_command_that_trains(tmp_path, name, method):
+    arguments = (
+        "--gin_file=smoke.gin",
+        "--gin_param=TeacherRecipe.trained = False",
+        "--gin_param=Alternating.epochs = 7",
+    )
+    process = script(name, f"--gin_file={method}", *arguments, cwd=tmp_path)
+    assert "Alternating.epochs = 7 (--gin_param) has no effect" in error_line(process)
 
 
 def test_invert_saves_images_and_tells_who_agrees(trained):
@@ -88,7 +120,7 @@ def test_invert_refuses_a_segmenter(tmp_path):
     files = "--gin_file=deepinversion.gin", "--gin_file=tasks/shapes_deeplab.gin", "--gin_file=smoke.gin"
     untrained = "--gin_param=TeacherRecipe.trained = False"
     process = script("invert.py", *files, untrained, "--gin_param=target_term = @OneHotCrossEntropy()", cwd=tmp_path)
-    assert "sees a class in each pixel: name a classifier's task" in error_line(process)
+    assert "predicts a class for each pixel: name a classifier's task" in error_line(process)
 
 
 def test_export_arrays_writes_what_another_machine_needs(trained):
@@ -115,13 +147,3 @@ def test_benchmark_of_real_images_has_no_synthesis(trained):
     assert process.returncode == 0, process.stderr
     told = json.loads(process.stdout.splitlines()[-1])
     assert told["seconds_per_synthesis_update"] == 0.0 < told["seconds_per_student_update"]
-
-
-def test_a_signal_to_a_script_that_has_done_its_work_changes_nothing(tmp_path):
-    late = "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM)); main(lambda: print('done'))"
-    code = f"import atexit, os, signal, sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); "
-    code += f"from commandline import main; {late}"
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert (process.returncode, process.stdout) == (0, "done\n"), process.stderr

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason=
 )
 def test_a_method_compiles(method):
     try:
-        configure([method, "smoke.gin"], ["TeacherRecipe.trained = False", "inversion_epochs = 1"])
+        configure([method, "smoke.gin"], ["TeacherRecipe.trained = False", "synthesis_epochs = 1"])
         described = gin.get_configurable("Experiment")()
         distiller = described.build()
     finally:

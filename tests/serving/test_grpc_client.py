@@ -7,6 +7,7 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from dfkd_keras.export.warmup import encode_png
 from dfkd_keras.serving import GrpcClient
+from dfkd_keras.utils.errors import InvalidInputError, ServerError, ServerTimeoutError
 from tests.serving.predict_servicer import PredictServicer
 from tests.serving.servers import free_port
 
@@ -29,20 +30,20 @@ def test_a_request_larger_than_four_megabytes_passes(grpc_address, images):
 
 def test_what_the_server_refuses_is_told_and_the_next_request_succeeds(grpc_address, images):
     client = GrpcClient(grpc_address)
-    with pytest.raises(ValueError, match=r"images have dtype float32: give uint8"):
+    with pytest.raises(InvalidInputError, match=r"images have dtype float32: give uint8"):
         client.predict(images.astype(np.float32))
-    with pytest.raises(ValueError, match=r"answered INVALID_ARGUMENT: .*images"):
+    with pytest.raises(InvalidInputError, match=r"answered INVALID_ARGUMENT: .*images"):
         client.predict(images[:, :9])
-    with pytest.raises(ValueError, match=r"answered INVALID_ARGUMENT"):
+    with pytest.raises(InvalidInputError, match=r"answered INVALID_ARGUMENT"):
         client.predict_encoded([b"no picture"])
-    with pytest.raises(ValueError, match="images are empty"):
+    with pytest.raises(InvalidInputError, match="images are empty"):
         client.predict_encoded([])
     assert len(client.predict(images[:1])["class_id"]) == 1
 
 
 @pytest.mark.parametrize("arguments", [{"model": "nobody"}, {"version": 99}])
 def test_an_unknown_model_or_version_is_told(grpc_address, images, arguments):
-    with pytest.raises(ValueError, match=r"answered NOT_FOUND: .*the model's name or its version"):
+    with pytest.raises(InvalidInputError, match=r"answered NOT_FOUND: .*the model's name or its version"):
         GrpcClient(grpc_address, **arguments).predict(images)
 
 
@@ -66,11 +67,11 @@ def test_a_busy_server_is_asked_again_and_a_broken_one_is_not(versions, images):
     assert len(GrpcClient(address).predict(images)["class_id"]) == len(images)
     server.stop(None)
     server, address = failing(versions, codes.INTERNAL)
-    with pytest.raises(OSError, match="answered INTERNAL: told to fail; see the server's log"):
+    with pytest.raises(ServerError, match="answered INTERNAL: told to fail; see the server's log"):
         GrpcClient(address).predict(images)
     server.stop(None)
 
 
 def test_a_server_that_is_not_there_runs_into_the_deadline(images):
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.5 s .*UNAVAILABLE"):
+    with pytest.raises(ServerTimeoutError, match=r"no answer within 0\.5 s .*UNAVAILABLE"):
         GrpcClient(f"localhost:{free_port()}", deadline_seconds=0.5).predict(images)

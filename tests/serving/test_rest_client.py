@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from dfkd_keras.serving import RestClient
+from dfkd_keras.utils.errors import InvalidInputError, ServerError, ServerTimeoutError
 from tests.serving.servers import free_port
 
 CLIENTS, REQUESTS = 8, 1000
@@ -62,7 +63,7 @@ def test_of_a_thousand_requests_from_eight_clients_none_is_lost_and_none_wrong(r
 )
 def test_unfit_images_are_told_and_the_next_request_succeeds(rest_url, images, wrong, message):
     client = RestClient(rest_url)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidInputError, match=message):
         client.predict(wrong)
     assert len(client.predict(images[:1])["class_id"]) == 1
 
@@ -81,13 +82,13 @@ def test_unfit_images_are_told_and_the_next_request_succeeds(rest_url, images, w
 )
 def test_rubbish_is_refused_and_the_next_request_succeeds(rest_url, images, body):
     client = RestClient(rest_url)
-    with pytest.raises(ValueError, match=r"answered HTTP 4\d\d: .*(images|instances|format|JSON)"):
+    with pytest.raises(InvalidInputError, match=r"answered HTTP 4\d\d: .*(images|instances|format|JSON)"):
         client._send(body, 30.0)
     assert len(client.predict(images[:1])["class_id"]) == 1
 
 
 def test_an_unknown_model_is_told(rest_url, images):
-    with pytest.raises(ValueError, match=r"models/nobody:predict answered HTTP 404: .*the model's name"):
+    with pytest.raises(InvalidInputError, match=r"models/nobody:predict answered HTTP 404: .*the model's name"):
         RestClient(rest_url, model="nobody").predict(images)
 
 
@@ -126,27 +127,30 @@ def test_a_busy_server_is_asked_again(images):
 
 
 def test_a_refused_or_failed_request_is_not_repeated(images):
-    with scripted((400, b"bad"), GOOD) as (url, asked), pytest.raises(ValueError, match="HTTP 400: bad"):
+    with scripted((400, b"bad"), GOOD) as (url, asked), pytest.raises(InvalidInputError, match="HTTP 400: bad"):
         RestClient(url).predict(images[:1])
     assert len(asked) == 1
-    with scripted((500, b"broken"), GOOD) as (url, asked), pytest.raises(OSError, match="HTTP 500: broken; see the"):
+    with (
+        scripted((500, b"broken"), GOOD) as (url, asked),
+        pytest.raises(ServerError, match="HTTP 500: broken; see"),
+    ):
         RestClient(url).predict(images[:1])
     assert len(asked) == 1
 
 
 def test_a_server_that_stays_busy_or_is_not_there_runs_into_the_deadline(images):
-    told = pytest.raises(TimeoutError, match=r"no answer within 0\.5 s .*HTTP 503: loading")
+    told = pytest.raises(ServerTimeoutError, match=r"no answer within 0\.5 s .*HTTP 503: loading")
     with scripted((503, b"loading")) as (url, asked), told:
         RestClient(url, deadline_seconds=0.5).predict(images[:1])
     assert len(asked) > 1
-    with pytest.raises(TimeoutError, match=r"refused.*check that the server runs there"):
+    with pytest.raises(ServerTimeoutError, match=r"refused.*check that the server runs there"):
         RestClient(f"http://localhost:{free_port()}", deadline_seconds=0.3).predict(images[:1])
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"hello", "is no JSON"),
+        (b"hello", "is not JSON"),
         (b"[1]", "is not understood"),
         (b'{"predictions": []}', "is not understood"),
         (b'{"predictions": [{"class_id": 3}, {"class_id": 4}]}', "another number of images than the 1"),
@@ -154,23 +158,23 @@ def test_a_server_that_stays_busy_or_is_not_there_runs_into_the_deadline(images)
     ],
 )
 def test_an_answer_that_is_none_is_told(images, body, message):
-    with scripted((200, body)) as (url, _), pytest.raises(OSError, match=message):
+    with scripted((200, body)) as (url, _), pytest.raises(ServerError, match=message):
         RestClient(url).predict(images[:1])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"url": "localhost:8501"}, "url 'localhost:8501'"),
+        ({"url": "localhost:8501"}, "url 'localhost:8501' is not an http"),
         ({"deadline_seconds": 0}, "deadline_seconds=0 must be"),
         ({"form": "table"}, "form 'table' is unknown"),
     ],
 )
 def test_wrong_arguments_are_told(images, arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidInputError, match=message):
         RestClient(**{"url": "http://localhost:1", **arguments}).predict(images)
 
 
 def test_no_files_are_told():
-    with pytest.raises(ValueError, match="images are empty"):
+    with pytest.raises(InvalidInputError, match="images are empty"):
         RestClient("http://localhost:1").predict_encoded([])

@@ -1,0 +1,50 @@
+"""The command `dfkd`. It is outside the package so that it runs before Keras and TensorFlow are imported.
+
+`import dfkd_keras.cli` would import both first: `dfkd --help` would take seconds, and TensorFlow reads its log level
+when it is imported.
+"""
+
+import importlib
+import os
+import sys
+
+COMMANDS = {
+    "train": "distill a student as a gin configuration describes",
+    "train-teacher": "train the teacher of a configuration and save it",
+    "evaluate": "evaluate a student on the test images of a task",
+    "compare": "run several methods with several seeds and compare them",
+    "export": "export a student as SavedModel, LiteRT or ONNX, each checked against the student",
+    "export-arrays": "write a task's teacher and test images for a machine without TensorFlow",
+    "inspect": "show what a model offers as a teacher and which methods work with it",
+    "invert": "synthesize one batch of images from a teacher, without a student",
+    "benchmark": "measure the time of the updates of a configuration",
+    "serve-client": "send images to a served student",
+}
+HELP = ("-h", "--help", "help")
+
+
+def main(command: str | None = None) -> None:
+    """Runs a subcommand of `dfkd` with the flags of the command line.
+
+    Args:
+        command: String. Name of the subcommand, such as "train". Defaults to the first argument of the command line.
+    """
+    if command is None:
+        if len(sys.argv) < 2 or sys.argv[1] in HELP:
+            print(overview())
+            return
+        command = sys.argv.pop(1)
+    if command not in COMMANDS:
+        sys.exit(f"error: {command!r} is not a command of dfkd: use one of {', '.join(COMMANDS)}.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    importlib.import_module("dfkd_keras.cli.main").main(command)
+
+
+def overview() -> str:
+    """Returns the help of `dfkd` itself: a line for each subcommand."""
+    lines = "\n".join(f"  {name:<15}{description}" for name, description in COMMANDS.items())
+    return f"usage: dfkd COMMAND [--flag=value ...]\n\n{lines}\n\n`dfkd COMMAND --help` shows the flags of a command."
+
+
+if __name__ == "__main__":
+    main()

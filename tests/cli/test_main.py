@@ -1,0 +1,92 @@
+"""What `dfkd` does with a job, its flags and its errors."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dfkd_command import COMMANDS
+from tests.commandline import PREPARED, ROOT, environment, error_line
+
+FAILING = """
+from dfkd_command import main
+from dfkd_keras.cli import inspect
+from dfkd_keras.utils.errors import InvalidInputError
+
+def fail():
+    raise {error}
+
+inspect.run = fail
+main("inspect")
+"""
+
+
+def run(folder, code, *arguments):
+    """Runs code in a process of its own, in which all that commands import is imported."""
+    (folder / "program.py").write_text(code)
+    command = [sys.executable, str(folder / "program.py"), *arguments]
+    return PREPARED.run(command, folder, environment(), timeout=120)
+
+
+@pytest.mark.parametrize("error", ["ValueError('plain bug')", "TypeError('plain bug')", "OSError('plain bug')"])
+def test_a_bug_shows_its_traceback_and_where_to_report_it(tmp_path, error):
+    process = run(tmp_path, FAILING.format(error=error))
+    lines = process.stderr.splitlines()
+    assert process.returncode == 1
+    assert "Traceback (most recent call last):" in lines and f"    raise {error}" in lines
+    assert "This is a bug in dfkd_keras, or in code of your own" in lines[-1] and "report it as an issue" in lines[-1]
+
+
+def test_an_error_of_the_packages_own_checks_is_one_line(tmp_path):
+    process = run(tmp_path, FAILING.format(error="InvalidInputError('batch_size=7 is odd:\\n use 8.')"))
+    assert error_line(process) == "error: batch_size=7 is odd: use 8."
+    assert "bug" not in process.stderr
+
+
+def test_a_bug_in_code_of_the_users_own_is_not_an_incomplete_configuration(tmp_path):
+    (tmp_path / "mine.py").write_text("import gin\n\n@gin.register\ndef broken():\n    raise TypeError('of my own')\n")
+    (tmp_path / "mine.gin").write_text('import mine\ninclude "rdskd.gin"\nExperiment.task = @broken()\n')
+    code = 'from dfkd_command import main\nmain("train")'
+    process = run(tmp_path, code, "--gin_file=mine.gin", "--run_dir=run")
+    assert process.returncode == 1
+    assert "Traceback" in process.stderr and "TypeError: of my own" in process.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_late_signal_does_not_change_the_exit_code(tmp_path):
+    code = """
+import atexit, os, signal
+from dfkd_command import main
+from dfkd_keras.cli import inspect
+
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))
+inspect.run = lambda: print("done")
+main("inspect")
+"""
+    process = run(tmp_path, code)
+    assert (process.returncode, process.stdout) == (0, "done\n"), process.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_its_flags_and_no_others(tmp_path, command):
+    process = run(tmp_path, f"from dfkd_command import main\nmain({command!r})", "--help")
+    assert process.returncode == 0, process.stderr
+    assert f"dfkd {command} " in process.stdout
+    assert ("--gin_file" in process.stdout) == (command != "serve-client")
+    assert ("--[no]resume" in process.stdout) == (command == "train")
+
+
+def test_the_overview_names_every_command_without_importing_keras():
+    code = "import sys, dfkd_command; dfkd_command.main(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    for arguments in ([], ["--help"]):
+        process = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr
+        assert all(f"\n  {command} " in process.stdout for command in COMMANDS)
+
+
+def test_an_unknown_command_is_one_line():
+    command = [sys.executable, str(ROOT / "dfkd_command.py"), "trian", "--gin_file=rdskd.gin"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "'trian' is not a command of dfkd: use one of train, " in error_line(process)
