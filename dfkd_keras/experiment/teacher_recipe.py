@@ -7,18 +7,18 @@ import json
 import logging
 import math
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from dfkd_keras.backend.distribution import all_reduce_min, replicas
 from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.data.segmentation_augmentation import ShiftFlipSequence
+from dfkd_keras.experiment.identity import weights_checksum
 from dfkd_keras.images import Normalization, Space
 from dfkd_keras.metrics import IGNORED, validation_metrics
 from dfkd_keras.models.saved_model import saved_model
@@ -191,10 +191,7 @@ def build_teacher(
 
 def check_same_on_all_workers(teacher: Teacher) -> None:
     """Raises `InvalidInputError` if workers that train together have teachers with different weights."""
-    checksum = 0
-    for variable in teacher.model.variables:
-        checksum = zlib.crc32(ops.convert_to_numpy(variable.value).tobytes(), checksum)
-    checksum //= 2  # to fit into 31 bits
+    checksum = int(weights_checksum(teacher.model)[:7], 16)  # 28 bits, which an int32 holds
     if all_reduce_min(checksum) != -all_reduce_min(-checksum):
         raise InvalidInputError(
             f"the workers have different teachers {teacher.model.name!r}: train one by dfkd train-teacher, copy its "

@@ -1,5 +1,6 @@
 """The random draws of training as a function of (seed, step), which `fit()` takes for its data."""
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -8,6 +9,11 @@ from keras import ops
 
 from dfkd_keras.backend.distribution import gather
 from dfkd_keras.schedules.schedule import Position, Schedule
+
+
+def normal_to_uniform(normal: Any) -> Any:
+    """Maps standard normal numbers to uniform ones in [0, 1]: the normal distribution's cumulative function."""
+    return 0.5 * (1.0 + ops.erf(normal / math.sqrt(2.0)))
 
 
 class Draws(NamedTuple):

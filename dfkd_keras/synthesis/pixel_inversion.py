@@ -13,7 +13,7 @@ from dfkd_keras.backend.state import INTEGER
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.optimizers import check_resettable
-from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.schedules.noise import Draws, normal_to_uniform
 from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
 from dfkd_keras.synthesis.synthesizer import Synthesizer
@@ -106,7 +106,7 @@ class PixelInversion(Synthesizer):
         """Sets the pixels to noise, draws targets and resets the optimizer; see `Synthesizer.begin_round`."""
         draws = draws.gathered
         noise = ops.reshape(draws.latents, self.images.shape)
-        self.images.assign(noise if self.output_space == "normalized" else _uniform(noise))
+        self.images.assign(noise if self.output_space == "normalized" else normal_to_uniform(noise))
         draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
         labels, soft_labels = self.targets.draw(draws, teacher)
         self.labels.assign(labels)
@@ -155,10 +155,6 @@ class PixelInversion(Synthesizer):
         """Returns images of the output space, clipped to what is [0, 1] in unit space."""
         unit = ops.clip(self.to_unit(images, teacher), 0.0, 1.0)
         return unit if self.output_space == "unit" else teacher.normalization.normalize(unit)
-
-
-def _uniform(normal: Any) -> Any:
-    return 0.5 * (1.0 + ops.erf(normal / math.sqrt(2.0)))
 
 
 def _rescaled(images: Any) -> Any:

@@ -8,6 +8,7 @@ from keras import ops
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.images import to_unit
 from dfkd_keras.objectives.objective import NoObjective
+from dfkd_keras.schedules.noise import normal_to_uniform
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import same_shape
@@ -60,7 +61,7 @@ class RealImages(Synthesizer):
         Returns:
             Unit images `[B, H, W, C]` in [0, 1].
         """
-        uniform = 0.5 * (1.0 + ops.erf(latents[:, 0] / 2**0.5))
+        uniform = normal_to_uniform(latents[:, 0])
         count = self.images.shape[0]
         chosen = ops.clip(ops.cast(uniform * count, "int32"), 0, count - 1)
         return to_unit(ops.take(self.images, chosen, axis=0))
