@@ -5,6 +5,15 @@ from dfkd_keras.synthesis.generator_learning import ContinuedLearning, FreshStar
 from dfkd_keras.synthesis.latent_inversion import LatentInversion
 from dfkd_keras.synthesis.meta_learning import FirstOrderMAML, MetaLearning, Reptile
 from dfkd_keras.synthesis.pixel_inversion import PixelInversion
+from dfkd_keras.synthesis.procedural import (
+    DeadLeaves,
+    ImageFamily,
+    NoisePyramids,
+    ProceduralImages,
+    Spectra,
+    Strokes,
+    held_out_images,
+)
 from dfkd_keras.synthesis.real_images import RealImages
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.synthesis.targets import BalancedClasses, DirichletTargets, RandomClasses, Targets
@@ -12,17 +21,24 @@ from dfkd_keras.synthesis.targets import BalancedClasses, DirichletTargets, Rand
 __all__ = [
     "BalancedClasses",
     "ContinuedLearning",
+    "DeadLeaves",
     "DirichletTargets",
     "FirstOrderMAML",
     "FreshStart",
     "GeneratorLearning",
     "GeneratorSynthesizer",
+    "ImageFamily",
     "LatentInversion",
     "MetaLearning",
+    "NoisePyramids",
     "PixelInversion",
+    "ProceduralImages",
     "RandomClasses",
     "RealImages",
     "Reptile",
+    "Spectra",
+    "Strokes",
     "Synthesizer",
     "Targets",
+    "held_out_images",
 ]

@@ -59,9 +59,9 @@ def constant_generator(value):
     return keras.Sequential([layers.Input((LATENT,)), dense, layers.Reshape(SHAPE)])
 
 
-def distiller_of(generator, space, input_space, schedule, replay=None):
+def distiller_of(generator, space, input_range, schedule, replay=None):
     seen = {"teacher": [], "student": []}
-    teacher = dk.Teacher(network(seen["teacher"]), NORMALIZATION, input_space=input_space)
+    teacher = dk.Teacher(network(seen["teacher"]), NORMALIZATION, input_range=input_range)
     term = Recorder()
     synthesizer = dk.synthesis.GeneratorSynthesizer(generator, dk.objectives.WeightedSum([term]), space)
     distiller = dk.DataFreeDistiller(
@@ -74,13 +74,13 @@ def distiller_of(generator, space, input_space, schedule, replay=None):
     return distiller, seen, term.recorded
 
 
-@pytest.mark.parametrize(("input_space", "taken"), [("unit", 1.1), ("normalized", 2.0)])
+@pytest.mark.parametrize(("input_range", "taken"), [("0..1", 1.1), ("normalized", 2.0)])
 @pytest.mark.parametrize(("space", "value"), [("unit", 1.1), ("normalized", 2.0)])
-def test_fresh_images_reach_the_networks_in_the_space_that_these_take(space, value, input_space, taken):
+def test_fresh_images_reach_the_networks_in_the_space_that_these_take(space, value, input_range, taken):
     if BACKEND != "tensorflow":
         pytest.skip("values within a step can be read on TensorFlow only")
     schedule = dk.schedules.Alternating(1)
-    distiller, seen, recorded = distiller_of(constant_generator(value), space, input_space, schedule)
+    distiller, seen, recorded = distiller_of(constant_generator(value), space, input_range, schedule)
     np.testing.assert_allclose(distiller.synthesizer.sample(ops.zeros((BATCH, LATENT)), distiller.teacher), 1.1, 1e-6)
     distiller.fit(epochs=1, steps_per_epoch=1, verbose=0)
     np.testing.assert_allclose(recorded, [[1.1, 2.0]], rtol=1e-6)
@@ -93,7 +93,7 @@ def test_images_of_a_buffer_are_unit_images(space, value, unit):
     if BACKEND != "tensorflow":
         pytest.skip("values within a step can be read on TensorFlow only")
     schedule, replay = dk.schedules.Rounds(1, 1, 0, 1, 1), dk.replay.ReplayBuffer(BATCH)
-    distiller, seen, _ = distiller_of(constant_generator(value), space, "unit", schedule, replay)
+    distiller, seen, _ = distiller_of(constant_generator(value), space, "0..1", schedule, replay)
     distiller.fit(verbose=0)
     np.testing.assert_allclose(seen["student"], [unit], rtol=1e-6)
     np.testing.assert_allclose(replay.preview(BATCH), unit, rtol=1e-6)
