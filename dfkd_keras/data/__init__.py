@@ -4,6 +4,7 @@ from dfkd_keras.data.arrays import array_dataset, write_arrays
 from dfkd_keras.data.dataset import ImageDataset, Split
 from dfkd_keras.data.digits import digits
 from dfkd_keras.data.image_files import read_images
+from dfkd_keras.data.image_folder import image_folder
 from dfkd_keras.data.nyuv2 import nyuv2
 from dfkd_keras.data.shapes import shapes
 from dfkd_keras.data.tfds import tfds_dataset, tfds_segmentation
@@ -13,6 +14,7 @@ __all__ = [
     "Split",
     "array_dataset",
     "digits",
+    "image_folder",
     "nyuv2",
     "read_images",
     "shapes",

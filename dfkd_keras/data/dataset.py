@@ -20,11 +20,11 @@ class Split(NamedTuple):
 
     Attributes:
         images: uint8 array `[N, H, W, C]`, from 0 to 255.
-        labels: Integer array `[N]`, or masks, uint8 `[N, H, W]`.
+        labels: Integer array `[N]`, or masks, uint8 `[N, H, W]`; None if they are unknown.
     """
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
 
     @property
     def unit_images(self) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""Networks that a Python function of the user builds."""
+
+import importlib
+
+import keras
+
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError
+
+
+def python_network(function: str, image_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """Builds a network by a function of the user.
+
+    Args:
+        function: String. The function as `module:function`; it takes `image_shape` and `num_classes` and returns a
+            Keras model from unit images to logits.
+        image_shape: Tuple of three integers. Height, width and channels.
+        num_classes: Integer. Number of classes.
+
+    Raises:
+        InvalidInputError: If the function cannot be imported, or does not return a Keras model.
+    """
+    module, _, name = function.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), name)
+    except (AttributeError, ImportError, ValueError) as error:
+        raise InvalidInputError(
+            f"function {function!r} cannot be imported ({single_line(error)}): give module:function, where the module "
+            "is installed or in the working folder."
+        ) from error
+    network = build(image_shape=tuple(image_shape), num_classes=num_classes)
+    if not isinstance(network, keras.Model):
+        raise InvalidInputError(
+            f"function {function!r} returned {type(network).__name__}: it must return a Keras model."
+        )
+    return network
