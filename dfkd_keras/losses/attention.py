@@ -23,7 +23,7 @@ class AttentionTransfer(StudentLoss):
         weight: Float, at least 0. Factor of the attention's part; the number of classes K stands beside it because the
             authors divide the divergence by K. Defaults to 250, as in ZSKT.
         teacher_features: Tuple of strings. Names of the teacher's features to match, see `Teacher.features`. Defaults
-            to the stages at the resolutions that both networks have.
+            to the stages at the resolutions that both networks have; if there are none, the loss on the logits remains.
         student_features: Tuple of strings. Names of the student's features, as many and of the same resolutions.
             Defaults to those stages too.
 
@@ -45,6 +45,7 @@ class AttentionTransfer(StudentLoss):
     student_features: tuple[str, ...] | None = None
 
     matches_features = True
+    requires_features = False
 
     def __post_init__(self):
         check_numbers("AttentionTransfer", weight=self.weight)

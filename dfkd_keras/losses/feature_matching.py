@@ -1,6 +1,7 @@
 """Features of teacher and student side by side, for a student loss that matches them."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from dfkd_keras.teacher.hooks import ForwardHooks
 from dfkd_keras.teacher.model_checks import probe_shape
 from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
 from dfkd_keras.utils.errors import InvalidInputError
+
+logger = logging.getLogger(__name__)
 
 
 class FeatureMatching:
@@ -33,7 +36,7 @@ class FeatureMatching:
             return
         names = loss.teacher_features, loss.student_features
         if names == (None, None):
-            names = common_stages(teacher.model, student, teacher.image_shape)
+            names = _stages(loss, teacher, student)
         if None in names or len(names[0]) != len(names[1]):
             raise InvalidInputError(
                 f"{type(loss).__name__}: teacher_features={names[0]} and student_features={names[1]} must be equally "
@@ -74,3 +77,14 @@ class FeatureMatching:
                     f"the teacher's feature {name!r} is of size {sizes[0]}, but the student's {other!r} of {sizes[1]}: "
                     "match features of equal size."
                 )
+
+
+def _stages(loss: StudentLoss, teacher: Teacher, student: keras.Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names of the stages to match on both sides; none if there are none, where the loss allows it."""
+    try:
+        return common_stages(teacher.model, student, teacher.image_shape)
+    except InvalidInputError as error:
+        if loss.requires_features:
+            raise
+        logger.warning("%s matches the logits alone: %s", type(loss).__name__, error)
+        return (), ()

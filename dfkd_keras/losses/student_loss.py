@@ -21,6 +21,7 @@ class StudentLoss(Configured):
         per_sample: Boolean. Whether `__call__` returns a value for each sample, `[B]`, so that samples can be weighted
             and prioritized; False for one scalar for the batch. Defaults to True.
         matches_features: Boolean. Whether `__call__` also takes feature maps. Defaults to False.
+        requires_features: Boolean. Whether `__call__` needs at least one pair of them. Defaults to True.
         teacher_features: Tuple of strings. Names of the teacher's features to match, see `Teacher.features`. None, on
             both sides, stands for the stages at the resolutions that both networks have. Defaults to None.
         student_features: Tuple of strings. Names of the student's features, as many and of the same resolutions.
@@ -35,6 +36,7 @@ class StudentLoss(Configured):
 
     per_sample = True
     matches_features = False
+    requires_features = True
     teacher_features: tuple[str, ...] | None = None
     student_features: tuple[str, ...] | None = None
 

@@ -1,5 +1,6 @@
 """Generators of images from noise."""
 
+import math
 from typing import Any
 
 import keras
@@ -8,7 +9,6 @@ from keras import layers
 from dfkd_keras.images import Space, check_space
 from dfkd_keras.models.blocks import batch_norm, convolution, dense
 from dfkd_keras.models.layers import UpsamplingConvolution
-from dfkd_keras.utils.errors import InvalidInputError
 
 
 def upsampling_generator(
@@ -30,7 +30,7 @@ def upsampling_generator(
 
     Args:
         latent_dim: Integer. Length of the latents, Z: 100 on MNIST, 1000 on SVHN and CIFAR-10. Defaults to 100.
-        image_shape: Tuple of three integers. Height and width (both divisible by 4) and channels. Defaults to
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to
             `(32, 32, 1)` (1,049,985 parameters at the defaults).
         epsilon: Float. Epsilon of the two BatchNorms after the upsampled convolutions; 1e-5 in DFAD and ZSKT. Defaults
             to 0.8.
@@ -43,12 +43,9 @@ def upsampling_generator(
 
     Returns:
         Keras model from latents `[B, Z]` to normalized images `[B, H, W, C]`.
-
-    Raises:
-        InvalidInputError: If height or width is not divisible by 4.
     """
     latents = layers.Input((latent_dim,), name="latents")
-    x = _upsampled("upsampling_generator", latents, image_shape, width, filters, use_bias=True, epsilon=epsilon)
+    x = _upsampled(latents, image_shape, width, filters, use_bias=True, epsilon=epsilon)
     x = convolution(x, image_shape[-1], 3, padding="same", activation=activation)
     return keras.Model(latents, batch_norm(x, center=affine, scale=affine), name=name)
 
@@ -67,7 +64,7 @@ def sigmoid_generator(
 
     Args:
         latent_dim: Integer. Length of the latents, Z. Defaults to 256.
-        image_shape: Tuple of three integers. Height and width (both divisible by 4) and channels. Defaults to
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to
             `(32, 32, 3)`.
         width: Integer. Channels of the first map: 128 in Fast (2,328,899 parameters at the defaults), 256 in CMI.
             Defaults to 128.
@@ -77,12 +74,9 @@ def sigmoid_generator(
 
     Returns:
         Keras model from latents `[B, Z]` to images `[B, H, W, C]` in [0, 1].
-
-    Raises:
-        InvalidInputError: If height or width is not divisible by 4.
     """
     latents = layers.Input((latent_dim,), name="latents")
-    x = _upsampled("sigmoid_generator", latents, image_shape, width, filters, use_bias=False, epsilon=1e-5)
+    x = _upsampled(latents, image_shape, width, filters, use_bias=False, epsilon=1e-5)
     images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
     return keras.Model(latents, images, name=name)
 
@@ -102,7 +96,7 @@ def dcgan_generator(
 
     Args:
         latent_dim: Integer. Length of the latents, Z. Defaults to 256.
-        image_shape: Tuple of three integers. Height and width (both divisible by 16) and channels. Defaults to
+        image_shape: Tuple of three integers. Height, width and channels. Defaults to
             `(128, 128, 3)`.
         width: Integer. Channels of the last map; the first has 8 times as many. Defaults to 64 (10,012,361 parameters
             at the defaults).
@@ -115,20 +109,19 @@ def dcgan_generator(
         Keras model from latents `[B, Z]` to images `[B, H, W, C]`.
 
     Raises:
-        InvalidInputError: If height or width is not divisible by 16, or the space is unknown.
+        InvalidInputError: If the space is unknown.
 
     Reference:
         Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
         ICLR 2016.
     """
-    rows, columns = image_shape[0] // 16, image_shape[1] // 16
-    if image_shape[0] % 16 or image_shape[1] % 16:
-        raise InvalidInputError(f"dcgan_generator.image_shape={image_shape}: height and width must be divisible by 16.")
+    rows, columns = (math.ceil(length / 16) for length in image_shape[:2])
     check_space("dcgan_generator.output_space", output_space)
     latents = layers.Input((latent_dim,), name="latents")
     x = batch_norm(layers.Reshape((rows, columns, 8 * width))(dense(latents, 8 * width * rows * columns)))
     for factor in (4, 2, 1, 1):
         x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(factor * width, use_bias=False)(x)))
+    x = _cropped(x, image_shape)
     if output_space == "unit":
         images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
     else:
@@ -138,7 +131,6 @@ def dcgan_generator(
 
 
 def _upsampled(
-    function: str,
     latents: Any,
     image_shape: tuple[int, int, int],
     width: int,
@@ -147,10 +139,14 @@ def _upsampled(
     epsilon: float,
 ) -> Any:
     """Applies what the generators from a quarter of the image's size share, up to the last convolution."""
-    rows, columns = image_shape[0] // 4, image_shape[1] // 4
-    if image_shape[0] % 4 or image_shape[1] % 4:
-        raise InvalidInputError(f"{function}.image_shape={image_shape}: height and width must be divisible by 4.")
+    rows, columns = (math.ceil(length / 4) for length in image_shape[:2])
     x = batch_norm(layers.Reshape((rows, columns, width))(dense(latents, width * rows * columns)))
     for channels in filters:
         x = layers.LeakyReLU(0.2)(batch_norm(UpsamplingConvolution(channels, use_bias=use_bias)(x), epsilon=epsilon))
-    return x
+    return _cropped(x, image_shape)
+
+
+def _cropped(x: Any, image_shape: tuple[int, int, int]) -> Any:
+    """Crops maps, which are of the next multiple of the upsampling, to the image's size."""
+    excess = [made - wanted for made, wanted in zip(x.shape[1:3], image_shape, strict=False)]
+    return layers.Cropping2D(tuple((0, length) for length in excess))(x) if any(excess) else x
