@@ -9,6 +9,7 @@ import os
 import sys
 
 COMMANDS = {
+    "distill": "distill a student from a teacher's file and nothing else",
     "train": "distill a student as a gin configuration describes",
     "train-teacher": "train the teacher of a configuration and save it",
     "evaluate": "evaluate a student on the test images of a task",

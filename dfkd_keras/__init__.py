@@ -15,6 +15,7 @@ from dfkd_keras.teacher import Teacher, inspect_teacher
 
 ON_FIRST_USE = ("experiment", "export", "serving")
 PRESETS = ("load_preset", "presets")
+FRONT_DOOR = "distill"
 
 __all__ = [
     "DataFreeDistiller",
@@ -22,6 +23,7 @@ __all__ = [
     "Teacher",
     "augmentation",
     "data",
+    "distill",
     "experiment",
     "export",
     "inspect_teacher",
@@ -41,10 +43,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ON_FIRST_USE:
         return importlib.import_module(f"dfkd_keras.{name}")
+    if name == FRONT_DOOR:
+        return importlib.import_module("dfkd_keras.experiment.distillation").distill
     if name in PRESETS:
         return getattr(importlib.import_module("dfkd_keras.experiment.presets"), name)
     raise AttributeError(f"module 'dfkd_keras' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ON_FIRST_USE, *PRESETS})
+    return sorted({*globals(), *ON_FIRST_USE, *PRESETS, FRONT_DOOR})

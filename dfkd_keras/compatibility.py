@@ -30,11 +30,21 @@ def check_parts(distiller: Any) -> None:
     check_seed("DataFreeDistiller", distiller.seed)
     check_shards(distiller.batch_size, {"teacher": teacher.model, "student": student, "synthesizer": synthesizer})
     check_student(student, teacher)
+    check_gradients(teacher, synthesizer)
     check_targets(teacher, synthesizer)
     check_class_counts(replay, synthesizer, modulation)
     check_schedule(schedule, replay, synthesizer)
     check_image_size(teacher, replay, synthesizer)
     check_weights(distiller.distillation_loss, replay, modulation)
+
+
+def check_gradients(teacher: Teacher, synthesizer: Synthesizer) -> None:
+    """Checks that gradients pass through the teacher, where images are optimized by them."""
+    if synthesizer.trains and not teacher.gives_gradients:
+        raise InvalidInputError(
+            f"{type(synthesizer).__name__} needs gradients through the teacher {teacher.model.name!r}, of which only "
+            "the outputs are known: use ProceduralImages (baselines/procedural.gin)."
+        )
 
 
 def check_student(student: keras.Model, teacher: Teacher) -> None:
@@ -48,19 +58,21 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student {student.name!r} has no trainable weights: set trainable = True on each of its layers."
         )
     # A subclassed model does not know the shape of its inputs.
-    shape = tuple(getattr(student, "input_shape", (None, *teacher.image_shape))[1:])
-    if not same_shape(shape, teacher.image_shape):
+    shape = tuple(getattr(student, "input_shape", (None, *teacher.input_shape))[1:])
+    if not same_shape(shape, teacher.input_shape):
         raise InvalidInputError(
             f"student {student.name!r} takes images of shape {shape}, but the teacher "
-            f"{teacher.model.name!r} {teacher.image_shape}: build the student with the teacher's image shape."
+            f"{teacher.model.name!r} {teacher.input_shape}: build the student with the teacher's image shape."
         )
     if teacher.is_segmenter and None in teacher.image_shape and None not in shape:
         raise InvalidInputError(
             f"teacher {teacher.model.name!r} segments images of any size, and student {student.name!r} those of "
             f"{shape}: set Teacher.image_shape = {shape}."
         )
-    sizes = [own or other for own, other in zip(teacher.image_shape, shape, strict=True)]
-    _check_logits(student, check_outputs(student, sizes), teacher)
+    sizes = teacher.image_shape
+    if len(shape) == len(sizes):
+        sizes = [own or other for own, other in zip(sizes, shape, strict=True)]
+    _check_logits(student, check_outputs(student, sizes, inputs=teacher.inputs), teacher)
 
 
 def _check_logits(student: keras.Model, logits_shape: tuple[int, ...], teacher: Teacher) -> None:

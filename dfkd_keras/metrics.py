@@ -11,7 +11,12 @@ from keras import ops
 from dfkd_keras.utils.errors import InvalidInputError
 
 IGNORED = 255  # the label of a pixel of no class, which is neither trained on nor counted
-METRICS = {"accuracy": "accuracy", "mean_iou": "mean IoU"}  # names of scores in reports
+METRICS = {  # names of scores in reports
+    "accuracy": "accuracy",
+    "mean_iou": "mean IoU",
+    "agreement": "agreement with the teacher",
+    "estimated_agreement": "estimated agreement with the teacher",
+}
 PIXELS_PER_BATCH = 256 * 32 * 32
 
 
@@ -24,11 +29,11 @@ def evaluation_batch_size(shape: tuple[int, ...]) -> int:
     return max(1, PIXELS_PER_BATCH // math.prod(shape[-3:-1]))
 
 
-def predicted_classes(model: keras.Model, inputs: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+def predicted_classes(model: keras.Model | Callable, inputs: np.ndarray, batch_size: int | None = None) -> np.ndarray:
     """Returns the class with the largest output.
 
     Args:
-        model: A `keras.Model`. Returns logits or probabilities, class axis last.
+        model: A `keras.Model`, or a callable `(inputs, training)`. Returns logits or probabilities, class axis last.
         inputs: Float array of shape `[N, H, W, C]`, in the model's input space.
         batch_size: Integer. Images per batch. Defaults to `evaluation_batch_size`.
 

@@ -375,11 +375,11 @@ def test_recompiling_leaves_no_stale_state(make_distiller):
     distiller.fit(steps_per_epoch=2, verbose=0)
 
 
-@pytest.mark.parametrize("space", ["unit", "normalized"])
-def test_both_networks_predict_the_same_images_in_their_input_space(make_distiller, normalization, space):
-    teacher = dk.Teacher(models.lenet5(), normalization, input_space=space)
+@pytest.mark.parametrize("input_range", ["0..1", "normalized"])
+def test_both_networks_predict_the_same_images_in_their_input_range(make_distiller, normalization, input_range):
+    teacher = dk.Teacher(models.lenet5(), normalization, input_range=input_range)
     distiller = make_distiller(teacher=teacher, student=models.lenet5_half())
-    inputs = IMAGES if space == "unit" else (IMAGES - 0.3) / 0.4
+    inputs = IMAGES if input_range == "0..1" else (IMAGES - 0.3) / 0.4
     predicted = distiller.predict_classes(IMAGES)
     assert list(predicted) == ["teacher", "student"]
     for network, classes in zip((teacher.model, distiller.student), predicted.values(), strict=True):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dfkd_keras as dk
-from dfkd_keras.images import check_space, to_uint8, to_unit
+from dfkd_keras.images import InputConvention, Normalization, check_space, to_uint8, to_unit
 
 NORMALIZATION = dk.Normalization((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
 
@@ -45,9 +45,9 @@ def test_images_are_clipped_and_rounded_to_be_stored():
 
 
 def test_an_unknown_space_is_refused_by_the_arguments_name():
-    check_space("Teacher.input_space", "unit")
-    with pytest.raises(ValueError, match=r"Teacher\.input_space='raw' is an unknown image space: use 'unit'"):
-        check_space("Teacher.input_space", "raw")
+    check_space("Synthesizer.output_space", "unit")
+    with pytest.raises(ValueError, match=r"Synthesizer\.output_space='raw' is an unknown image space: use 'unit'"):
+        check_space("Synthesizer.output_space", "raw")
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,41 @@ def test_an_unknown_space_is_refused_by_the_arguments_name():
 def test_impossible_statistics_are_refused(mean, std, message):
     with pytest.raises(ValueError, match=message):
         dk.Normalization(mean, std)
+
+
+MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+TAKEN = {
+    "0..1": lambda unit: unit,
+    "0..255": lambda unit: 255 * unit,
+    "-1..1": lambda unit: 2 * unit - 1,
+    "imagenet": lambda unit: (unit - MEAN) / STD,
+    "caffe": lambda unit: (255 * unit - [123.68, 116.779, 103.939])[..., ::-1],
+    "normalized": lambda unit: (unit - 0.3) / 0.4,
+}
+
+
+@pytest.mark.parametrize("input_range", TAKEN)
+def test_unit_images_become_what_a_network_takes(rng, input_range):
+    unit = rng.uniform(size=(2, 3, 4, 3)).astype("float32")
+    made = InputConvention(input_range, normalization=Normalization((0.3,), (0.4,))).from_unit(unit)
+    np.testing.assert_allclose(made, TAKEN[input_range](unit), rtol=1e-5, atol=1e-4)
+
+
+def test_bgr_reverses_the_colors_and_keeps_alpha(rng):
+    unit = rng.uniform(size=(2, 3, 4, 4)).astype("float32")
+    made = InputConvention("0..255", "bgr").from_unit(unit)
+    np.testing.assert_allclose(made, 255 * unit[..., [2, 1, 0, 3]], rtol=1e-6)
+    gray = unit[..., :1]
+    np.testing.assert_array_equal(InputConvention("0..1", "bgr").from_unit(gray), gray)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (12,)])
+def test_images_take_the_shape_that_a_network_takes(rng, shape):
+    unit = rng.uniform(size=(2, 3, 4, 1)).astype("float32")
+    np.testing.assert_array_equal(InputConvention(shape=shape).from_unit(unit), unit.reshape(2, *shape))
+
+
+@pytest.mark.parametrize("argument", ["input_range", "channel_order"])
+def test_an_unknown_convention_is_refused(argument):
+    with pytest.raises(ValueError, match=rf"{argument}='grb' is unknown: use one of '"):
+        InputConvention(**{argument: "grb"})

@@ -17,6 +17,7 @@ from dfkd_keras.cli import configuration
 from dfkd_keras.cli.configuration import configured_experiment, configured_model
 from dfkd_keras.data import read_images
 from dfkd_keras.experiment import Experiment
+from dfkd_keras.experiment.evaluation import evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.synthetic import synthetic_images
 from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student
@@ -75,9 +76,10 @@ def served_student(path: Path | str, experiment: Experiment | None) -> ServedStu
     model, names = configured_model(path), FLAGS.class_names
     if experiment is None:
         return ServedStudent(model, class_names=names)
-    teacher, data = experiment.teacher(), experiment.task.data
-    names = names or data.class_names
-    return ServedStudent(model, teacher.normalization, teacher.input_space, names, data.image_shape)
+    teacher = experiment.teacher()
+    names = names or experiment.task.names_of_classes(teacher)
+    shape = experiment.task.data.image_shape if experiment.task.data else teacher.image_shape
+    return ServedStudent(model, teacher.inputs, teacher.outputs_of(model), names, shape)
 
 
 def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -86,7 +88,8 @@ def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | No
         return read_images(FLAGS.images), None
     if experiment is None:
         raise InvalidInputError("no images to compare on: give --images, or the task as --gin_file.")
-    return experiment.task.test_split()
+    evaluated = evaluation(experiment.task, experiment.teacher(), experiment.task.test_split())
+    return evaluated.split
 
 
 def calibration_images(experiment: Experiment | None, run: RunDirectory | None) -> np.ndarray:

@@ -26,6 +26,7 @@ Teacher.path = {teacher!r}
 def run() -> None:
     """Writes teacher.keras, test.npz and arrays.gin."""
     experiment, folder = configured_experiment(), Path(FLAGS.out_dir)
+    experiment.task.require_data("dfkd export-arrays")
     task, teacher = experiment.task, experiment.teacher()
     data, network = folder / "test.npz", folder / "teacher.keras"
     with translate_write_errors(folder):

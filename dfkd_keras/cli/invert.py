@@ -34,25 +34,26 @@ def run() -> None:
     experiment = configured_experiment(
         [f"batch_size = {FLAGS.images}", "RoundsFirst.synthesis_epochs = 1", "RoundsFirst.rounds_per_epoch = 1"]
     )
-    made, results = inverted(experiment)
+    made, names, results = inverted(experiment)
     folder = Path(FLAGS.out_dir)
     with translate_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "images.npz") as aside, open(aside, "wb") as file:
             np.savez_compressed(file, images=made.images, targets=made.labels)
         with atomic_write(folder / "images.png") as aside:
-            save_class_grid(aside, made.unit_images, made.labels, experiment.task.data.class_names)
+            save_class_grid(aside, made.unit_images, made.labels, names)
     print(json.dumps({"images": len(made.images), **results}))
 
 
-def inverted(experiment: Experiment) -> tuple[Split, dict[str, float]]:
+def inverted(experiment: Experiment) -> tuple[Split, tuple[str, ...], dict[str, float]]:
     """Synthesizes the images and has them classified.
 
     Args:
         experiment: Experiment. A method that makes all its images first, with one round of synthesis.
 
     Returns:
-        The images with their target classes, and the share of them that each model classifies as such, by its name.
+        The images with their target classes, the names of the classes, and the share of the images that each model
+        classifies as intended, by its name.
 
     Raises:
         InvalidInputError: If the method makes images while the student is trained, the teacher is a segmenter, or a
@@ -73,4 +74,5 @@ def inverted(experiment: Experiment) -> tuple[Split, dict[str, float]]:
     made = Split(*(np.asarray(part.value) for part in (distiller.replay.images, distiller.synthesizer.labels)))
     models = {"teacher": distiller.teacher.model, **judges}
     predicted = {name: distiller.teacher.predict_classes(made.unit_images, model) for name, model in models.items()}
-    return made, {name: metrics.agreement(classes, made.labels) for name, classes in predicted.items()}
+    shares = {name: metrics.agreement(classes, made.labels) for name, classes in predicted.items()}
+    return made, experiment.task.names_of_classes(distiller.teacher), shares

@@ -18,6 +18,7 @@ flags.adopt_module_key_flags(configuration)
 def run() -> None:
     """Prints the teacher's accuracy on the task's test images, and saves it where the flags say."""
     experiment = configured_experiment()
+    experiment.task.require_data("dfkd train-teacher")
     teacher, test = experiment.teacher(), experiment.task.test_split()
     scores = metrics.scores(teacher.predict_classes(test.unit_images), test.labels, teacher.num_classes)
     shown = (f"{metrics.METRICS[name]} {value:.2%}" for name, value in scores.items())

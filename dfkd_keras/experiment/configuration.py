@@ -63,13 +63,15 @@ def configuration_folders() -> list[Path]:
     return [Path(), *(folder for folder in folders if folder.is_dir())]
 
 
-def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
+def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed: str = "") -> None:
     """Reads gin files and then bindings; a later binding overrides an earlier one.
 
     Args:
         gin_files: Sequence of strings. Paths, or names in gin_configs/ such as "rdskd.gin" or
             "tasks/mnist_lenet5.gin".
         gin_params: Sequence of strings. Bindings such as "SoftTargets.temperature = 4.0". Defaults to none.
+        composed: String. Bindings, one per line, that come between both. They are not the user's, so that they may be
+            without effect. Defaults to none.
 
     Raises:
         NotFoundError: If a file does not exist.
@@ -86,6 +88,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = ()) -> None:
     logging.set_verbosity(logging.FATAL)  # gin logs an error for every folder that lacks an included file
     try:
         gin.parse_config_files_and_bindings(list(gin_files), [], finalize_config=False)
+        gin.parse_config(composed)
         for binding in gin_params:
             check_macro(binding)
         gin.parse_config(list(gin_params))

@@ -19,6 +19,7 @@ from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import results
+from dfkd_keras.experiment.evaluation import Evaluation, evaluation
 from dfkd_keras.experiment.export import export_checked
 from dfkd_keras.experiment.gin_bindings import check_given
 from dfkd_keras.experiment.gin_errors import translate_gin_errors
@@ -196,10 +197,11 @@ class Experiment:
                 logger.info("%s is complete; --noresume starts over.", run.path)
                 return finished
             run.claim(identity, gin.operative_config_str(), resume)
-            trained = train(self._settings(max_minutes), distiller, self.build, run, test, preemption)
-            return self._finish(run, trained, test, max_minutes, started)
+            evaluated = evaluation(self.task, distiller.teacher, test)
+            trained = train(self._settings(max_minutes), distiller, self.build, run, evaluated, preemption)
+            return self._finish(run, trained, evaluated, max_minutes, started)
 
-    def _settings_identity(self, test: Split) -> dict[str, Any]:
+    def _settings_identity(self, test: Split | None) -> dict[str, Any]:
         """Describes what determines the results besides what is built; how often a run is drawn or saved does not."""
         settings = {
             "method": self.method,
@@ -215,7 +217,6 @@ class Experiment:
 
     def _settings(self, max_minutes: float | None) -> TrainingSettings:
         return TrainingSettings(
-            self.task.data.class_names,
             self.evaluate_every_epochs,
             self.images_every_epochs,
             self.checkpoint_every_epochs,
@@ -225,24 +226,30 @@ class Experiment:
         )
 
     def _finish(
-        self, run: RunDirectory, trained: TrainingResult, test: Split, max_minutes: float | None, started: float
+        self,
+        run: RunDirectory,
+        trained: TrainingResult,
+        evaluated: Evaluation,
+        max_minutes: float | None,
+        started: float,
     ) -> dict[str, Any]:
         """Saves, exports and evaluates the student, and writes the report and the results."""
-        distiller, data = trained.distiller, self.task.data
+        distiller = trained.distiller
         with atomic_write(run.student) as temporary:
-            distiller.student.save(temporary)
-        export_checked(distiller, data, test, run)
+            distiller.teacher.in_place(distiller.student).save(temporary)
+        export_checked(distiller, evaluated, run)
         if distiller.teacher.is_segmenter:
-            self._draw_test_images(run, distiller, test)
-        figures = results.collect(trained, test, data.class_names, max_minutes, started)
+            self._draw_test_images(run, distiller, evaluated)
+        figures = results.collect(trained, evaluated, max_minutes, started)
         figures = {"method": self.method, "task": self.task.name, "seed": self.seed, **figures}
-        write_report(run, figures, trained.history, data.class_names, diagnose(distiller))
+        write_report(run, figures, trained.history, evaluated.class_names, diagnose(distiller))
         run.write_json(run.results, figures)  # last: it makes the run complete
         return figures
 
-    def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, test: Split) -> None:
+    def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, evaluated: Evaluation) -> None:
+        test = evaluated.split
         chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
         images = test.unit_images[chosen]
         masks = {"truth": test.labels[chosen], **distiller.predict_classes(images)}
         with atomic_write(run.test_images) as temporary:
-            save_mask_grid(temporary, images, masks, self.task.data.class_names)
+            save_mask_grid(temporary, images, masks, evaluated.class_names)

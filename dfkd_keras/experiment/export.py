@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from dfkd_keras.backend.distribution import has_strategy
-from dfkd_keras.data import ImageDataset, Split
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -17,7 +17,7 @@ COMPARED_IMAGES = 256  # of the test images, on which export and student are com
 logger = logging.getLogger(__name__)
 
 
-def export_checked(distiller: DataFreeDistiller, data: ImageDataset, test: Split, run: RunDirectory) -> None:
+def export_checked(distiller: DataFreeDistiller, evaluated: Evaluation, run: RunDirectory) -> None:
     """Exports the student as a SavedModel, as `dfkd export` does, unless its predictions differ from the student's.
 
     On another backend than TensorFlow, or if the predictions differ, nothing is exported and a warning is logged; the
@@ -25,8 +25,7 @@ def export_checked(distiller: DataFreeDistiller, data: ImageDataset, test: Split
 
     Args:
         distiller: `DataFreeDistiller`, trained.
-        data: `ImageDataset`. The task's data, with its class names and image shape.
-        test: `Split`. Real images on which student and export are compared.
+        evaluated: `Evaluation`. The images on which student and export are compared, and the names of the classes.
         run: `RunDirectory`. The folder of the run, which holds the student.
 
     Raises:
@@ -37,11 +36,13 @@ def export_checked(distiller: DataFreeDistiller, data: ImageDataset, test: Split
         return
     from dfkd_keras.export import ServedStudent, export_student
 
-    teacher = distiller.teacher
+    images, labels = (part[:COMPARED_IMAGES] for part in evaluated.split)
     served = ServedStudent(
-        distiller.student, teacher.normalization, teacher.input_space, data.class_names, data.image_shape
+        distiller.student,
+        distiller.teacher.inputs,
+        class_names=evaluated.class_names,
+        image_shape=images.shape[1:],
     )
-    images, labels = (part[:COMPARED_IMAGES] for part in test)
     try:
         report = _outside_strategy(lambda: export_student(served, "savedmodel", run.exports, images, labels))
     except InvalidInputError as error:

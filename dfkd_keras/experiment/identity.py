@@ -41,15 +41,17 @@ def describe_build(distiller: DataFreeDistiller) -> dict[str, Any]:
     }
 
 
-def describe_test_data(data: ImageDataset, test: Split) -> dict[str, Any]:
-    """Describes the images that a student is evaluated on, wherever they are stored."""
+def describe_test_data(data: ImageDataset | None, test: Split | None) -> dict[str, Any] | None:
+    """Describes the images that a student is evaluated on, wherever they are stored; None if there are none."""
+    if data is None or test is None:
+        return None
     return {
         "name": data.name,
         "image_shape": list(data.image_shape),
         "class_names": list(data.class_names),
         "masks": data.masks,
         "test_images": _describe_array(np.asarray(test.images)),
-        "test_labels": _describe_array(np.asarray(test.labels)),
+        "test_labels": None if test.labels is None else _describe_array(np.asarray(test.labels)),
     }
 
 

@@ -59,7 +59,7 @@ def method_needs() -> dict[str, frozenset[str]]:
     """Returns what each method of gin_configs/ needs from a teacher besides its logits.
 
     Returns:
-        Dictionary of sets by the method's name, out of "features", "stages", "batch_statistics" and
+        Dictionary of sets by the method's name, out of "gradients", "features", "stages", "batch_statistics" and
         "class_similarity". `Inspection.unfit` and `Inspection.describe` take it.
     """
     folders = configuration_folders()[1:]
@@ -73,8 +73,10 @@ def _needs(bindings: Bindings) -> frozenset[str]:
     parts = [PARTS[name] for root in roots for name in _reachable(root, bindings)]
     declared = {need for part in parts if issubclass(part, (Term, Targets)) for need in _declared(part)}
     needs = {ABILITIES[need] for need in declared & ABILITIES.keys()}
+    needs |= {"gradients"} if PARTS[synthesizer.part].trains else set()
     (loss,) = _references(bindings["", "DataFreeDistiller", "distillation_loss"], bindings)
-    return frozenset(needs | ({"stages"} if PARTS[loss.part].matches_features else set()))
+    loss = PARTS[loss.part]
+    return frozenset(needs | ({"stages"} if loss.matches_features and loss.requires_features else set()))
 
 
 def _declared(part: type[Term | Targets]) -> frozenset[str]:

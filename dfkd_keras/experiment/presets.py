@@ -29,39 +29,42 @@ class PresetExperiment(Experiment):
     Args:
         gin_files: Tuple of strings. The gin files, as `configure` takes them. Defaults to none.
         bindings: Tuple of strings. The bindings that override the files'. Defaults to none.
+        composed: String. Bindings between both, as `configure` takes them. Defaults to "".
         configuration: String. The resulting configuration, as `gin.config_str()` returns it. Defaults to "".
     """
 
     gin_files: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     bindings: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    composed: str = dataclasses.field(default="", repr=False)
     configuration: str = dataclasses.field(default="", repr=False)
 
     def teacher(self) -> Teacher:
         """Returns the task's teacher, which a recipe trains unless it is in the cache."""
-        with self._configured():
+        with self.configured():
             return super().teacher()
 
     def build(self) -> DataFreeDistiller:
         """Builds the compiled distiller with its teacher."""
-        with self._configured():
+        with self.configured():
             return super().build()
 
     def plan(self) -> Plan:
         """Builds everything and measures a few steps, as `Experiment.plan` does."""
-        with self._configured():
+        with self.configured():
             return super().plan()
 
     def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
         """Runs the experiment, or resumes it, as `Experiment.run` does."""
-        with self._configured():
+        with self.configured():
             return super().run(run_dir, resume, max_minutes)
 
     @contextlib.contextmanager
-    def _configured(self) -> Iterator[None]:
+    def configured(self) -> Iterator[None]:
+        """Within the context, gin is configured as this experiment is."""
         if gin.config_str() == self.configuration:  # already, by a method that calls this one
             yield
             return
-        with gin_configuration(self.gin_files, self.bindings):
+        with gin_configuration(self.gin_files, self.bindings, self.composed):
             gin.get_configurable("Experiment")()  # or the operative configuration would lack what is this experiment's
             yield
 
@@ -111,19 +114,30 @@ def load_preset(preset: str, task: str | None = None, bindings: Sequence[str] = 
         tasks = [name.removeprefix("tasks/") for name in _names("tasks")]
         _check_known("task", task, tasks)
         files.append(_path(f"tasks/{task}"))
-    with gin_configuration(files, bindings):
+    return experiment_of(files, bindings)
+
+
+def experiment_of(gin_files: Sequence[str], bindings: Sequence[str] = (), composed: str = "") -> PresetExperiment:
+    """Returns the experiment that gin files and bindings describe; the arguments are those of `configure`."""
+    with gin_configuration(gin_files, bindings, composed):
         experiment = gin.get_configurable("Experiment")()
         configuration = gin.config_str()
     described = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
-    return PresetExperiment(**described, gin_files=tuple(files), bindings=tuple(bindings), configuration=configuration)
+    return PresetExperiment(
+        **described,
+        gin_files=tuple(gin_files),
+        bindings=tuple(bindings),
+        composed=composed,
+        configuration=configuration,
+    )
 
 
 @contextlib.contextmanager
-def gin_configuration(gin_files: Sequence[str], bindings: Sequence[str]) -> Iterator[None]:
+def gin_configuration(gin_files: Sequence[str], bindings: Sequence[str], composed: str = "") -> Iterator[None]:
     """Within the context, gin is configured by files and bindings; then it is configured as before."""
     before, locked, given = gin.config_str(), gin.config_is_locked(), given_bindings()
     try:
-        configure(gin_files, bindings)
+        configure(gin_files, bindings, composed)
         yield
     finally:
         gin.clear_config()

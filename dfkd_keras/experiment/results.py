@@ -12,9 +12,9 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras import metrics
-from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
+from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT, Evaluation
 from dfkd_keras.experiment.run_directory import History
 from dfkd_keras.experiment.training.loop import TrainingResult
 from dfkd_keras.schedules.schedule import UpdateCounts
@@ -24,14 +24,13 @@ MEASURED_STEPS = 3
 
 
 def collect(
-    trained: TrainingResult, test: Split, class_names: tuple[str, ...], max_minutes: float | None, started: float
+    trained: TrainingResult, evaluated: Evaluation, max_minutes: float | None, started: float
 ) -> dict[str, Any]:
     """Evaluates a trained student and gathers the figures of its run; the distiller's state does not change.
 
     Args:
         trained: `TrainingResult`.
-        test: `Split`. Real images, and their labels or masks.
-        class_names: Tuple of strings. One per class.
+        evaluated: `Evaluation`. The images, their labels or masks, and the names of the classes.
         max_minutes: Float or None. The time limit of the training, in minutes.
         started: Float. When this call of the run began, in the seconds of `time.perf_counter`.
 
@@ -41,14 +40,15 @@ def collect(
         `student_accuracy` is that of the final student, `student_accuracy_best` the best of all evaluations. For
         segmentation, `student_mean_iou` and `student_mean_iou_best` are likewise, `student_iou_of` has the IoU of each
         class (null for a class that neither mask contains), and `metric` says which of the two is the headline.
-        `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree.
+        `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree; without real
+        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names.
         `synthetic_images` counts the different images synthesized for the student, `images_per_second` the images it
         was trained on, repeated ones included. `seconds_total` covers this call and the training steps of earlier ones.
         `stopped_by` is what ended the training before its last epoch, and `learning_rate_factor` is below 1 if a loss
         was not finite. `peak_memory_mb` is null where the system does not tell it.
     """
     distiller = trained.distiller
-    quality = _quality(trained, test, class_names)
+    quality = _quality(trained, evaluated)
     speed = _speed(trained, started)
     return {
         "backend": keras.backend.backend(),
@@ -66,21 +66,26 @@ def collect(
     }
 
 
-def _quality(trained: TrainingResult, test: Split, class_names: tuple[str, ...]) -> dict[str, Any]:
-    labels, num_classes = test.labels, len(class_names)
-    predicted = trained.distiller.predict_classes(test.unit_images)
-    scores = {network: metrics.scores(classes, labels, num_classes) for network, classes in predicted.items()}
-    metric = next(iter(scores["student"]))
+def _quality(trained: TrainingResult, evaluated: Evaluation) -> dict[str, Any]:
+    labels, class_names, metric = evaluated.split.labels, evaluated.class_names, evaluated.metric
+    num_classes = len(class_names)
+    predicted = trained.distiller.predict_classes(evaluated.split.unit_images)
+    scores = {
+        network: evaluated.renamed(metrics.scores(classes, labels, num_classes))
+        for network, classes in predicted.items()
+    }
     best = max([*trained.history.column(f"val_{metric}"), scores["student"][metric]])
     quality = {f"{network}_{name}": value for network in scores for name, value in scores[network].items()}
-    if trained.distiller.teacher.is_segmenter:
+    if trained.distiller.teacher.is_segmenter and evaluated.has_truth:
         ious = {network: metrics.class_ious(classes, labels, num_classes) for network, classes in predicted.items()}
         quality |= {f"{network}_iou_of": _by_class(values, class_names) for network, values in ious.items()}
+    agreement = ESTIMATED_AGREEMENT if metric == ESTIMATED_AGREEMENT else "agreement"
     return {
         "metric": metric,
         **quality,
         f"student_{metric}_best": best,
-        "agreement": metrics.agreement(*predicted.values(), labels),
+        agreement: metrics.agreement(*predicted.values(), labels),
+        "evaluated_on": evaluated.described,
         "test_images": len(labels),
     }
 

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import keras
 from keras import layers
@@ -19,11 +18,13 @@ from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.data.segmentation_augmentation import ShiftFlipSequence
 from dfkd_keras.experiment.identity import weights_checksum
-from dfkd_keras.images import Normalization, Space
+from dfkd_keras.images import ChannelOrder, InputRange, Normalization
 from dfkd_keras.metrics import IGNORED, validation_metrics
 from dfkd_keras.models.saved_model import saved_model
 from dfkd_keras.optimizers import set_total_updates
+from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.teacher.model_checks import check_outputs
+from dfkd_keras.teacher.outputs import Outputs
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.checks import check_counts, check_seed
 from dfkd_keras.utils.errors import InvalidInputError
@@ -155,24 +156,32 @@ def build_teacher(
     model: Callable[[], keras.Model] | None = None,
     recipe: Callable[[], TeacherRecipe] | None = None,
     normalization: Normalization | None = None,
-    input_space: Space = "unit",
-    outputs: Literal["logits", "probabilities"] = "logits",
+    input_range: InputRange = "0..1",
+    channel_order: ChannelOrder | None = None,
+    outputs: Outputs = "logits",
     features: tuple[str, ...] = ("penultimate",),
     image_shape: tuple[int, int, int] | None = None,
     safe_mode: bool = True,
+    weights: str | None = None,
+    output: str | None = None,
+    custom_objects: str | None = None,
 ) -> Teacher:
     """Returns the teacher from a file, or from a function, or from a recipe, in this order. In gin: `Teacher`.
 
     Args:
-        path: String. Path of a saved network; see `saved_model`. Defaults to None.
+        path: String. Path of a trained network, in any form that `load_teacher` reads. Defaults to None.
         model: Callable without arguments. Returns the trained network. Defaults to None.
         recipe: Callable without arguments. Returns the `TeacherRecipe`. Defaults to None.
         normalization: `Normalization`, as in `dfkd_keras.Teacher`.
-        input_space: String, "unit" or "normalized", as in `dfkd_keras.Teacher`.
-        outputs: String, "logits" or "probabilities", as in `dfkd_keras.Teacher`.
+        input_range: String, as in `dfkd_keras.Teacher`.
+        channel_order: String, as in `dfkd_keras.Teacher`.
+        outputs: String, as in `dfkd_keras.Teacher`.
         features: Tuple of strings, as in `dfkd_keras.Teacher`.
         image_shape: Tuple of three integers, as in `dfkd_keras.Teacher`.
-        safe_mode: Boolean. Whether to refuse a file that contains code, as in `saved_model`. Defaults to True.
+        safe_mode: Boolean. Whether to refuse a file that contains code, as in `load_teacher`. Defaults to True.
+        weights: String, as in `load_teacher`.
+        output: String, as in `load_teacher`.
+        custom_objects: String, as in `load_teacher`.
 
     Raises:
         InvalidInputError: If there is no path, model or recipe, or if the file holds no network.
@@ -183,10 +192,10 @@ def build_teacher(
             "the task names no teacher: set Teacher.path to a .keras file, Teacher.model or Teacher.recipe."
         )
     if path:
-        network = saved_model(path, safe_mode)
+        network = load_teacher(path, safe_mode, weights, output, custom_objects, image_shape)
     else:
         network = model() if model else recipe().teacher_model()
-    return Teacher(network, normalization, input_space, outputs, features, image_shape)
+    return Teacher(network, normalization, input_range, channel_order, outputs, features, image_shape)
 
 
 def check_same_on_all_workers(teacher: Teacher) -> None:

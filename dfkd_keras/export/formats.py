@@ -116,7 +116,7 @@ def export_student(
 
     Example:
 
-    >>> served = ServedStudent(student, normalization)
+    >>> served = ServedStudent(student)
     >>> export_student(served, "onnx", "exports", test.images, test.labels).path
     'exports/student.onnx'
     """

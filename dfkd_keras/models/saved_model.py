@@ -1,30 +1,45 @@
-"""Networks from files: Keras' own, and TensorFlow SavedModels."""
+"""Networks from files: Keras' own of every version, and TensorFlow SavedModels."""
 
+import contextlib
+import importlib
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from dfkd_keras.backend.keras_internals import flatten_layers
+from dfkd_keras.models.architecture_json import unknown_class
+from dfkd_keras.models.file_format import KNOWN, file_format
+from dfkd_keras.models.image_network import image_network
+from dfkd_keras.models.keras_archive import load_keras_archive
+from dfkd_keras.models.legacy_h5 import load_h5
+from dfkd_keras.models.tensorflow_savedmodel import savedmodel_network
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 
-LOGITS = "logits"
-SIGNATURE = "serving_default"
+WELL_KNOWN = ("builtins", "keras", "numpy", "tensorflow", "typing")  # packages whose parts nobody has to name
+READERS = {"keras": load_keras_archive, "hdf5": load_h5}
+COLOR = re.compile(r"\x1b\[\d+m")  # in messages of Keras
+# How Keras says that it does not know a class or function.
+UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown layer:|function identifier:) '?([\w>]+)")
 
 
-def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
+def saved_model(path: str, safe_mode: bool = True, custom_objects: str | None = None) -> keras.Model:
     """Loads a network to be a teacher, or a student that starts from its weights.
 
     Args:
-        path: String. Path of a `.keras` file, or of the folder of a SavedModel whose default signature takes float
-            images. A SavedModel works as a teacher for methods that use its logits alone.
+        path: String. Path of a `.keras` or HDF5 (`.h5`) file, by any version of Keras, or of the folder of a SavedModel
+            with a signature that takes float images. A SavedModel works as a teacher for methods that use its logits
+            alone.
         safe_mode: Boolean. Whether to refuse code inside the file, such as a Lambda layer's. False is only for files
             that you trust. Defaults to True.
+        custom_objects: String. Name of the module that defines the model's own layers and functions. Defaults to None.
 
     Returns:
-        Keras model, trainable if it comes from a `.keras` file.
+        Keras model, trainable if it comes from a file of Keras.
 
     Raises:
         NotFoundError: If the file does not exist.
@@ -33,21 +48,65 @@ def saved_model(path: str, safe_mode: bool = True) -> keras.Model:
     Example:
         >>> teacher = Teacher(saved_model("teacher.keras"))
     """
-    if not Path(path).exists():
-        raise NotFoundError(f"model file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
-    is_savedmodel = (Path(path) / "saved_model.pb").exists()
-    kind = "SavedModel" if is_savedmodel else "Keras model"
+    format_name = file_format(Path(path))
+    with reading(f"model file {str(path)!r}", "a SavedModel" if format_name == "savedmodel" else "a Keras model"):
+        if format_name == "savedmodel":
+            return image_network(savedmodel_network(Path(path)))
+        if format_name not in READERS:
+            raise InvalidInputError("is of a format that only teachers may have: give a .keras or .h5 file.")
+        return unfrozen(READERS[format_name](Path(path), safe_mode, public_objects(custom_objects)))
+
+
+def public_objects(module: str | None) -> dict[str, Any]:
+    """Returns the public classes and functions of a module by their names, but for what it imports from Keras.
+
+    Args:
+        module: String. Name of the module; None for no objects.
+
+    Raises:
+        InvalidInputError: If it cannot be imported.
+    """
+    if module is None:
+        return {}
+    found = {name: part for name, part in vars(import_module(module)).items() if not name.startswith("_")}
+    parts = {name: part for name, part in found.items() if inspect.isclass(part) or inspect.isfunction(part)}
+    return {name: part for name, part in parts.items() if part.__module__.split(".")[0] not in WELL_KNOWN}
+
+
+def import_module(name: str) -> Any:
+    """Imports a module of the user.
+
+    Raises:
+        InvalidInputError: If it does not exist, or fails.
+    """
     try:
-        if is_savedmodel:
-            return _from_savedmodel(Path(path))
-        return unfrozen(keras.saving.load_model(path, compile=False, safe_mode=safe_mode))
+        return importlib.import_module(name)
+    except Exception as error:  # it may raise anything
+        raise InvalidInputError(
+            f"needs the module {name!r}, which cannot be imported ({type(error).__name__}: {single_line(error)}): give "
+            "the name, without .py, of a module in the working folder or of an installed one."
+        ) from error
+
+
+@contextlib.contextmanager
+def reading(source: str, kind: str) -> Iterator[None]:
+    """Raises what goes wrong while a model is read as an `InvalidInputError` of one line that names it.
+
+    Args:
+        source: String. Where it comes from, such as "model file 'teacher.keras'".
+        kind: String. What it is read as, such as "a Keras model".
+    """
+    try:
+        yield
+    except InvalidInputError as error:  # whose message goes on after the name
+        raise InvalidInputError(f"{source} {error}") from error
     except DFKDError:
         raise
     except Exception as error:  # Keras and TensorFlow raise whatever a part of the file raises
-        cause = single_line(error)
+        cause = COLOR.sub("", single_line(error))
+        short = cause.rsplit("Exception encountered: ", 1)[-1][:200]
         raise InvalidInputError(
-            f"model file {str(path)!r} cannot be loaded as a {kind} ({type(error).__name__}: {cause[:200]}): "
-            f"{_remedy(cause)}"
+            f"{source} cannot be loaded as {kind} ({type(error).__name__}: {short}): {_remedy(cause)}"
         ) from error
 
 
@@ -60,56 +119,11 @@ def unfrozen(model: keras.Model) -> keras.Model:
 
 
 def _remedy(cause: str) -> str:
-    if "Lambda" in cause or "lambda" in cause:
+    if unknown := UNKNOWN.search(cause):
+        return unknown_class(unknown[1])
+    if "Requested the deserialization of" in cause:
         return (
-            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False for a run's teacher, or "
-            "saved_model.safe_mode = False for any other model."
+            "it holds code in a Lambda layer; if you trust it, set Teacher.safe_mode = False for a run's teacher "
+            "(--allow_code), or saved_model.safe_mode = False for any other model."
         )
-    if missing := re.search(r"Could not locate (?:class|function) '([\w>]+)'", cause):
-        return (
-            f"{missing[1]} must be known: register it with @keras.saving.register_keras_serializable in a module that "
-            "the gin file imports."
-        )
-    return "it may be truncated or of another format; save the model again with model.save('x.keras')."
-
-
-def _from_savedmodel(path: Path) -> keras.Model:
-    """Returns a SavedModel as a Keras model of one layer, through which gradients pass to the images."""
-    if keras.backend.backend() != "tensorflow":
-        raise InvalidInputError(
-            f"SavedModel {str(path)!r} needs the TensorFlow backend, not {keras.backend.backend()!r}: give a .keras "
-            "file."
-        )
-    images = keras.Input(_image_shape(path), name="images")
-    outputs = keras.layers.TFSMLayer(str(path), call_endpoint=SIGNATURE, trainable=False)(images)
-    if isinstance(outputs, dict):
-        outputs = _logits(outputs, path)
-    return keras.Model(images, outputs, name=path.resolve().parent.name if path.name.isdigit() else path.name)
-
-
-def _image_shape(path: Path) -> tuple[int | None, ...]:
-    """Returns height, width and channels of the images that a SavedModel's default signature takes."""
-    import tensorflow as tf
-
-    signatures = tf.saved_model.load(str(path)).signatures
-    if SIGNATURE not in signatures:
-        raise InvalidInputError(
-            f"SavedModel {str(path)!r} has the signatures {sorted(signatures)}, but no {SIGNATURE!r}: export it again "
-            "with model.export()."
-        )
-    specs = list(signatures[SIGNATURE].structured_input_signature[1].values())
-    if len(specs) != 1 or not specs[0].dtype.is_floating:
-        raise InvalidInputError(
-            f"SavedModel {str(path)!r} takes {', '.join(f'{spec.name}: {spec.dtype.name}' for spec in specs)}: a "
-            "gradient has to pass to one input of float images; export the model again with such a signature."
-        )
-    return specs[0].shape[1:]
-
-
-def _logits(outputs: dict[str, Any], path: Path) -> Any:
-    if len(outputs) > 1 and LOGITS not in outputs:
-        raise InvalidInputError(
-            f"SavedModel {str(path)!r} has the outputs {', '.join(sorted(outputs))}: export it again with one, or with "
-            f"one named {LOGITS!r}."
-        )
-    return outputs.get(LOGITS, next(iter(outputs.values())))
+    return f"it may be truncated or of another format; save the model again, as one of {KNOWN}."

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from dfkd_keras.teacher.hooks import ForwardHooks, layers_in_order
-from dfkd_keras.teacher.model_checks import probe_shape
+from dfkd_keras.teacher.model_checks import black_input, probe_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 PENULTIMATE = "penultimate"
@@ -143,7 +142,7 @@ def common_stages(
 def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], hooks: ForwardHooks) -> Any:
     """Runs a model on a black image while its hooks record, and returns its outputs."""
     with hooks.recording():
-        return model(np.zeros(probe_shape(image_shape), "float32"), training=False)
+        return model(black_input(model, image_shape), training=False)
 
 
 def _is_map(outputs: Any, size: list[int]) -> bool:

@@ -12,7 +12,8 @@ from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.class_similarity import check_class_similarity
 from dfkd_keras.teacher.features import PENULTIMATE, stages, stages_to_match
 from dfkd_keras.teacher.input_range import guess_input_range
-from dfkd_keras.teacher.model_checks import Outputs, check_outputs, input_image_shape, probe_shape
+from dfkd_keras.teacher.model_checks import input_image_shape, probe_shape, random_outputs
+from dfkd_keras.teacher.outputs import detect_outputs
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -27,11 +28,11 @@ class Inspection:
         name: String. Name of the model.
         image_shape: Tuple of three integers. Height, width and channels; None for any size.
         input_range: String. The likely range of its images' values, in words; None if unknown.
-        outputs: String, "logits" or "probabilities", for `Teacher.outputs`.
+        outputs: String, such as "logits" or "probabilities", for `Teacher.outputs`.
         num_classes: Integer. Number of classes.
         batch_norms: Integer. Number of BatchNorm layers.
         features: Dictionary. The shape, without the batch axis, of each feature that has a name in every model.
-        missing: Dictionary. What methods may need and it cannot give, out of "features", "stages",
+        missing: Dictionary. What methods may need and it cannot give, out of "gradients", "features", "stages",
             "batch_statistics" and "class_similarity", and why.
     """
 
@@ -132,29 +133,26 @@ def _as_teacher(model: keras.Model, shape: tuple[int | None, ...]) -> Iterator[T
     parts = [*flatten_layers(model), *model.variables]
     trainable = [part.trainable for part in parts]
     try:
-        yield Teacher(model, outputs=_kind_of_outputs(model, shape), image_shape=shape)
+        yield Teacher(model, outputs=detect_outputs(model, random_outputs(model, shape)), image_shape=shape)
     finally:
         for part, was_trainable in zip(parts, trainable, strict=True):
             part.trainable = was_trainable
 
 
-def _kind_of_outputs(model: keras.Model, shape: tuple[int | None, ...]) -> Outputs:
-    try:
-        check_outputs(model, shape, "probabilities")
-    except InvalidInputError:
-        check_outputs(model, shape)
-        return "logits"
-    return "probabilities"
-
-
 def _missing(teacher: Teacher) -> dict[str, str]:
     checks = {
+        "gradients": lambda: _check_gradients(teacher),
         "features": lambda: teacher.record((), (PENULTIMATE,)),
         "stages": lambda: stages_to_match(teacher.model, teacher.image_shape),
         "batch_statistics": lambda: teacher.record(("batch_statistics",)),
         "class_similarity": lambda: check_class_similarity(teacher),
     }
     return {need: reason for need, check in checks.items() if (reason := _reason(check))}
+
+
+def _check_gradients(teacher: Teacher) -> None:
+    if not teacher.gives_gradients:
+        raise InvalidInputError(f"only the outputs of {teacher.model.name!r} are known, and no gradient passes.")
 
 
 def _reason(check: Callable) -> str | None:

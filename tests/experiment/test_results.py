@@ -5,6 +5,7 @@ import pytest
 import dfkd_keras as dk
 from dfkd_keras import data
 from dfkd_keras.experiment import results
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.run_directory import History
 from dfkd_keras.experiment.training.loop import TrainingResult
 from tests.conftest import equal
@@ -21,12 +22,13 @@ def trained(make_distiller, tmp_path):
 
 
 def test_collecting_changes_neither_weights_nor_optimizers(trained):
-    test = data.digits().load("test")
+    test, names = data.digits().load("test"), tuple("0123456789")
+    evaluated = Evaluation(data.Split(test.images[:8], test.labels[:8]), names, "accuracy")
     before = state(trained.distiller)
-    figures = results.collect(trained, data.Split(test.images[:8], test.labels[:8]), tuple("0123456789"), None, 0.0)
+    figures = results.collect(trained, evaluated, None, 0.0)
     assert equal(state(trained.distiller), before)
     assert figures["seconds_synthesis"] + figures["seconds_student"] == pytest.approx(10.0)
-    again = results.collect(trained, data.Split(test.images[:8], test.labels[:8]), tuple("0123456789"), None, 0.0)
+    again = results.collect(trained, evaluated, None, 0.0)
     names = [name for name in figures if name.endswith("accuracy") or name == "agreement"]
     assert [again[name] for name in names] == [figures[name] for name in names]
 

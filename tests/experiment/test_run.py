@@ -14,7 +14,8 @@ from dfkd_keras.experiment.run_directory import read_history
 
 KEYS = [
     "method", "task", "seed", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
-    "student_accuracy_best", "agreement", "test_images", "synthetic_images", "buffer_images", "synthesis_updates",
+    "student_accuracy_best", "agreement", "evaluated_on",
+    "test_images", "synthetic_images", "buffer_images", "synthesis_updates",
     "student_updates", "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "stopped_by", "max_minutes", "learning_rate_factor", "peak_memory_mb",
     "teacher_parameters", "student_parameters", "versions",

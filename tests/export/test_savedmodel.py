@@ -14,6 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from dfkd_keras import export, models
 from dfkd_keras.data.dataset import resize
+from dfkd_keras.images import InputConvention
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from tests.export.conftest import NAMES
 
@@ -33,16 +34,18 @@ def exported(served, folder, images):
     return Path(export.export_student(served, "savedmodel", folder, images).path)
 
 
-@pytest.mark.parametrize("space", ["unit", "normalized"])
-def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalization, space):
-    student = models.lenet5_half(normalization=normalization if space == "unit" else None)
-    folder = exported(export.ServedStudent(student, normalization, space), tmp_path, images)
+@pytest.mark.parametrize("input_range", ["0..1", "normalized"])
+def test_a_process_without_this_package_predicts_the_same(tmp_path, images, normalization, input_range):
+    student = models.lenet5_half(normalization=normalization if input_range == "0..1" else None)
+    folder = exported(
+        export.ServedStudent(student, InputConvention(input_range, normalization=normalization)), tmp_path, images
+    )
     assert folder == tmp_path / "student" / "1"
     np.save(tmp_path / "images.npy", images)
     arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "outputs")]
     subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True, cwd="/", timeout=120)
     unit = images / np.float32(255)
-    inputs = unit if space == "unit" else normalization.normalize(unit)
+    inputs = unit if input_range == "0..1" else normalization.normalize(unit)
     for size in (1, 40):
         served = np.load(tmp_path / f"outputs-{size}.npz")
         logits = np.array(student(inputs[:size], training=False))

@@ -53,7 +53,7 @@ def normalized(mean, std):
 
 def softmax_of(function, mean, std):
     made = [f"Teacher.model = @foreign/{function}", 'Teacher.outputs = "probabilities"']
-    return [*made, 'Teacher.input_space = "normalized"', *normalized(mean, std)]
+    return [*made, 'Teacher.input_range = "normalized"', *normalized(mean, std)]
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_the_same_configuration_gives_the_same_student(usual):
         "student/Adam.epsilon = 1e-3",
         "synthesis/Adam.learning_rate = 0.01",
         "synthesis/Adam.epsilon = 1e-3",
-        "Teacher.input_space = 'normalized'",
+        "Teacher.input_range = 'normalized'",
     ],
 )
 def test_every_parameter_takes_effect(usual, binding):

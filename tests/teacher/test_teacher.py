@@ -61,16 +61,16 @@ def test_a_model_of_unit_images_gets_unit_images(build, images, normalization):
 @KINDS
 def test_a_model_of_normalized_images_gets_normalized_images(build, images, normalization):
     model = build()
-    teacher = dk.Teacher(model, normalization, input_space="normalized", image_shape=SHAPE)
+    teacher = dk.Teacher(model, normalization, input_range="normalized", image_shape=SHAPE)
     inputs = (images - 0.3) / 0.4
     np.testing.assert_allclose(teacher.to_inputs(images), inputs, atol=1e-5)
     np.testing.assert_allclose(teacher(images).logits, model(inputs, training=False), atol=1e-5)
     np.testing.assert_array_equal(teacher.predict_classes(images), np.argmax(model(inputs, training=False), axis=-1))
 
 
-def test_an_unknown_input_space_is_refused():
-    with pytest.raises(ValueError, match=r"Teacher\.input_space='byte' is an unknown image space"):
-        dk.Teacher(functional(), input_space="byte")
+def test_an_unknown_input_range_is_refused():
+    with pytest.raises(ValueError, match=r"input_range='byte' is unknown: use one of"):
+        dk.Teacher(functional(), input_range="byte")
 
 
 def test_a_model_that_is_refused_stays_trainable():
@@ -188,10 +188,12 @@ def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
         dk.Teacher(subclassed())
 
 
-@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
-def test_a_single_output_is_refused_with_what_to_give_instead(outputs):
+@pytest.mark.parametrize(
+    ("outputs", "cause"), [("logits", "ends in a sigmoid"), ("probabilities", "has one output per image or pixel")]
+)
+def test_a_single_sigmoid_declared_as_something_else_is_refused(outputs, cause):
     binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
-    with pytest.raises(ValueError, match=r"has one output per image or pixel.*two logits \(0, z\)"):
+    with pytest.raises(ValueError, match=rf"{cause}.*set Teacher\.outputs='sigmoid'"):
         dk.Teacher(binary, outputs=outputs)
 
 

@@ -203,7 +203,8 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
         axes.plot([second / 60 for second in seconds], accuracies, label=label, **style)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
-    axes.set(xlabel="training time in minutes", ylabel=f"{metric} on real test images")
+    images = runs[0].results["evaluated_on"] if runs else "real test images"
+    axes.set(xlabel="training time in minutes", ylabel=f"{metric} on {images}")
     axes.grid(alpha=0.3)
     if styles:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

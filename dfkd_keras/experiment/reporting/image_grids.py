@@ -13,7 +13,8 @@ from dfkd_keras.utils.files import atomic_write
 class ImageGrids(keras.callbacks.Callback):
     """Draws synthetic images: one row per class predicted by the teacher, or for a segmenter, the predicted masks.
 
-    It draws after the last epoch of synthesis too. While the synthesizer is not trained, its images stay the same.
+    It draws after the last epoch of synthesis too. While the synthesizer is not trained, its images stay the same, and
+    are drawn once.
 
     Args:
         run: `RunDirectory`. The folder of the run.
@@ -31,6 +32,7 @@ class ImageGrids(keras.callbacks.Callback):
         schedule, following = self.model.schedule, epoch + 1
         last = following == self.params["epochs"] or not schedule.updates_in_epoch(following).synthesis
         due = schedule.updates_in_epoch(epoch).synthesis and (following % self.every_epochs == 0 or last)
+        due |= epoch == 0 and not self.model.synthesizer.trains
         if due and not self.model.replay.empty:  # a time limit can end the first round before it adds any image
             with atomic_write(self.run.images / f"epoch-{epoch + 1:06d}.png") as temporary:
                 self._draw(temporary)

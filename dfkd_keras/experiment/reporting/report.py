@@ -11,9 +11,10 @@ from dfkd_keras.experiment.reporting.plots import bars, curves, histogram
 from dfkd_keras.experiment.run_directory import History, RunDirectory
 from dfkd_keras.metrics import METRICS
 
+MEASURED = ("val_mean_iou", "val_accuracy", "val_agreement", "val_estimated_agreement")
 NOT_TERMS = (
     "epoch", "synthesis_loss", "distillation_loss", "priority",
-    "agreement", "fresh_agreement", "val_mean_iou", "val_accuracy",
+    "agreement", "fresh_agreement", *MEASURED,
 )  # fmt: skip
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -57,8 +58,8 @@ def write_report(
         _plot(history, "Losses", ["synthesis_loss", "distillation_loss"]),
         _plot(
             history,
-            "On real test images, and agreement",
-            ["val_mean_iou", "val_accuracy", "agreement", "fresh_agreement"],
+            f"On {results['evaluated_on']}, and agreement",
+            [*MEASURED, "agreement", "fresh_agreement"],
         ),
         _plot(
             history,
@@ -86,11 +87,11 @@ def write_report(
 
 def headline(results: dict[str, Any]) -> str:
     """Returns the headline result of a run as a sentence."""
-    metric = results["metric"]
-    return (
-        f"Student {results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%}), "
-        f"teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {results['test_images']:,} real test images."
-    )
+    metric, images = results["metric"], f"{results['test_images']:,} {results['evaluated_on']}"
+    student = f"{results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%})"
+    if "agreement" in metric:
+        return f"Student's {METRICS[metric]}: {student} on {images}."
+    return f"Student {student}, teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {images}."
 
 
 def _plot(history: History, title: str, names: list[str]) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.reporting.image_grids import ImageGrids
 from dfkd_keras.experiment.run_directory import Checkpoint, History, RunDirectory
 from dfkd_keras.experiment.training.early_stopping import FRESH_AGREEMENT, StopAtPlateau
@@ -18,7 +18,7 @@ from dfkd_keras.experiment.training.running_means import RunningMeans
 from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.experiment.training.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 from dfkd_keras.experiment.training.tensorboard import tensorboard_callbacks
-from dfkd_keras.experiment.training.validation import validation
+from dfkd_keras.experiment.training.validation import RenameMetrics, validation
 from dfkd_keras.optimizers import scale_learning_rate
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Attempt:
     Args:
         settings: `TrainingSettings`. How the training is evaluated, recorded, saved and ended.
         distiller: `DataFreeDistiller`, compiled.
+        evaluated: `Evaluation`. What the student is evaluated on.
         run: `RunDirectory`. The folder of the run.
         preemption: `Preemption`. Tells whether the process was asked to stop.
         learning_rate_factor: Float. Factor of the learning rates of both sides.
@@ -42,18 +43,20 @@ class Attempt:
         self,
         settings: TrainingSettings,
         distiller: DataFreeDistiller,
+        evaluated: Evaluation,
         run: RunDirectory,
         preemption: Preemption,
         learning_rate_factor: float,
     ):
         self.settings, self.distiller, self.run_directory, self.preemption = settings, distiller, run, preemption
-        self.learning_rate_factor = learning_rate_factor
-        measured = [f"val_{metric.name}" for metric in distiller.validation_metrics.metrics]
+        self.evaluated, self.learning_rate_factor = evaluated, learning_rate_factor
+        measured = {f"val_{metric.name}": 0.0 for metric in distiller.validation_metrics.metrics}
+        measured = [*evaluated.renamed(measured, "val_")]
         measured += [FRESH_AGREEMENT] if settings.early_stopping else []
         self.history = History(run.metrics, ["epoch", *CLOCKS, *distiller.means, *measured])
 
-    def run(self, test: Split, checkpoint: Checkpoint | None) -> tuple[int, str | None]:
-        """Trains from a checkpoint on, or from the beginning, and evaluates the student on the test images.
+    def run(self, checkpoint: Checkpoint | None) -> tuple[int, str | None]:
+        """Trains from a checkpoint on, or from the beginning, and evaluates the student.
 
         Returns:
             The number of steps made over all calls, and what ended the training early: "max_minutes",
@@ -74,7 +77,7 @@ class Attempt:
                 self.distiller.fit(
                     initial_epoch=epochs,
                     initial_step=initial_step,
-                    **validation(test, self.distiller.teacher),
+                    **validation(self.evaluated.split, self.distiller.teacher),
                     validation_freq=self._evaluated_epochs(),
                     callbacks=callbacks,
                     verbose=0,
@@ -113,7 +116,7 @@ class Attempt:
     def _callbacks(self, initial_steps: int, recorder: Recorder) -> list[keras.callbacks.Callback]:
         """Returns the callbacks in their order: early stopping adds to what is recorded, saving comes last."""
         settings, run = self.settings, self.run_directory
-        callbacks, seconds_left, means = [], None, RunningMeans(self.distiller)
+        callbacks, seconds_left, means = [RenameMetrics(self.evaluated)], None, RunningMeans(self.distiller)
         if settings.early_stopping:
             callbacks.append(StopAtPlateau(settings.early_stopping, self.history))
         callbacks += [means, recorder, StopOnNonFinite(means)]
@@ -125,7 +128,7 @@ class Attempt:
             *settings.callbacks,
             *tensorboard_callbacks(run.tensorboard),
             ProgressBar(means, initial_steps, seconds_left),
-            ImageGrids(run, settings.images_every_epochs, settings.class_names),
+            ImageGrids(run, settings.images_every_epochs, self.evaluated.class_names),
             Checkpoints(
                 run.checkpoints,
                 settings.checkpoint_every_epochs,

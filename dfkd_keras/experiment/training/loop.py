@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dfkd_keras.backend import distribution
-from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.run_directory import Checkpoint, CheckpointFolder, History, RunDirectory
 from dfkd_keras.experiment.training.attempt import Attempt
 from dfkd_keras.experiment.training.preemption import Preemption
@@ -42,7 +42,7 @@ def train(
     distiller: DataFreeDistiller,
     rebuild: Callable[[], DataFreeDistiller],
     run: RunDirectory,
-    test: Split,
+    evaluated: Evaluation,
     preemption: Preemption,
 ) -> TrainingResult:
     """Trains a distiller, or resumes its training.
@@ -55,7 +55,7 @@ def train(
         distiller: `DataFreeDistiller`, compiled.
         rebuild: Callable without arguments. Builds the distiller again, for the second attempt.
         run: `RunDirectory`. The folder of the run.
-        test: `Split`. Real images to evaluate the student on.
+        evaluated: `Evaluation`. What the student is evaluated on.
         preemption: `Preemption`. Tells whether the process was asked to stop.
 
     Returns:
@@ -67,19 +67,20 @@ def train(
     """
     checkpoint = latest_common_checkpoint(run.checkpoints)
     factor = checkpoint.metadata["learning_rate_factor"] if checkpoint else 1.0
-    first = Attempt(settings, distiller, run, preemption, factor)
+    first = Attempt(settings, distiller, evaluated, run, preemption, factor)
     try:
-        return _result(first, test, checkpoint, first.history)
+        return _result(first, checkpoint, first.history)
     except FloatingPointError as error:
         if factor < 1.0:
             raise
         logger.warning("%s Trying again from there at half the learning rates.", error)
     checkpoint = latest_common_checkpoint(run.checkpoints)
-    return _result(Attempt(settings, rebuild(), run, preemption, RETRY_FACTOR), test, checkpoint, first.history)
+    second = Attempt(settings, rebuild(), evaluated, run, preemption, RETRY_FACTOR)
+    return _result(second, checkpoint, first.history)
 
 
-def _result(attempt: Attempt, test: Split, checkpoint: Checkpoint | None, first_history: History) -> TrainingResult:
-    steps, stopped_by = attempt.run(test, checkpoint)
+def _result(attempt: Attempt, checkpoint: Checkpoint | None, first_history: History) -> TrainingResult:
+    steps, stopped_by = attempt.run(checkpoint)
     before = first_history.seconds_before  # the second attempt's history counts the first one's steps as earlier
     return TrainingResult(attempt.distiller, attempt.history, steps, stopped_by, attempt.learning_rate_factor, before)
 

@@ -11,7 +11,10 @@ from dfkd_keras.experiment.training.recording import drop_idle_losses
 from dfkd_keras.experiment.training.running_means import RunningMeans
 from dfkd_keras.schedules.schedule import SKIPPED, Schedule, StepKind
 
-ALWAYS_SHOWN = ("synthesis_loss", "distillation_loss", "agreement", "val_mean_iou", "val_accuracy")
+ALWAYS_SHOWN = (
+    "synthesis_loss", "distillation_loss", "agreement",
+    "val_mean_iou", "val_accuracy", "val_agreement", "val_estimated_agreement",
+)  # fmt: skip
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -13,7 +13,6 @@ class TrainingSettings:
     """How a training is evaluated, recorded, saved and ended.
 
     Args:
-        class_names: Sequence of strings. One per class, for the image grids.
         evaluate_every_epochs: Integer. Evaluates the student on test images this often. Defaults to 1.
         images_every_epochs: Integer. Draws synthetic images this often, in epochs of synthesis. Defaults to 1.
         checkpoint_every_epochs: Integer. Saves the complete state this often. Defaults to 1.
@@ -22,7 +21,6 @@ class TrainingSettings:
         max_minutes: Float. Training time at which the training ends, over all calls. Defaults to None, no limit.
     """
 
-    class_names: Sequence[str]
     evaluate_every_epochs: int = 1
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1

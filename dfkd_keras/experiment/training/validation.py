@@ -2,12 +2,32 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from dfkd_keras.backend.distribution import shard_count
 from dfkd_keras.data import Split
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.metrics import IGNORED, evaluation_batch_size
 from dfkd_keras.teacher.teacher import Teacher
+
+
+class RenameMetrics(keras.callbacks.Callback):
+    """Gives the metrics of validation the names that they deserve, before the other callbacks read them.
+
+    Args:
+        evaluated: `Evaluation`. What the student is evaluated on.
+    """
+
+    def __init__(self, evaluated: Evaluation):
+        super().__init__()
+        self.evaluated = evaluated
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Renames the metrics in the logs, which the following callbacks share."""
+        renamed = self.evaluated.renamed(logs, "val_")
+        logs.clear()
+        logs.update(renamed)
 
 
 def validation(test: Split, teacher: Teacher) -> dict[str, Any]:
@@ -18,7 +38,7 @@ def validation(test: Split, teacher: Teacher) -> dict[str, Any]:
         teacher: `Teacher`. Defines the input space of the networks.
     """
     inputs, labels = np.asarray(teacher.to_inputs(test.unit_images)), test.labels
-    missing, batch_size = -len(labels) % shard_count(), evaluation_batch_size(inputs.shape)
+    missing, batch_size = -len(labels) % shard_count(), evaluation_batch_size(test.images.shape)
     data = inputs, labels
     if missing:  # repeat the last image, with weight 0
         counts = np.arange(len(labels) + missing) < len(labels)

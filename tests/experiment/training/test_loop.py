@@ -8,7 +8,9 @@ import gin
 import keras
 import pytest
 
+from dfkd_keras import data
 from dfkd_keras.experiment import configure
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory, read_history
 from dfkd_keras.experiment.training.attempt import Attempt
 from dfkd_keras.experiment.training.preemption import Preempted
@@ -206,7 +208,8 @@ def test_half_the_rates_is_half_of_all_rates(tmp_path):
     optimizers = [distiller.optimizer, *distiller.synthesizer.optimizers]
     before = [optimizer._learning_rate for optimizer in optimizers]
     before = [rate if callable(rate) else float(rate) for rate in before]
-    Attempt(TrainingSettings(()), distiller, RunDirectory(tmp_path), None, 0.5)._restore(None, 0)
+    evaluated = Evaluation(data.digits().load("test"), tuple("0123456789"), "accuracy")
+    Attempt(TrainingSettings(), distiller, evaluated, RunDirectory(tmp_path), None, 0.5)._restore(None, 0)
     assert len(before) == 4  # of the student, the meta-generator, the generator within a round, the latents
     for optimizer, rate in zip(optimizers, before, strict=True):
         after = optimizer._learning_rate

@@ -1,0 +1,63 @@
+"""Distills a student from a teacher's file and nothing else: `dfkd distill --teacher=model.h5`.
+
+It prints what it found and decided, and trains for ten minutes. The same command resumes an interrupted run; the run's
+folder has the configuration, with which `dfkd train` makes the same run.
+"""
+
+from absl import flags
+
+from dfkd_keras.experiment.distillation import distill
+from dfkd_keras.experiment.distillation.request import AUTO
+from dfkd_keras.utils.errors import InvalidInputError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "teacher",
+    None,
+    "The teacher: a .keras, .h5, .onnx or .tflite file, a SavedModel's folder, an architecture as JSON (with "
+    "--weights), a Python function as module:function, or the address of a served model.",
+)
+flags.DEFINE_string("student", None, "A network of the package, a .keras file, or module:function; compact by default.")
+flags.DEFINE_string("method", AUTO, "A method's gin file, or auto.")
+flags.DEFINE_float("minutes", 10.0, "Training time.")
+flags.DEFINE_string("images", None, "Folder of images to evaluate on, never to distill; labeled by subfolder or not.")
+flags.DEFINE_string("labels", None, "CSV file with the columns file and label, for --images.")
+flags.DEFINE_string("class_names", None, "File with the names of the classes, in the order of the outputs.")
+flags.DEFINE_string("input_range", None, "Values of the images: 0..1, 0..255, -1..1, imagenet or caffe; found out.")
+flags.DEFINE_enum("channel_order", None, ["rgb", "bgr"], "Order of the channels; rgb by default.")
+flags.DEFINE_enum(
+    "outputs", None, ["logits", "probabilities", "log_probabilities", "sigmoid"], "What the teacher returns; found out."
+)
+flags.DEFINE_string("output", None, "Name or number of the output, for a teacher of several.")
+flags.DEFINE_list("image_shape", None, "Height, width and channels, for a teacher that does not know them.")
+flags.DEFINE_string("weights", None, "File of the weights, for a teacher that is an architecture as JSON.")
+flags.DEFINE_string("custom_objects", None, "Python module with the classes and functions that the file names.")
+flags.DEFINE_boolean("allow_code", False, "Run code inside the file, such as a Lambda layer's; only if you trust it.")
+flags.DEFINE_integer("seed", 0, "Seed of initial weights and noise.")
+flags.DEFINE_string("run_dir", None, "Folder of the run; runs/distill-NAME-seedN by default.")
+flags.DEFINE_boolean("resume", True, "Resume an interrupted run; --noresume starts over.")
+OPTIONS = (
+    "student", "method", "minutes", "images", "labels", "class_names", "input_range", "channel_order", "outputs",
+    "output", "weights", "custom_objects", "allow_code", "seed",
+)  # fmt: skip
+
+
+def run() -> None:
+    """Distills the teacher that the flags name."""
+    if not FLAGS.teacher:
+        raise InvalidInputError("no teacher: give --teacher, for instance --teacher=model.h5.")
+    options = {name: FLAGS[name].value for name in OPTIONS}
+    distill(FLAGS.teacher, run_dir=FLAGS.run_dir, resume=FLAGS.resume, image_shape=image_shape(), **options)
+
+
+def image_shape() -> tuple[int, ...] | None:
+    """Returns the shape that `--image_shape` says.
+
+    Raises:
+        InvalidInputError: If it is not of whole numbers.
+    """
+    if FLAGS.image_shape is None:
+        return None
+    if not all(length.isdigit() for length in FLAGS.image_shape):
+        raise InvalidInputError(f"--image_shape={','.join(FLAGS.image_shape)} must be height,width,channels: 32,32,3.")
+    return tuple(map(int, FLAGS.image_shape))

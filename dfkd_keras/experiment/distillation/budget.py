@@ -1,0 +1,40 @@
+"""The length of a training that takes a given time on this machine."""
+
+import gin
+
+from dfkd_keras.experiment.presets import PresetExperiment
+
+USED_SHARE = 0.92  # of the time; the rest is for the machine's other work
+EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
+
+
+def planned_length(experiment: PresetExperiment, minutes: float) -> dict[str, int]:
+    """Measures a few steps of an experiment and returns how long it may be.
+
+    Args:
+        experiment: `PresetExperiment`, whose gin files use the macros of `parts/budget.gin`.
+        minutes: Float. Training time.
+
+    Returns:
+        Dictionary of integers by macro: the epochs of each stage, and the steps of an epoch where all steps are alike.
+    """
+    plan = experiment.plan()
+    seconds = 60.0 * minutes * USED_SHARE
+    if not plan.updates.synthesis:
+        steps = max(1, round(plan.updates.student * seconds / plan.seconds))
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(seconds / EVALUATION_SECONDS)), steps)
+        return {"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}
+    with experiment.configured():
+        epochs = {name: _macro(name) for name in ("synthesis_epochs", "student_epochs")}
+    scale = seconds / plan.seconds
+    return {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
+
+
+def _macro(name: str) -> int | None:
+    """Returns the value of a macro, None if the configuration has none of that name."""
+    try:
+        gin.query_parameter(f"%{name}")
+    except ValueError:
+        return None
+    return gin.get_configurable(f"{name}/gin.macro")()

@@ -1,0 +1,192 @@
+"""The gin configuration of a distillation: what was found out and decided, as the bindings of an ordinary run."""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from dfkd_keras import models
+from dfkd_keras.experiment.distillation.findings import Findings
+from dfkd_keras.experiment.distillation.request import AUTO, Request
+from dfkd_keras.teacher.cost import multiplications
+from dfkd_keras.utils.errors import InvalidInputError
+
+SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
+BLACK_BOX_PARAMETERS = 200_000  # of the student of a teacher whose own are not known
+BLACK_BOX_MULTIPLICATIONS = 20_000_000
+METHOD = "baselines/procedural"
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+@dataclasses.dataclass(frozen=True)
+class Composition:
+    """A configuration and the decisions that it stands for.
+
+    Attributes:
+        gin_file: String. The method's gin file.
+        bindings: Dictionary of values by what they set; values that start with "@" are references.
+        decisions: Dictionary of what was decided and how to change it, in words, by its title.
+    """
+
+    gin_file: str
+    bindings: dict[str, Any]
+    decisions: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """String. The bindings as gin text."""
+        return "\n".join(f"{name} = {_gin(value)}" for name, value in self.bindings.items())
+
+    def with_bindings(self, **values: Any) -> "Composition":
+        """Returns the composition with further bindings of macros."""
+        return dataclasses.replace(self, bindings=self.bindings | values)
+
+
+def compose(request: Request, findings: Findings) -> Composition:
+    """Decides on the method and the student, and composes the configuration.
+
+    Args:
+        request: `Request`. What the user asked for.
+        findings: `Findings`. What is known of the teacher.
+
+    Raises:
+        InvalidInputError: If the student is unknown.
+    """
+    method = METHOD if request.method == AUTO else request.method.removesuffix(".gin")
+    reason = "images that need no gradient and fit any teacher" if request.method == AUTO else "as asked"
+    student, described = _student(request, findings)
+    return Composition(
+        gin_file=f"{method}.gin",
+        bindings=_task(request, findings) | _teacher(request, findings) | student,
+        decisions={
+            "method": f"{method.rpartition('/')[2]} ({reason}; --method)",
+            "student": f"{described}; --student",
+        },
+    )
+
+
+def _task(request: Request, findings: Findings) -> dict[str, Any]:
+    bindings = {
+        "image_shape": findings.image_shape,
+        "normalization": "@Normalization()",
+        "Normalization.mean": (0.5,),
+        "Normalization.std": (0.25,),
+        "Experiment.seed": request.seed,
+        "Task.name": task_name(request.teacher),
+        "Task.data": None,
+        "Task.class_names": request.names,
+    }
+    if findings.data is None:
+        return bindings
+    folder = {"path": str(Path(request.images).resolve()), "image_shape": "%image_shape"}
+    if request.labels:
+        folder["labels_csv"] = str(Path(request.labels).resolve())
+    if request.names:
+        folder["class_names"] = request.names
+    return (
+        bindings | {"Task.data": "@image_folder()"} | {f"image_folder.{name}": value for name, value in folder.items()}
+    )
+
+
+def _teacher(request: Request, findings: Findings) -> dict[str, Any]:
+    given = {
+        "path": _resolved(request.teacher),
+        "input_range": findings.input_range,
+        "channel_order": findings.channel_order,
+        "outputs": findings.outputs,
+        "output": request.output,
+        "image_shape": findings.image_shape if findings.any_size or request.image_shape else None,
+        "weights": _resolved(request.weights),
+        "custom_objects": request.custom_objects,
+        "safe_mode": False if request.allow_code else None,
+    }
+    return {f"Teacher.{name}": value for name, value in given.items() if value is not None} | {
+        "Task.teacher": "@Teacher",
+        "Teacher.recipe": None,
+    }
+
+
+def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]:
+    """Returns the bindings of the student, and what it is in words."""
+    name = request.student
+    if name is None:
+        return _compact(findings)
+    if name.endswith(MODEL_SUFFIXES):
+        return {"Task.student": "@student/saved_model", "student/saved_model.path": _resolved(name)}, f"from {name}"
+    if ":" in name:
+        return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
+    function, arguments = _named(name)
+    return _network(function, findings) | {f"{function}.{key}": value for key, value in arguments.items()}, name
+
+
+def _compact(findings: Findings) -> tuple[dict[str, Any], str]:
+    budget = {"parameters": BLACK_BOX_PARAMETERS, "multiplications": BLACK_BOX_MULTIPLICATIONS}
+    if findings.multiplications:
+        budget = {name: max(1, int(SHARE * getattr(findings, name))) for name in budget}
+    network = models.compact_cnn(findings.image_shape, findings.num_classes, **budget)
+    cost = {"parameters": network.count_params(), "multiplications": multiplications(network)}
+    shares = {
+        name: f" ({cost[name] / getattr(findings, name):.0%})" if findings.multiplications else "" for name in cost
+    }
+    described = (
+        f"a compact network, {cost['parameters']:,} parameters{shares['parameters']}, "
+        f"{cost['multiplications'] / 1e6:,.2f} M multiplications{shares['multiplications']}"
+    )
+    bindings = {f"compact_cnn.{name}": value for name, value in budget.items()}
+    return _network("compact_cnn", findings) | bindings, described
+
+
+def _network(function: str, findings: Findings) -> dict[str, Any]:
+    """Returns the bindings of a network of unit images, which is made to take what the teacher takes."""
+    return {
+        "Task.student": "@preprocessed",
+        "preprocessed.network": f"@{function}",
+        "preprocessed.image_shape": "%image_shape",
+        "preprocessed.num_classes": findings.num_classes,
+        "preprocessed.input_range": findings.input_range,
+        "preprocessed.channel_order": findings.channel_order,
+        "preprocessed.input_shape": findings.input_shape,
+    }
+
+
+def _named(name: str) -> tuple[str, dict[str, int]]:
+    """Returns the function that builds a network of the package, and its depth where the name ends in it."""
+    students = {each: getattr(models, each) for each in models.__all__ if _builds_students(getattr(models, each))}
+    if name in students:
+        return name, {}
+    stem = re.fullmatch(r"(.*?)_?(\d+)", name)
+    if stem and "depth" in inspect.signature(students.get(stem[1], _no_network)).parameters:
+        return stem[1], {"depth": int(stem[2])}
+    raise InvalidInputError(
+        f"student {name!r} is unknown: use {', '.join(sorted(students))} (with a depth, such as cifar_resnet8), a "
+        ".keras file, or a function as module:function."
+    )
+
+
+def _no_network() -> keras.Model:
+    raise NotImplementedError
+
+
+def _builds_students(function: Callable) -> bool:
+    return {"image_shape", "num_classes"} <= inspect.signature(function).parameters.keys() and (
+        function.__name__ not in ("compact_cnn", "preprocessed", "python_network")
+    )
+
+
+def task_name(teacher: str) -> str:
+    """Returns the name of a task, that of its teacher's file without what a folder's name should not have."""
+    name = teacher.rstrip("/").rpartition("/")[2].partition(":")[2] or Path(teacher.rstrip("/")).name
+    return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)
+
+
+def _resolved(path: str | None) -> str | None:
+    """Returns the absolute path of a file, so that the configuration works in any folder; others stay."""
+    return str(Path(path).resolve()) if path and Path(path).exists() else path
+
+
+def _gin(value: Any) -> str:
+    return value if isinstance(value, str) and value[:1] in ("@", "%") else repr(value)

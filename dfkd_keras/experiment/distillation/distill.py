@@ -1,0 +1,142 @@
+"""The front door: a teacher in, a student out."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from dfkd_keras.experiment.distillation.budget import planned_length
+from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
+from dfkd_keras.experiment.distillation.findings import examine
+from dfkd_keras.experiment.distillation.given_teacher import as_path
+from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
+from dfkd_keras.experiment.reporting.report import headline
+from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.models.saved_model import saved_model
+
+LENGTH = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
+logger = logging.getLogger(__name__)
+
+
+def distill(
+    teacher: str | keras.Model | Callable,
+    *,
+    run_dir: Path | str | None = None,
+    resume: bool = True,
+    verbose: bool = True,
+    **options: Any,
+) -> keras.Model:
+    """Distills a teacher into a small student, without data.
+
+    The teacher is examined, a method and a student are chosen, and an ordinary run follows: its folder has the student,
+    the exported SavedModel, a report, and `config.gin`, with which `dfkd train` makes the same run.
+
+    Args:
+        teacher: String, Keras model or function. The path of a file of any format that `teacher.loading` reads, a
+            trained model, or a function from images to outputs that is defined in a module.
+        run_dir: String or `Path`. The run's folder. Defaults to `runs/distill-NAME-seedN`.
+        resume: Boolean. Whether an interrupted run in this folder resumes. Defaults to True.
+        verbose: Boolean. Whether to print what was found and decided, and the results. Defaults to True.
+        **options: `student`: String, the name of a network in `dk.models`, a `.keras` file or `module:function`; by
+            default a compact network of at most a quarter of the teacher's parameters and multiplications. `method`:
+            String, the name of a gin file, or "auto". `minutes`: Float, training time, 10 by default. `images`: String,
+            a folder of images that the student is evaluated on, labeled by subfolder or by the CSV file `labels`.
+            `class_names`: Sequence of strings, or the path of a file. `input_range`, `channel_order`, `outputs` and
+            `image_shape` as in `dfkd_keras.Teacher`, found out by default; `output`, `weights`, `custom_objects` and
+            `allow_code` as in `load_teacher`. `seed`: Integer, 0 by default.
+
+    Returns:
+        Keras model. The trained student, which takes and returns what the teacher does.
+
+    Raises:
+        InvalidInputError: If the teacher cannot be read or an option is impossible.
+        NotFoundError: If a file does not exist.
+
+    Example:
+        >>> student = dk.distill("teacher.h5", minutes=5, images="photos/")
+    """
+    path, name = as_path(teacher)
+    say = print if verbose else logger.info
+    request = Request(path, **options)
+    run = RunDirectory(run_dir or f"runs/distill-{name or task_name(request.teacher)}-seed{request.seed}")
+    run_request(request, run, resume, say)
+    return saved_model(str(run.student))
+
+
+def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Makes the run that a request asks for, and says what it does.
+
+    Args:
+        request: `Request`.
+        run: `RunDirectory`. The folder of the run.
+        resume: Boolean. Whether an interrupted run in this folder resumes.
+        say: Callable. Takes each line to be shown.
+
+    Returns:
+        Dictionary. The contents of `results.json`.
+    """
+    run.check_is_run_or_empty()
+    findings = examine(request)
+    _say(say, findings.lines())
+    composition = compose(request, findings)
+    length = _length_so_far(run) if resume else {}
+    if not length:
+        length = planned_length(_experiment(composition), request.minutes)
+    composition = composition.with_bindings(**length)
+    experiment = _experiment(composition)
+    _say(say, composition.decisions | {"training": _training(request, length), "evaluation": _evaluation(request)})
+    results = experiment.run(run.path, resume, max_minutes=request.minutes)
+    _say_results(say, run, results, request)
+    return results
+
+
+def _experiment(composition: Composition) -> PresetExperiment:
+    return experiment_of([composition.gin_file], composed=composition.text)
+
+
+def _length_so_far(run: RunDirectory) -> dict[str, int]:
+    """Returns the length that an earlier call planned for the run in a folder, empty if there is none."""
+    if not run.configuration.exists():
+        return {}
+    return {name: int(value) for name, value in LENGTH.findall(run.configuration.read_text())}
+
+
+def _say(say: Callable[[str], None], lines: dict[str, str]) -> None:
+    for title, text in lines.items():
+        say(f"{title:<12}{text}")
+
+
+def _training(request: Request, length: dict[str, int]) -> str:
+    end = time.strftime("%H:%M", time.localtime(time.time() + 60 * request.minutes))
+    steps = length["student_epochs"] * length.get("steps_per_epoch", 0)
+    amount = f"{steps:,} updates" if steps else f"{length['student_epochs']:,} epochs"
+    return f"{amount}, about {request.minutes:g} minutes on this machine, until {end}; --minutes"
+
+
+def _evaluation(request: Request) -> str:
+    if request.images:
+        return f"on the images of {request.images} (--images), none of which is trained on"
+    return "on held-out procedural images, an estimate; --images=FOLDER measures on real ones"
+
+
+def _say_results(say: Callable[[str], None], run: RunDirectory, results: dict[str, Any], request: Request) -> None:
+    parameters = results["student_parameters"]
+    share = (
+        f" ({parameters / results['teacher_parameters']:.0%} of the teacher's)" if results["teacher_parameters"] else ""
+    )
+    say(headline(results))
+    _say(
+        say,
+        {
+            "student": f"{run.student}: {parameters:,} parameters{share}; takes and returns what the teacher does",
+            "serving": f"{run.exports}/student: a SavedModel that takes uint8 RGB images",
+            "report": f"{run.report}",
+            "same run": f"dfkd train --gin_file={run.configuration} --run_dir=ANOTHER",
+            "more": f"dfkd distill --teacher={request.teacher} --minutes={3 * request.minutes:g} --run_dir=ANOTHER",
+        },
+    )

@@ -1,0 +1,156 @@
+"""What is found out about a teacher before anything is decided."""
+
+import dataclasses
+
+import keras
+
+from dfkd_keras.backend.keras_internals import flatten_layers
+from dfkd_keras.data import ImageDataset, image_folder
+from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.images import ChannelOrder, InputRange
+from dfkd_keras.teacher.batch_statistics import batch_norms
+from dfkd_keras.teacher.black_box import outputs_only
+from dfkd_keras.teacher.cost import multiplications
+from dfkd_keras.teacher.input_conventions import best_convention, guess_input_convention
+from dfkd_keras.teacher.loading import load_teacher
+from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape, random_outputs
+from dfkd_keras.teacher.outputs import Outputs, detect_outputs
+from dfkd_keras.utils.errors import InvalidInputError
+
+DEFAULT_SIDE = 32  # of the images of a teacher that takes any size
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What is known of a teacher.
+
+    Attributes:
+        model: Keras model. The teacher.
+        image_shape: Tuple of three integers. Height, width and channels of its images.
+        any_size: Boolean. Whether it takes images of any size.
+        input_shape: Tuple of integers. The shape of what it takes where that is not `image_shape`; None otherwise.
+        input_range: String. The range of its images' values, as in `InputConvention`.
+        channel_order: String or None. The order of the channels, None if it is not known.
+        convention_reason: String. Why this range and order are taken, in words.
+        convention_is_sure: Boolean. Whether they are known rather than guessed.
+        outputs: String. What it returns, as in `Teacher`.
+        output_units: Integer. Number of its outputs; 1 for the second of two classes.
+        num_classes: Integer. Number of classes.
+        parameters: Integer. Number of its parameters; 0 of a black box.
+        multiplications: Integer. Multiplications for an image; 0 of a black box.
+        batch_norms: Integer. Number of its BatchNorm layers.
+        gives_gradients: Boolean. Whether gradients pass through it.
+        data: `ImageDataset` or None. The user's images.
+    """
+
+    model: keras.Model
+    image_shape: tuple[int, int, int]
+    any_size: bool
+    input_shape: tuple[int | None, ...] | None
+    input_range: InputRange
+    channel_order: ChannelOrder | None
+    convention_reason: str
+    convention_is_sure: bool
+    outputs: Outputs
+    output_units: int
+    num_classes: int
+    parameters: int
+    multiplications: int
+    batch_norms: int
+    gives_gradients: bool
+    data: ImageDataset | None
+
+    def lines(self) -> dict[str, str]:
+        """Returns what was found, a line each, by its title."""
+        height, width, channels = self.image_shape
+        color = {1: "gray", 3: self.channel_order or "color", 4: "color and alpha"}.get(
+            channels, f"{channels} channels"
+        )
+        size = f"{height}x{width}, of any size" if self.any_size else f"{height}x{width}"
+        sure = "" if self.convention_is_sure else "a guess: "
+        units = f"{self.outputs}, " + (
+            "one for two classes" if self.output_units == 1 else f"{self.num_classes} classes"
+        )
+        gives = ["gradients"] if self.gives_gradients else ["outputs only"]
+        gives += [f"{self.batch_norms} BatchNorm layers"] if self.batch_norms else ["no BatchNorm"]
+        cost = f"{self.parameters:,} parameters, {self.multiplications / 1e6:,.2f} M multiplications an image"
+        return {
+            "teacher": f"{self.model.name}: {cost if self.parameters else 'a black box'}",
+            "images": f"{size}, {color}",
+            "values": f"{self.input_range} ({sure}{self.convention_reason})",
+            "outputs": units,
+            "gives": ", ".join(gives),
+        }
+
+
+def examine(request: Request) -> Findings:
+    """Loads a teacher and finds out what distillation has to know of it.
+
+    Args:
+        request: `Request`. What it says is not guessed.
+
+    Raises:
+        InvalidInputError: If the file cannot be read, or if what the request says cannot be.
+        NotFoundError: If the file does not exist.
+    """
+    model = load_teacher(
+        request.teacher,
+        safe_mode=not request.allow_code,
+        weights=request.weights,
+        output=request.output,
+        custom_objects=request.custom_objects,
+        image_shape=request.image_shape,
+    )
+    known = request.image_shape or input_image_shape(model)
+    shape = tuple(length or DEFAULT_SIDE for length in known)
+    if not flatten_layers(model):
+        raise InvalidInputError(f"teacher {request.teacher!r} has no layers: give a model of at least one layer.")
+    raw = random_outputs(model, shape)
+    data = None
+    if request.images:
+        data = image_folder(request.images, shape, request.names, request.labels)
+    convention = _convention(request, model, shape, data)
+    outputs = request.outputs or detect_outputs(model, raw)
+    black_box = outputs_only(model)
+    return Findings(
+        model=model,
+        image_shape=shape,
+        any_size=None in known,
+        input_shape=own_input_shape(model),
+        **convention,
+        outputs=outputs,
+        output_units=raw.shape[-1],
+        num_classes=max(2, raw.shape[-1]),
+        parameters=0 if black_box else model.count_params(),
+        multiplications=0 if black_box else multiplications(model, shape),
+        batch_norms=len(batch_norms(model)),
+        gives_gradients=not black_box,
+        data=data,
+    )
+
+
+def _convention(
+    request: Request, model: keras.Model, shape: tuple[int, int, int], data: ImageDataset | None
+) -> dict[str, object]:
+    """Returns the fields of `Findings` on the range and the order of the channels."""
+    if request.input_range:
+        order = request.channel_order
+        return _fields(request.input_range, order, "as --input_range says", True)
+    split = data.load("test") if data else None
+    if split is not None and split.labels is not None:
+        best = best_convention(model, split.images, split.labels)
+        reason = f"{best.accuracy:.1%} of your labeled images are right"
+        return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
+    guess = guess_input_convention(model, shape, images=None if split is None else split.images)
+    sure = guess.confidence == "certain"
+    remedy = "" if sure else "; --input_range changes it"
+    return _fields(guess.input_range, request.channel_order, guess.reason + remedy, sure)
+
+
+def _fields(input_range: str, order: str | None, reason: str, sure: bool) -> dict[str, object]:
+    return {
+        "input_range": input_range,
+        "channel_order": order,
+        "convention_reason": reason,
+        "convention_is_sure": sure,
+    }

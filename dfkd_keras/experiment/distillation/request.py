@@ -1,0 +1,98 @@
+"""What a user asks of a distillation, and what is left to be found out or decided."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dfkd_keras.images import ChannelOrder, InputRange
+from dfkd_keras.teacher.outputs import Outputs
+from dfkd_keras.utils.checks import check_seed, single_line
+from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
+
+AUTO = "auto"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The options of `distill`; see there.
+
+    Raises:
+        InvalidInputError: If an option has an impossible value.
+    """
+
+    teacher: str
+    student: str | None = None
+    method: str = AUTO
+    minutes: float = 10.0
+    images: str | None = None
+    labels: str | None = None
+    class_names: Sequence[str] | str | None = None
+    input_range: InputRange | None = None
+    channel_order: ChannelOrder | None = None
+    outputs: Outputs | None = None
+    output: str | None = None
+    image_shape: tuple[int, int, int] | None = None
+    weights: str | None = None
+    custom_objects: str | None = None
+    allow_code: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        check_seed("distill", self.seed)
+        if not isinstance(self.minutes, (int, float)) or not 0 < self.minutes < float("inf"):
+            raise InvalidInputError(f"minutes={self.minutes!r} must be a number above 0.")
+        if self.labels and not self.images:
+            raise InvalidInputError(f"labels={self.labels!r} are of no use without images: give images too.")
+        if self.image_shape is not None and (
+            len(self.image_shape) != 3 or not all(isinstance(length, int) and length > 0 for length in self.image_shape)
+        ):
+            raise InvalidInputError(f"image_shape={self.image_shape} must be height, width and channels: 32,32,3.")
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Tuple of strings. The names of the classes, from the file if it is one; None if they are unknown."""
+        if isinstance(self.class_names, str):
+            return names_in_file(self.class_names)
+        return tuple(map(str, self.class_names)) if self.class_names else None
+
+
+def names_in_file(path: str) -> tuple[str, ...]:
+    """Reads the names of classes, in the order of the outputs.
+
+    Args:
+        path: String. Path of a text file with a name in each line, or of a JSON file: a list of names, or an object
+            that maps names to indices or indices to names.
+
+    Raises:
+        NotFoundError: If the file does not exist.
+        InvalidInputError: If it holds no names.
+    """
+    if not Path(path).is_file():
+        raise NotFoundError(f"class_names file {path!r} does not exist: check the path (here: {Path.cwd()}).")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        names = _names_of_json(json.loads(text)) if text.lstrip()[:1] in ("[", "{") else text.splitlines()
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"class_names file {path!r} cannot be read ({single_line(error)[:100]}): give a name per line, or JSON."
+        ) from error
+    names = tuple(name.strip() for name in names if name.strip())
+    if not names:
+        raise InvalidInputError(
+            f"class_names file {path!r} is empty: give a name per line, in the order of the outputs."
+        )
+    return names
+
+
+def _names_of_json(content: list | dict) -> list[str]:
+    if isinstance(content, list):
+        return [str(name) for name in content]
+    if all(isinstance(value, int) for value in content.values()):
+        content = {index: name for name, index in content.items()}
+    # ImageNet's file maps indices to pairs of an identifier and a name.
+    return [str(name[-1] if isinstance(name, list) else name) for _, name in sorted(content.items(), key=_index)]
+
+
+def _index(item: tuple) -> int:
+    return int(item[0])

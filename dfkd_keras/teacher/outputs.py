@@ -1,0 +1,136 @@
+"""What a network returns for an image, logits or what a last activation made of them, and the way back to logits."""
+
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfkd_keras.utils.errors import InvalidInputError
+
+Outputs = Literal["logits", "probabilities", "log_probabilities", "sigmoid"]
+LEAST_PROBABILITY = 1e-20  # whose logarithm float32 holds
+LEAST_SIGMOID = 1e-7  # float32 has no larger number below 1 than about 1 - 6e-8
+OPERATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+ACTIVATIONS = {"softmax": "probabilities", "log_softmax": "log_probabilities", "sigmoid": "sigmoid"}
+
+
+def check_kind(kind: str) -> None:
+    """Raises `InvalidInputError` unless the kind of outputs is known."""
+    if kind not in get_args(Outputs):
+        known = ", ".join(map(repr, get_args(Outputs)))
+        raise InvalidInputError(f"Teacher.outputs={kind!r} is unknown: use one of {known}.")
+
+
+def to_logits(outputs: Any, kind: Outputs) -> Any:
+    """Returns the logits behind a network's outputs.
+
+    Args:
+        outputs: Float tensor `[..., K]`. A single output, K = 1, counts for the second of two classes.
+        kind: String. What the outputs are: "logits", "probabilities" (softmax), "log_probabilities" or "sigmoid".
+
+    Returns:
+        Float32 tensor `[..., K]` of logits, or `[..., 2]` for K = 1, up to a constant for each image.
+    """
+    outputs = ops.cast(outputs, "float32")
+    if kind == "probabilities":
+        outputs = ops.log(outputs + LEAST_PROBABILITY)
+    elif kind == "sigmoid":
+        likely = ops.clip(outputs, LEAST_SIGMOID, 1.0 - LEAST_SIGMOID)
+        outputs = ops.log(likely) - ops.log(1.0 - likely)
+    if outputs.shape[-1] == 1:
+        return ops.concatenate([ops.zeros_like(outputs), outputs], axis=-1)
+    return outputs
+
+
+def with_outputs(network: keras.Model, kind: Outputs, units: int, input_shape: tuple[int | None, ...]) -> keras.Model:
+    """Returns a network that ends as another one does, so that it can stand in its place.
+
+    Args:
+        network: Keras model that returns logits `[B, ..., K]`.
+        kind: String. What the returned model should return.
+        units: Integer. Number of outputs: K, or 1 for the second of two classes.
+        input_shape: Tuple of integers. Shape of an input.
+
+    Returns:
+        Keras model. The network itself if it returns this already.
+    """
+    logits = network.output_shape[-1] if hasattr(network, "output_shape") else units
+    if kind == "logits" and logits == units:
+        return network
+    images = keras.Input(input_shape)
+    outputs = ops.cast(network(images), "float32")
+    if units < logits:
+        outputs = outputs[..., 1:] - outputs[..., :1]
+    activations = {"probabilities": ops.softmax, "log_probabilities": ops.log_softmax, "sigmoid": ops.sigmoid}
+    if kind != "logits":
+        outputs = activations[kind](outputs)
+    return keras.Model(images, outputs, name=network.name)
+
+
+def detect_outputs(model: keras.Model, outputs: np.ndarray) -> Outputs:
+    """Returns what a model's outputs are, by its last layer, or else by their values.
+
+    Args:
+        model: Keras model.
+        outputs: Float array `[N, ..., K]`. Its outputs for a few different images.
+    """
+    activation = _last_activation(model)
+    if activation in ACTIVATIONS and _problem_of_values(outputs, ACTIVATIONS[activation]) is None:
+        return ACTIVATIONS[activation]
+    likely = [kind for kind in ("probabilities", "log_probabilities") if _problem_of_values(outputs, kind) is None]
+    within = outputs.min() >= 0.0 and outputs.max() <= 1.0
+    return likely[0] if likely else "sigmoid" if within and activation is None else "logits"
+
+
+def check_values(name: str, outputs: np.ndarray, expected: Outputs) -> None:
+    """Raises `InvalidInputError` unless a model's outputs are finite and of the expected kind.
+
+    Args:
+        name: String. The model's name, for the message.
+        outputs: Float array `[N, ..., K]`. Outputs for a few different images.
+        expected: String. What they should be.
+    """
+    check_kind(expected)
+    if not np.isfinite(outputs).all():
+        raise InvalidInputError(
+            f"model {name!r} returns outputs that are not finite: train it again, or check its file."
+        )
+    if problem := _problem_of_values(outputs, expected):
+        raise InvalidInputError(f"model {name!r} {problem}")
+
+
+def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
+    """Returns what is wrong with outputs of the expected kind, and the remedy; None if nothing is."""
+    sums, single = outputs.sum(axis=-1), outputs.shape[-1] == 1
+    if expected == "logits":
+        if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3):
+            return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
+        if single and outputs.min() >= 0.0 and outputs.max() <= 1.0:
+            return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
+        return None
+    if expected == "probabilities" and single:
+        return f"has one output per image or pixel, whose softmax is always 1: set {_setting('sigmoid')}"
+    if expected == "probabilities" and not (outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3)):
+        return f"does not return probabilities (rows sum to {sums.flat[0]:.3g}): set {_setting('logits')}"
+    sums = np.exp(np.minimum(outputs, 1.0)).sum(axis=-1)
+    if expected == "log_probabilities" and not np.allclose(sums, 1.0, atol=1e-3):
+        return f"does not return logarithms of probabilities: set {_setting('logits')}"
+    if expected == "sigmoid" and (outputs.min() < 0.0 or outputs.max() > 1.0):
+        found = f"{outputs.min():.3g} to {outputs.max():.3g}"
+        return f"does not return values in [0, 1], but {found}: set {_setting('logits')}"
+    return None
+
+
+def _setting(kind: Outputs) -> str:
+    return f"Teacher.outputs={kind!r} if it is a teacher."
+
+
+def _last_activation(model: keras.Model) -> str | None:
+    """Returns the name of the activation that computes a model's outputs, None where the model does not tell."""
+    last = model
+    while inner := getattr(last, "operations", None) or getattr(last, "layers", None):
+        last = inner[-1]
+    if type(last).__name__ in OPERATIONS:  # a layer, or an operation of keras.ops
+        return OPERATIONS[type(last).__name__]
+    return getattr(getattr(last, "activation", None), "__name__", None)

@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import dfkd_keras as dk
+from dfkd_keras.experiment.distillation.composition import compose, task_name
+from dfkd_keras.experiment.distillation.findings import examine
+from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.presets import experiment_of
+from dfkd_keras.utils.errors import InvalidInputError
+
+
+def network(shape, units, *last, first=()):
+    keras.utils.set_random_seed(0)
+    body = [layers.Reshape((*shape, 1))] if len(shape) == 2 else []
+    body += [layers.Conv2D(8, 3, strides=2, activation="relu"), layers.Flatten(), layers.Dense(units), *last]
+    return keras.Sequential([layers.Input(shape), *first, *body])
+
+
+TEACHERS = {
+    "logits": ((20, 24, 3), lambda: network((20, 24, 3), 5)),
+    "softmax of raw images": (
+        (9, 9, 1),
+        lambda: network((9, 9, 1), 4, layers.Softmax(), first=[layers.Rescaling(1 / 255)]),
+    ),
+    "one sigmoid": ((16, 16, 4), lambda: network((16, 16, 4), 1, layers.Activation("sigmoid"))),
+    "no channel axis": ((12, 10, 1), lambda: network((12, 10), 3, layers.Activation("log_softmax"))),
+}
+
+
+def built(request):
+    """Returns the distiller that a request leads to."""
+    return experiment_of([compose(request, examine(request)).gin_file], composed=composed(request)).build()
+
+
+def composed(request):
+    return compose(request, examine(request)).text + "\nbatch_size = 4"
+
+
+@pytest.mark.parametrize(("shape", "build"), TEACHERS.values(), ids=TEACHERS)
+def test_a_student_is_composed_that_takes_and_returns_what_the_teacher_does(tmp_path, shape, build):
+    model = build()
+    model.save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"))
+    distiller = built(request)
+    assert distiller.teacher.image_shape == shape
+    images = np.random.default_rng(0).uniform(size=(3, *shape)).astype("float32")
+    inputs = distiller.teacher.to_inputs(images)
+    outputs, expected = distiller.teacher.in_place(distiller.student)(inputs), model(inputs)
+    assert outputs.shape == expected.shape
+    np.testing.assert_array_equal(
+        distiller.teacher.predict_classes(images),
+        expected.numpy().argmax(-1) if expected.shape[-1] > 1 else expected[:, 0] > 0.5,
+    )
+    assert distiller.student.count_params() <= max(0.25 * model.count_params(), 250)
+
+
+def test_what_the_request_says_is_not_guessed(tmp_path):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    options = {"input_range": "caffe", "channel_order": "rgb", "outputs": "logits", "image_shape": (8, 8, 3)}
+    findings = examine(Request(str(tmp_path / "teacher.keras"), **options))
+    assert (findings.input_range, findings.channel_order) == ("caffe", "rgb")
+    assert findings.convention_is_sure
+
+
+def test_the_lines_say_what_was_found_and_how_to_change_what_was_decided(tmp_path):
+    network((8, 8, 1), 4, layers.Softmax(), first=[layers.Rescaling(1 / 255)]).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"))
+    findings = examine(request)
+    lines = findings.lines()
+    assert lines["images"] == "8x8, gray"
+    assert lines["outputs"] == "probabilities, 4 classes"
+    assert lines["values"].startswith("0..255 (")
+    assert lines["gives"] == "gradients, no BatchNorm"
+    decisions = compose(request, findings).decisions
+    assert "--method" in decisions["method"] and "--student" in decisions["student"]
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        ("resnet9000x", "student 'resnet9000x' is unknown: use alexnet,.*such as cifar_resnet8"),
+        ("cifar_resnet", None),
+        ("cifar_resnet8", None),
+        ("nowhere.keras", r"nowhere\.keras.* does not exist"),
+        ("no_such_module:build", "function 'no_such_module:build' cannot be imported"),
+    ],
+)
+def test_a_student_may_be_named(tmp_path, student, message):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"), student=student)
+    if message is None:
+        assert built(request).student.output_shape == (None, 4)
+        return
+    with pytest.raises(ValueError if "unknown" in message or "imported" in message else OSError, match=message):
+        built(request)
+
+
+def test_a_function_of_the_user_builds_the_student(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_students.py").write_text(
+        "import keras\n"
+        "def tiny(image_shape, num_classes):\n"
+        "    parts = [keras.layers.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(num_classes)]\n"
+        "    return keras.Sequential(parts, name='tiny')\n"
+    )
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    assert built(Request(str(tmp_path / "teacher.keras"), student="my_students:tiny")).student.name == "tiny"
+
+
+@pytest.mark.parametrize("method", ["rdskd", "dafl.gin", "zskt"])
+def test_other_methods_take_any_teacher_too(tmp_path, method):
+    network((21, 30, 3), 4, layers.Softmax()).save(tmp_path / "teacher.keras")
+    distiller = built(Request(str(tmp_path / "teacher.keras"), method=method))
+    assert distiller.synthesizer.image_shape(distiller.teacher) == (21, 30, 3)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "name"),
+    [
+        ("models/My model-2.keras", "My_model_2"),
+        ("served/7/", "7"),
+        ("my_module:teacher", "teacher"),
+        ("http://localhost:8501/v1/models/cats", "cats"),
+        ("net.v2.onnx", "net_v2"),
+    ],
+)
+def test_the_task_has_the_name_of_the_teachers_file(teacher, name):
+    assert task_name(teacher) == name
+
+
+def test_the_number_of_class_names_must_be_that_of_the_classes(tmp_path):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    with pytest.raises(InvalidInputError, match=r"Task\.class_names has 2 names, but teacher .* has 4 classes"):
+        built(Request(str(tmp_path / "teacher.keras"), class_names=("cat", "dog")))
+    assert dk.distill  # is found at the root

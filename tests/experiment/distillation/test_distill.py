@@ -1,0 +1,112 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+import dfkd_keras as dk
+from dfkd_keras.utils.errors import InvalidInputError
+from tests.commandline import error_line, script
+
+SHAPE = (10, 9, 3)
+
+
+def teacher(name="photographs"):
+    keras.utils.set_random_seed(0)
+    body = [layers.Conv2D(8, 3, strides=2, activation="relu"), layers.Flatten(), layers.Dense(1)]
+    return keras.Sequential([layers.Input(SHAPE), *body, layers.Activation("sigmoid")], name=name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of a few seconds by the command line, with the process and its folder."""
+    folder = tmp_path_factory.mktemp("distill")
+    teacher().save(folder / "model.h5")
+    process = script("distill.py", "--teacher=model.h5", "--minutes=0.02", "--input_range=0..255", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+def test_the_command_says_what_it_found_decided_and_made(finished):
+    folder, process = finished
+    run = "runs/distill-model-seed0"
+    for expected in (
+        "photographs: ", "10x9, color", "0..255 (as --input_range says)", "sigmoid, one for two classes",
+        "--method", "--student", "--minutes", "--images=FOLDER", "estimated agreement with the teacher",
+        f"{run}/student.keras", f"{run}/report.html", f"dfkd train --gin_file={run}/config.gin",
+    ):  # fmt: skip
+        assert expected in process.stdout
+    assert (folder / run / "export" / "student" / "1" / "saved_model.pb").exists()
+
+
+def test_without_images_agreement_is_an_estimate_and_never_called_accuracy(finished):
+    results = json.loads((finished[0] / "runs/distill-model-seed0/results.json").read_text())
+    assert results["metric"] == "estimated_agreement"
+    assert results["evaluated_on"] == "held-out procedural images"
+    assert 0.0 <= results["estimated_agreement"] == results["student_estimated_agreement"] <= 1.0
+    assert not [name for name in results if "accuracy" in name] and "agreement" not in results
+
+
+def test_the_student_stands_in_the_place_of_the_teacher(finished):
+    student = keras.saving.load_model(finished[0] / "runs/distill-model-seed0/student.keras")
+    images = 255.0 * np.random.default_rng(0).uniform(size=(4, *SHAPE)).astype("float32")
+    outputs = student(images)
+    assert outputs.shape == (4, 1)
+    assert float(np.min(outputs)) >= 0.0 and float(np.max(outputs)) <= 1.0
+
+
+def test_the_same_command_finds_the_run_complete(finished):
+    folder, _ = finished
+    before = (folder / "runs/distill-model-seed0/results.json").read_text()
+    process = script("distill.py", "--teacher=model.h5", "--minutes=0.02", "--input_range=0..255", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    assert (folder / "runs/distill-model-seed0/results.json").read_text() == before
+
+
+def test_train_makes_the_same_run_of_its_configuration(finished):
+    folder, _ = finished
+    gin_file = "--gin_file=runs/distill-model-seed0/config.gin"
+    process = script("train.py", gin_file, "--run_dir=again", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    first, again = (folder / name for name in ("runs/distill-model-seed0", "again"))
+    assert (again / "identity.json").read_text() == (first / "identity.json").read_text()
+
+
+def test_a_model_in_memory_becomes_a_student_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, color in (("cats", 40), ("dogs", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (30, 20), (color, index, 0)).save(tmp_path / "photos" / name / f"{index}.png")
+    model = teacher("pets")
+    names = {"class_names": ["cats", "dogs"], "images": "photos", "input_range": "0..1"}
+    student = dk.distill(model, minutes=0.01, verbose=False, **names)
+    assert student.output_shape == model.output_shape
+    assert model.trainable  # the teacher was a copy
+    results = json.loads((tmp_path / "runs/distill-pets-seed0/results.json").read_text())
+    assert results["metric"] == "accuracy" and results["test_images"] == 6
+    assert results["student_parameters"] < results["teacher_parameters"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "no teacher: give --teacher"),
+        (["--teacher=nowhere.h5"], "'nowhere.h5' does not exist"),
+        (["--teacher=model.h5", "--image_shape=a,b"], "--image_shape=a,b must be height,width,channels"),
+        (["--teacher=model.h5", "--method=nothing"], "gin file 'nothing.gin' does not exist"),
+        (["--teacher=model.h5", "--images=nowhere"], "nowhere"),
+        (["--teacher=model.h5", "--input_range=bytes"], "input_range='bytes' is unknown"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_and_leave_no_folder(finished, tmp_path, flags, message):
+    teacher().save(tmp_path / "model.h5")
+    assert message in error_line(script("distill.py", *flags, cwd=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
+
+
+def test_an_object_that_is_no_teacher_is_refused():
+    with pytest.raises(InvalidInputError, match="cannot be named in a configuration"):
+        dk.distill(object())

@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import dfkd_keras as dk
+from dfkd_keras.teacher.model_checks import random_outputs
+from dfkd_keras.teacher.outputs import detect_outputs, to_logits, with_outputs
+
+SHAPE = (6, 6, 1)
+
+
+def network(units, *last):
+    return keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(units), *last])
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def centered(logits):
+    return logits - logits.mean(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_logits"),
+    [
+        ("logits", lambda z: z),
+        ("probabilities", softmax),
+        ("log_probabilities", lambda z: np.log(softmax(z))),
+        ("sigmoid", lambda z: 1 / (1 + np.exp(-z))),
+    ],
+)
+def test_logits_are_found_again_up_to_a_constant(rng, kind, of_logits):
+    logits = rng.normal(scale=3, size=(5, 4)).astype("float32")
+    found = ops.convert_to_numpy(to_logits(of_logits(logits).astype("float32"), kind))
+    expected = logits if kind == "sigmoid" else centered(logits)
+    np.testing.assert_allclose(found if kind == "sigmoid" else centered(found), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_one_sigmoid_is_the_second_of_two_classes():
+    logits = ops.convert_to_numpy(to_logits(np.float32([[0.5], [0.9], [0.0], [1.0]]), "sigmoid"))
+    assert logits.shape == (4, 2) and np.isfinite(logits).all()
+    np.testing.assert_allclose(softmax(logits)[:, 1], [0.5, 0.9, 0.0, 1.0], atol=1e-6)
+
+
+LAST = {
+    "softmax layer": ([layers.Softmax()], 3, "probabilities"),
+    "softmax activation": ([layers.Activation("softmax")], 3, "probabilities"),
+    "log-softmax": ([layers.Activation("log_softmax")], 3, "log_probabilities"),
+    "sigmoid": ([layers.Activation("sigmoid")], 1, "sigmoid"),
+    "sigmoids": ([layers.Activation("sigmoid")], 3, "sigmoid"),
+    "logits": ([], 3, "logits"),
+    "one logit": ([layers.Rescaling(9.0)], 1, "logits"),
+}
+
+
+@pytest.mark.parametrize(("last", "units", "kind"), LAST.values(), ids=LAST)
+def test_outputs_are_detected(last, units, kind):
+    keras.utils.set_random_seed(0)
+    model = network(units, *last)
+    assert detect_outputs(model, random_outputs(model, SHAPE)) == kind
+
+
+def test_a_softmax_in_a_nested_model_is_detected():
+    images = keras.Input(SHAPE)
+    model = keras.Model(images, network(3, layers.Softmax())(images))
+    assert detect_outputs(model, random_outputs(model, SHAPE)) == "probabilities"
+
+
+@pytest.mark.parametrize(("last", "units", "kind"), LAST.values(), ids=LAST)
+def test_a_student_stands_in_the_place_of_its_teacher(tmp_path, last, units, kind):
+    keras.utils.set_random_seed(0)
+    teacher = dk.Teacher(network(units, *last), outputs=kind)
+    student = network(max(2, units))
+    student.save(tmp_path / "logits.keras")
+    teacher.in_place(student).save(tmp_path / "student.keras")
+    loaded = keras.saving.load_model(tmp_path / "student.keras")
+    images = np.random.default_rng(1).uniform(size=(7, *SHAPE)).astype("float32")
+    outputs = ops.convert_to_numpy(loaded(images))
+    assert outputs.shape == (7, units)
+    logits = ops.convert_to_numpy(student(images))
+    found = ops.convert_to_numpy(to_logits(outputs, kind))
+    np.testing.assert_allclose(softmax(found), softmax(logits), atol=1e-5)
+    np.testing.assert_array_equal(teacher.predict_classes(images, loaded), logits.argmax(axis=-1))
+    np.testing.assert_array_equal(teacher.predict_classes(images, student), logits.argmax(axis=-1))
+    assert teacher.outputs_of(loaded) == kind and teacher.outputs_of(student) == "logits"
+
+
+def test_a_student_of_logits_is_returned_as_it_is():
+    student = network(3)
+    assert with_outputs(student, "logits", 3, SHAPE) is student
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (36,)])
+def test_a_teacher_may_take_images_without_a_channel_axis_or_as_vectors(shape):
+    model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(3)])
+    teacher = dk.Teacher(model)
+    images = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype("float32")
+    assert teacher.image_shape == SHAPE and teacher.input_shape == shape
+    np.testing.assert_allclose(teacher(images).logits, model(images.reshape(2, *shape)), atol=1e-6)
