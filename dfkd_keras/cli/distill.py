@@ -6,6 +6,7 @@ folder has the configuration, with which `dfkd train` makes the same run.
 
 from absl import flags
 
+from dfkd_keras.cli import configuration  # noqa: F401 - defines the flags that it shares
 from dfkd_keras.experiment.distillation import distill
 from dfkd_keras.experiment.distillation.request import AUTO
 from dfkd_keras.utils.errors import InvalidInputError
@@ -33,12 +34,13 @@ flags.DEFINE_list("image_shape", None, "Height, width and channels, for a teache
 flags.DEFINE_string("weights", None, "File of the weights, for a teacher that is an architecture as JSON.")
 flags.DEFINE_string("custom_objects", None, "Python module with the classes and functions that the file names.")
 flags.DEFINE_boolean("allow_code", False, "Run code inside the file, such as a Lambda layer's; only if you trust it.")
-flags.DEFINE_integer("seed", 0, "Seed of initial weights and noise.")
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/distill-NAME-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Resume an interrupted run; --noresume starts over.")
+for shared in ("seed", "gin_param"):
+    flags.declare_key_flag(shared)
 OPTIONS = (
     "student", "method", "minutes", "images", "labels", "class_names", "input_range", "channel_order", "outputs",
-    "output", "weights", "custom_objects", "allow_code", "seed",
+    "output", "weights", "custom_objects", "allow_code",
 )  # fmt: skip
 
 
@@ -46,8 +48,11 @@ def run() -> None:
     """Distills the teacher that the flags name."""
     if not FLAGS.teacher:
         raise InvalidInputError("no teacher: give --teacher, for instance --teacher=model.h5.")
+    if FLAGS.gin_file:
+        raise InvalidInputError(f"--gin_file={FLAGS.gin_file[0]} is for dfkd train: name a method by --method.")
     options = {name: FLAGS[name].value for name in OPTIONS}
-    distill(FLAGS.teacher, run_dir=FLAGS.run_dir, resume=FLAGS.resume, image_shape=image_shape(), **options)
+    options |= {"image_shape": image_shape(), "seed": FLAGS.seed or 0, "bindings": FLAGS.gin_param}
+    distill(FLAGS.teacher, run_dir=FLAGS.run_dir, resume=FLAGS.resume, **options)
 
 
 def image_shape() -> tuple[int, ...] | None:

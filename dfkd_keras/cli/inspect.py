@@ -7,14 +7,14 @@ dfkd inspect --gin_file=mine.gin
 from absl import flags
 
 from dfkd_keras.cli import configuration
-from dfkd_keras.cli.configuration import configured_experiment, configured_model
-from dfkd_keras.experiment import configure
+from dfkd_keras.cli.configuration import configured_experiment
 from dfkd_keras.experiment.method_needs import method_needs
 from dfkd_keras.teacher.inspection import Inspection, inspect_teacher
+from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("teacher", None, "A .keras file, or the folder of a SavedModel; --gin_file's teacher by default.")
+flags.DEFINE_string("teacher", None, "A teacher as for dfkd distill, such as model.h5; --gin_file's by default.")
 flags.adopt_module_key_flags(configuration)
 
 
@@ -30,8 +30,7 @@ def inspection() -> Inspection:
         InvalidInputError: If the flags name no teacher.
     """
     if FLAGS.teacher:
-        configure(FLAGS.gin_file, FLAGS.gin_param)
-        return inspect_teacher(configured_model(FLAGS.teacher))
+        return inspect_teacher(load_teacher(FLAGS.teacher))
     if not FLAGS.gin_file:
         raise InvalidInputError("no teacher: give --teacher, or --gin_file for one that a configuration describes.")
     teacher = configured_experiment().teacher()

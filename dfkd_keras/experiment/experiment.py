@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from dfkd_keras.backend.distribution import any_across_workers
+from dfkd_keras.backend.host_call import host_errors
 from dfkd_keras.backend.out_of_memory import translate_out_of_memory
 from dfkd_keras.backend.precision import PRECISIONS, dtype_policy_scope
 from dfkd_keras.backend.seed import seed_initial_weights
@@ -177,7 +178,13 @@ class Experiment:
         if max_minutes is not None and not max_minutes > 0.0:
             raise InvalidInputError(f"max_minutes={max_minutes} must be above 0.")
         run, started = RunDirectory(run_dir), time.perf_counter()
-        with Preemption() as preemption, run.locked(), translate_out_of_memory(), run.translate_write_errors():
+        with (
+            Preemption() as preemption,
+            run.locked(),
+            translate_out_of_memory(),
+            run.translate_write_errors(),
+            host_errors(),
+        ):
             run.check_is_run_or_empty()
             finished = run.finished(max_minutes) if resume else None
             unfinished = any_across_workers(finished is None)

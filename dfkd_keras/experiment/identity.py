@@ -16,8 +16,10 @@ from keras import ops
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.data import ImageDataset, Split
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.teacher.model_checks import random_outputs
 from dfkd_keras.teacher.teacher import Teacher
 
+SHOWN_OUTPUTS = 64
 NUMBER = re.compile(r"_\d+$")  # which Keras appends to names, counting within a process
 PROCESS_KEYS = ("shared_object_id", "build_config", "compile_config")  # of Keras' serialization; no part of a design
 
@@ -71,7 +73,7 @@ def describe(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted((describe(part) for part in value), key=json.dumps)
     if isinstance(value, Teacher):
-        return {**_describe_part(value), "weights_sha256": weights_checksum(value.model)}
+        return {**_describe_part(value), "weights_sha256": weights_checksum(value.model), **_describe_outputs(value)}
     if isinstance(value, ImageDataset):  # of which the student is trained, in a baseline on real data
         return {"name": value.name, "train_images": _describe_array(np.asarray(value.load("train").images))}
     if isinstance(value, keras.Model) and not isinstance(value, DataFreeDistiller):
@@ -81,6 +83,14 @@ def describe(value: Any) -> Any:
     if keras.ops.is_tensor(value) or isinstance(value, (np.ndarray, keras.Variable)):
         return _describe_array(ops.convert_to_numpy(value))
     return _describe_part(value)
+
+
+def _describe_outputs(teacher: Teacher) -> dict[str, Any]:
+    """Describes a teacher of which only the outputs are known, by those for a few images."""
+    if teacher.gives_gradients:
+        return {}
+    outputs = random_outputs(teacher.model, teacher.image_shape, inputs=teacher.inputs)
+    return {"outputs": [f"{value:.4g}" for value in outputs.ravel()[:SHOWN_OUTPUTS]]}
 
 
 def weights_checksum(model: keras.Model) -> str:

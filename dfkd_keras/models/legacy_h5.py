@@ -6,6 +6,8 @@ of layers and variables where these are the same, and else by their order, with 
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,21 @@ from dfkd_keras.models.legacy_nodes import layer_name
 from dfkd_keras.models.weight_limit import weight_limit
 from dfkd_keras.utils.errors import InvalidInputError
 
+# Reads all but the arrays. HDF5's library crashes on some damaged files, or reads them without end.
+TRIAL = """
+import contextlib, sys, h5py
+
+def read(name, part):
+    for key in part.attrs:
+        with contextlib.suppress(Exception):
+            part.attrs[key]
+
+with h5py.File(sys.argv[1], "r") as file:
+    read("", file)
+    file.visititems(read)
+"""
+TRIAL_SECONDS = 60
+
 
 def load_h5(path: Path, safe_mode: bool, custom_objects: Mapping[str, Any]) -> keras.Model:
     """Loads a whole model.
@@ -33,6 +50,7 @@ def load_h5(path: Path, safe_mode: bool, custom_objects: Mapping[str, Any]) -> k
     Raises:
         InvalidInputError: If the file holds no architecture, or one that Keras 3 has no layers for, or other weights.
     """
+    _try_in_another_process(path)
     with h5py.File(path, "r") as file, weight_limit(path.stat().st_size):
         if "model_config" not in file.attrs:
             raise InvalidInputError(
@@ -59,6 +77,7 @@ def load_h5_weights(model: keras.Model, path: Path) -> None:
     Raises:
         InvalidInputError: If the weights are those of another model.
     """
+    _try_in_another_process(path)
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
         if _strings(group, "layer_names"):
@@ -66,6 +85,18 @@ def load_h5_weights(model: keras.Model, path: Path) -> None:
             return
     with suffixed(path, ".weights.h5") as named:
         model.load_weights(named)
+
+
+def _try_in_another_process(path: Path) -> None:
+    """Raises `InvalidInputError` if a file makes a process crash or hang; other errors are left to the reader."""
+    try:
+        command = [sys.executable, "-c", TRIAL, str(path)]
+        process = subprocess.run(command, capture_output=True, timeout=TRIAL_SECONDS, check=False)
+        crashed = process.returncode < 0
+    except subprocess.TimeoutExpired:
+        crashed = True
+    if crashed:
+        raise InvalidInputError("cannot be read by HDF5's library, which crashes or hangs: it is damaged.")
 
 
 def _version(file: h5py.File) -> str | None:

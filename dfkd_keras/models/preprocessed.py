@@ -68,6 +68,7 @@ def _inverse(inputs: InputConvention, channels: int) -> tuple[list[float], list[
     scale, offset = (list(values) * (channels if len(values) == 1 else 1) for values in (scale, offset))
     if len(scale) != channels or len(offset) != channels:
         raise InvalidInputError(
-            f"preprocessed.input_range={inputs.input_range!r} is for images of 3 channels, not {channels}: use '0..255'."
+            f"preprocessed.input_range={inputs.input_range!r} is for images of 3 channels, not {channels}: use "
+            "'0..255'."
         )
     return [1.0 / each for each in scale], [-first / each for first, each in zip(offset, scale, strict=True)]

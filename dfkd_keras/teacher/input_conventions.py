@@ -21,8 +21,11 @@ from dfkd_keras.teacher.input_evidence import (
 from dfkd_keras.teacher.model_checks import probe_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
-# Logarithms of how common the ranges are. The last two are for images of three channels.
+# Logarithms of how common the ranges are, and the less usual order of channels.
 PRIOR = {"0..1": 0.0, "0..255": -0.5, "-1..1": -1.2, "imagenet": -1.7, "caffe": -1.7}
+UNUSUAL_ORDER = -0.3
+WEIGHT_OF_PRIOR = 0.3  # against the mean logarithm of the labels' probability
+OF_COLOR = ("imagenet", "caffe")  # images of three channels alone
 BOUNDS = {"0..1": (0.0, 1.0), "0..255": (0.0, 255.0), "-1..1": (-1.0, 1.0)}
 CLEAR_LEAD = 2.0  # of a range's score over the next one's
 MOST_IMAGES, THEIR_SIZE = 16, 64  # of a kind that a model is tried on; larger images are fewer
@@ -88,6 +91,9 @@ def guess_input_convention(
     Returns:
         `InputGuess`.
 
+    Raises:
+        InvalidInputError: If the images are not uint8 images of this shape.
+
     Example:
         >>> guess_input_convention(keras.saving.load_model("teacher.keras"), (32, 32, 3)).input_range
         '0..255'
@@ -96,11 +102,12 @@ def guess_input_convention(
     if own := rescaling(probe):
         return _guess_of_rescaling(*own)
     count = _affordable(probe.shape)
-    tried = generated_images(probe.shape, count) if images is None else {"real": _unit(_some(images, 4 * count))}
+    real = None if images is None else _unit_images(images, probe.shape, 4 * count)
+    tried = generated_images(probe.shape, count) if real is None else {"real": real}
     ranges = _ranges(probe.shape)
     if statistics := training_statistics(probe, next(iter(tried.values()))):
         mean, deviation = statistics
-        scores = {each: {"statistics": plausibility(mean, deviation, each)} for each in ranges}
+        scores = {each: {"statistics": plausibility(mean, deviation, each, real)} for each in ranges}
         told = f"its first BatchNorm layer saw images of mean {mean.mean():.3g} and deviation {deviation:.3g}"
         return _conclusion(scores, told)
     offset = evidence_of_biases(probe)
@@ -112,8 +119,8 @@ def guess_input_convention(
 def best_convention(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> BestConvention:
     """Finds the convention in which a model predicts the labels of real images best.
 
-    Of conventions whose accuracies are equal up to the standard error, the one that makes the labels most probable is
-    taken: multiples of an image are often of the same class.
+    Multiples of an image are often of the same class. So of conventions whose accuracies are equal up to the standard
+    error, the one is taken that makes the labels most probable, or a more common one that does so almost.
 
     Args:
         model: Keras model. It maps images to logits, or to what `detect_outputs` recognizes.
@@ -124,11 +131,11 @@ def best_convention(model: keras.Model, images: np.ndarray, labels: np.ndarray) 
         `BestConvention`. If its accuracy is near chance, the model or the labels are not what they seem.
 
     Raises:
-        InvalidInputError: If the labels do not fit the model's predictions.
+        InvalidInputError: If the images are not uint8 images, or the labels do not fit the model's predictions.
     """
     probe = ModelProbe(model, images.shape[1:])
     count = 16 * _affordable(probe.shape)
-    unit, labels = _unit(_some(images, count)), _some(np.asarray(labels), count)
+    unit, labels = _unit_images(images, probe.shape, count), _some(np.asarray(labels), count)
     orders = ("rgb", "bgr") if probe.shape[-1] >= 3 else (None,)
     results = {
         (each, order): _accuracy_and_likelihood(probe(unit, each, order).logits, labels)
@@ -138,12 +145,18 @@ def best_convention(model: keras.Model, images: np.ndarray, labels: np.ndarray) 
     accuracies = {convention: accuracy for convention, (accuracy, _) in results.items()}
     best = max(accuracies.values())
     enough = best - np.sqrt(best * (1.0 - best) / labels.size)
-    chosen = max((each for each in results if accuracies[each] >= enough), key=lambda each: results[each][1])
+    equal = {each: likelihood for each, (accuracy, likelihood) in results.items() if accuracy >= enough}
+    chosen = max(equal, key=lambda each: equal[each] + WEIGHT_OF_PRIOR * _how_common(*each))
     return BestConvention(*chosen, accuracies[chosen], accuracies)
 
 
 def _ranges(shape: tuple[int, int, int]) -> list[InputRange]:
-    return [each for each in PRIOR if shape[-1] == 3 or each not in ("imagenet", "caffe")]
+    return [each for each in PRIOR if shape[-1] == 3 or each not in OF_COLOR]
+
+
+def _how_common(input_range: InputRange, order: ChannelOrder | None) -> float:
+    is_usual = order in (None, "bgr" if input_range == "caffe" else "rgb")
+    return PRIOR[input_range] + (0.0 if is_usual else UNUSUAL_ORDER)
 
 
 def _affordable(shape: tuple[int, int, int]) -> int:
@@ -155,8 +168,13 @@ def _some(values: np.ndarray, count: int) -> np.ndarray:
     return values[np.random.default_rng(0).permutation(len(values))[:count]]
 
 
-def _unit(images: np.ndarray) -> np.ndarray:
-    return ops.convert_to_numpy(to_unit(images))
+def _unit_images(images: np.ndarray, shape: tuple[int, int, int], count: int) -> np.ndarray:
+    if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
+        raise InvalidInputError(
+            f"images of shape {images.shape} and type {images.dtype} cannot be tried: give uint8 images {shape} of the "
+            "values 0 to 255."
+        )
+    return ops.convert_to_numpy(to_unit(_some(images, count)))
 
 
 def _guess_of_rescaling(factor: float, offset: float) -> InputGuess:

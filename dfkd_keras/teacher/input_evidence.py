@@ -16,10 +16,11 @@ from dfkd_keras.teacher.outputs import detect_outputs, to_logits
 
 BATCH_SIZE = 64
 USUAL_SPREAD = 3.0  # of a trained model's logits over images
-USUAL_MEAN, MEANS_DIFFER = 0.45, 0.35  # of the unit images of a data set
-USUAL_DEVIATION, DEVIATIONS_DIFFER = 0.23, 0.35  # likewise; the latter of its logarithm
+USUAL_IMAGES = (0.45, 0.23)  # mean and standard deviation of the unit images of common data sets
+MEANS_DIFFER, DEVIATIONS_DIFFER = 0.35, 0.4  # between data sets; the latter as logarithms, and measured roughly
+REAL_MEANS_DIFFER = 0.1  # between some images and the training data that they are like
 LEAST_IMBALANCE, MOST_IMBALANCE = 0.5, 30.0  # beyond which it tells nothing more
-NO_CORRELATION, MOST_OF_BIASES = -0.15, 0.75
+NO_CORRELATION, MOST_OF_BIASES = -0.15, 0.75  # of biases with kernels, and what it can speak for a range at most
 NOT_FINITE = 1e6  # stands for a logit that is not
 ACTIVATIONS = {"probabilities": ops.softmax, "sigmoid": ops.sigmoid}
 Shape = tuple[int, int, int]
@@ -133,11 +134,10 @@ def training_statistics(probe: ModelProbe, images: np.ndarray) -> tuple[np.ndarr
         The mean and the deviation, in the values that the model takes; None where there are no such statistics.
     """
     channels = probe.shape[-1]
-    colors = np.eye(channels + 1, channels, -1, "float32")[:, None, None, None]  # black, and each channel alone
-    observed = [probe(np.broadcast_to(color, (1, *probe.shape))).statistics for color in colors]
-    if observed[0] is None or not observed[0].moving_mean.any():
+    black = _statistics_of_color(probe, np.zeros(channels))
+    if black is None or not black.moving_mean.any():
         return None
-    black, *primaries = observed
+    primaries = [_statistics_of_color(probe, color) for color in np.eye(channels)]
     response = np.stack([each.mean - black.mean for each in primaries], axis=1)
     wanted = black.moving_mean - black.mean
     mean = np.linalg.lstsq(response, wanted)[0]
@@ -148,13 +148,26 @@ def training_statistics(probe: ModelProbe, images: np.ndarray) -> tuple[np.ndarr
     return mean, float(images.std() * np.sqrt(np.median(ratios)))
 
 
-def plausibility(mean: np.ndarray, deviation: float, input_range: InputRange) -> float:
-    """Returns the logarithm of how well the mean `[C]` and the deviation of images fit a range."""
+def _statistics_of_color(probe: ModelProbe, color: np.ndarray) -> BatchStatistics | None:
+    return probe(np.broadcast_to(np.float32(color), (1, *probe.shape))).statistics
+
+
+def plausibility(mean: np.ndarray, deviation: float, input_range: InputRange, real: np.ndarray | None = None) -> float:
+    """Returns the logarithm of how well the statistics of images fit a range.
+
+    Args:
+        mean: Float array `[C]`. Mean of the images, in the values that the model takes.
+        deviation: Float. Their standard deviation.
+        input_range: String. The range, as in `InputConvention`.
+        real: Float array `[B, H, W, C]`. Real unit images, whose statistics are to be expected. Defaults to None, those
+            of common data sets.
+    """
     levels = np.float32([0.0, 1.0])[:, None, None, None] * np.ones(len(mean), "float32")
     black, white = ops.convert_to_numpy(InputConvention(input_range).from_unit(levels))[:, 0, 0]
-    unit_mean, unit_deviation = ((mean - black) / (white - black)).mean(), (deviation / (white - black)).mean()
-    of_mean = (unit_mean - USUAL_MEAN) / MEANS_DIFFER
-    of_deviation = np.log(unit_deviation / USUAL_DEVIATION) / DEVIATIONS_DIFFER
+    usual_mean, usual_deviation = USUAL_IMAGES if real is None else (real.mean(), real.std())
+    of_mean = ((mean - black) / (white - black)).mean() - usual_mean
+    of_mean /= MEANS_DIFFER if real is None else REAL_MEANS_DIFFER
+    of_deviation = np.log((deviation / (white - black)).mean() / usual_deviation) / DEVIATIONS_DIFFER
     return -0.5 * float(of_mean**2 + of_deviation**2)
 
 

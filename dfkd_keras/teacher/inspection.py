@@ -11,7 +11,7 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.class_similarity import check_class_similarity
 from dfkd_keras.teacher.features import PENULTIMATE, stages, stages_to_match
-from dfkd_keras.teacher.input_range import guess_input_range
+from dfkd_keras.teacher.input_conventions import InputGuess, guess_input_convention
 from dfkd_keras.teacher.model_checks import input_image_shape, probe_shape, random_outputs
 from dfkd_keras.teacher.outputs import detect_outputs
 from dfkd_keras.teacher.teacher import Teacher
@@ -27,7 +27,7 @@ class Inspection:
     Attributes:
         name: String. Name of the model.
         image_shape: Tuple of three integers. Height, width and channels; None for any size.
-        input_range: String. The likely range of its images' values, in words; None if unknown.
+        input_guess: `InputGuess`. The likely range of its images' values, and why.
         outputs: String, such as "logits" or "probabilities", for `Teacher.outputs`.
         num_classes: Integer. Number of classes.
         batch_norms: Integer. Number of BatchNorm layers.
@@ -38,12 +38,17 @@ class Inspection:
 
     name: str
     image_shape: tuple[int | None, ...]
-    input_range: str | None
+    input_guess: InputGuess
     outputs: str
     num_classes: int
     batch_norms: int
     features: dict[str, tuple[int, ...]]
     missing: dict[str, str]
+
+    @property
+    def input_range(self) -> str:
+        """String. The likely range of its images' values, as in `InputConvention`."""
+        return self.input_guess.input_range
 
     def unfit(self, methods: Needs) -> dict[str, str]:
         """Returns the methods that do not work with this model, and why.
@@ -82,10 +87,10 @@ class Inspection:
         return self.describe()
 
     def _lines(self) -> dict[str, str]:
-        values = f"values {self.input_range}" if self.input_range else "unknown value range"
+        guess = self.input_guess
         return {
             "model": self.name,
-            "images": f"{self.image_shape}, {values}",
+            "images": f"{self.image_shape}, values {self.input_range} ({guess.confidence}: {guess.reason})",
             "outputs": f"{self.outputs} of {self.num_classes} classes",
             "BatchNorm": f"{self.batch_norms} layers",
             "features": ", ".join(f"{name} {shape}" for name, shape in self.features.items()) or "none by name",
@@ -117,7 +122,7 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
         return Inspection(
             name=model.name,
             image_shape=shape,
-            input_range=guess_input_range(teacher),
+            input_guess=guess_input_convention(model, shape),
             outputs=teacher.outputs,
             num_classes=teacher.num_classes,
             batch_norms=len(batch_norms(model)),

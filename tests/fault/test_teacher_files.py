@@ -309,6 +309,14 @@ def test_hdf5_files_with_other_content(workplace, whole, change):
     assert "passwd" not in must_be_told(workplace / "old.h5")
 
 
+@pytest.mark.parametrize("behavior", ["import os; os.kill(os.getpid(), 11)", "while True: pass"])
+def test_files_that_crash_the_library_or_never_end(workplace, whole, monkeypatch, behavior):
+    monkeypatch.setattr("dfkd_keras.models.legacy_h5.TRIAL", behavior)
+    monkeypatch.setattr("dfkd_keras.models.legacy_h5.TRIAL_SECONDS", 0.5)
+    (workplace / "m.h5").write_bytes(whole["m.h5"])
+    assert "crashes or hangs: it is damaged" in must_be_told(workplace / "m.h5")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_no_numbers(workplace, whole, value):
     (workplace / "old.h5").write_bytes(whole["old.h5"])

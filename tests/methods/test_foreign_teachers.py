@@ -18,7 +18,7 @@ from tests.methods.test_gin_files import source
 
 SHAPE = (32, 32, 3)
 NEEDS = method_needs()
-LOGITS_ONLY = {method for method, needs in NEEDS.items() if not needs}
+LOGITS_ONLY = {method for method, needs in NEEDS.items() if needs == {"gradients"}}
 BUDGET = ["steps_per_epoch = 2", "synthesis_epochs = 1", "student_epochs = 1", "batch_size = 4", "latent_dim = 8"]
 TASK = ["data = @made_up()", f"image_shape = {SHAPE}", "Task.student = @foreign/small_student"]
 GIVEN = ("cifar10_resnet20", "cifar10_resnet56", "svhn_vggbn")

@@ -19,7 +19,7 @@ def softmax_model(*head, shape=(32, 32, 3)):
 def test_a_teacher_with_everything_lacks_nothing(normalization):
     inspection = inspect_teacher(models.cifar_resnet((32, 32, 1), depth=8, normalization=normalization))
     assert (inspection.outputs, inspection.num_classes, inspection.batch_norms) == ("logits", 10, 7)
-    assert inspection.input_range == "in [0, 1]"
+    assert (inspection.input_range, inspection.input_guess.confidence) == ("0..1", "certain")
     assert inspection.features == {
         "penultimate": (64,), "stage_1": (32, 32, 16), "stage_2": (16, 16, 32), "stage_3": (8, 8, 64)
     }  # fmt: skip
@@ -30,7 +30,7 @@ def test_a_teacher_without_batch_norm_lacks_its_statistics():
     inspection = inspect_teacher(models.lenet5())
     assert inspection.missing.keys() == {"batch_statistics"}
     assert "has no BatchNormalization layer" in inspection.missing["batch_statistics"]
-    assert inspection.input_range is None
+    assert inspection.input_guess.confidence != "certain"
 
 
 def test_a_teacher_without_a_last_dense_layer_lacks_what_that_gives():
@@ -54,30 +54,6 @@ def test_classes_of_equal_weights_have_no_similarity():
 
 def test_probabilities_are_recognized():
     assert inspect_teacher(softmax_model(layers.Flatten(), layers.Dense(4, "softmax"))).outputs == "probabilities"
-
-
-@pytest.mark.parametrize(
-    ("layer", "told"),
-    [
-        (layers.Rescaling(1 / 255), "in [0, 255]"),
-        (layers.Rescaling(1 / 127.5, -1.0), "in [0, 255]"),
-        (layers.Rescaling(2.0, -1.0), "in [0, 1]"),
-        (layers.Normalization(mean=[123.0, 117.0, 104.0], variance=[58.0**2] * 3), "in [0, 255]"),
-        (layers.Normalization(mean=[0.5] * 3, variance=[0.06] * 3), "in [0, 1]"),
-    ],
-)
-def test_the_models_own_preprocessing_tells_its_range(layer, told):
-    model = keras.Sequential([layers.Input((32, 32, 3)), layer, layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)])
-    assert inspect_teacher(model).input_range == told
-
-
-def test_the_first_batch_norm_layer_tells_a_range_where_nothing_else_does(rng):
-    model = softmax_model(layers.Flatten(), layers.Dense(4))
-    images = rng.uniform(0, 255, (64, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2).astype("float32")
-    norm = model.layers[1]
-    norm.momentum = 0.0
-    model(images, training=True)  # its statistics are now those of images in [0, 255]
-    assert inspect_teacher(model).input_range == "in [0, 255], by its first BatchNorm layer"
 
 
 def test_looking_changes_nothing():
@@ -117,7 +93,10 @@ def test_it_prints_a_line_for_each_thing():
     lines = inspection.describe(METHODS).splitlines()
     titles = [line.split()[0] for line in lines]
     assert titles == ["model", "images", "outputs", "BatchNorm", "features", "methods", "not"]
-    assert lines[1].endswith("(32, 32, 1), unknown value range")
+    guess = inspection.input_guess
+    assert (
+        lines[1].split(maxsplit=1)[1] == f"(32, 32, 1), values {guess.input_range} ({guess.confidence}: {guess.reason})"
+    )
     assert lines[5].split() == ["methods", "logits_only"]
     assert lines[6].startswith("not         inversion, both: teacher 'lenet5' has no BatchNormalization layer")
     assert str(inspection).splitlines() == lines[:5]

@@ -29,11 +29,13 @@ class Composition:
     Attributes:
         gin_file: String. The method's gin file.
         bindings: Dictionary of values by what they set; values that start with "@" are references.
+        own_bindings: Tuple of strings. The user's, which override these.
         decisions: Dictionary of what was decided and how to change it, in words, by its title.
     """
 
     gin_file: str
     bindings: dict[str, Any]
+    own_bindings: tuple[str, ...]
     decisions: dict[str, str]
 
     @property
@@ -62,6 +64,7 @@ def compose(request: Request, findings: Findings) -> Composition:
     return Composition(
         gin_file=f"{method}.gin",
         bindings=_task(request, findings) | _teacher(request, findings) | student,
+        own_bindings=tuple(request.bindings),
         decisions={
             "method": f"{method.rpartition('/')[2]} ({reason}; --method)",
             "student": f"{described}; --student",

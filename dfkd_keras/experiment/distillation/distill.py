@@ -20,6 +20,7 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.saved_model import saved_model
 
 LENGTH = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
+OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 logger = logging.getLogger(__name__)
 
 
@@ -48,7 +49,8 @@ def distill(
             a folder of images that the student is evaluated on, labeled by subfolder or by the CSV file `labels`.
             `class_names`: Sequence of strings, or the path of a file. `input_range`, `channel_order`, `outputs` and
             `image_shape` as in `dfkd_keras.Teacher`, found out by default; `output`, `weights`, `custom_objects` and
-            `allow_code` as in `load_teacher`. `seed`: Integer, 0 by default.
+            `allow_code` as in `load_teacher`. `seed`: Integer, 0 by default. `bindings`: Sequence of strings, gin
+            bindings that override what was decided.
 
     Returns:
         Keras model. The trained student, which takes and returns what the teacher does.
@@ -90,13 +92,13 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
     composition = composition.with_bindings(**length)
     experiment = _experiment(composition)
     _say(say, composition.decisions | {"training": _training(request, length), "evaluation": _evaluation(request)})
-    results = experiment.run(run.path, resume, max_minutes=request.minutes)
+    results = experiment.run(run.path, resume, max_minutes=OVERRUN * request.minutes)
     _say_results(say, run, results, request)
     return results
 
 
 def _experiment(composition: Composition) -> PresetExperiment:
-    return experiment_of([composition.gin_file], composed=composition.text)
+    return experiment_of([composition.gin_file], composition.own_bindings, composition.text)
 
 
 def _length_so_far(run: RunDirectory) -> dict[str, int]:

@@ -17,6 +17,7 @@ from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape, 
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
+NEAR_CHANCE = 0.1  # accuracy above chance that is not worth the name
 DEFAULT_SIDE = 32  # of the images of a teacher that takes any size
 
 
@@ -140,6 +141,10 @@ def _convention(
     if split is not None and split.labels is not None:
         best = best_convention(model, split.images, split.labels)
         reason = f"{best.accuracy:.1%} of your labeled images are right"
+        if best.accuracy < 1.0 / max(2, len(data.class_names)) + NEAR_CHANCE:
+            reason += (
+                ", hardly more than by chance under every convention: check labels, names and the order of classes"
+            )
         return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
     guess = guess_input_convention(model, shape, images=None if split is None else split.images)
     sure = guess.confidence == "certain"

@@ -37,6 +37,7 @@ class Request:
     custom_objects: str | None = None
     allow_code: bool = False
     seed: int = 0
+    bindings: Sequence[str] = ()
 
     def __post_init__(self):
         check_seed("distill", self.seed)

@@ -99,6 +99,7 @@ def test_a_model_in_memory_becomes_a_student_in_memory(tmp_path, monkeypatch):
         (["--teacher=model.h5", "--method=nothing"], "gin file 'nothing.gin' does not exist"),
         (["--teacher=model.h5", "--images=nowhere"], "nowhere"),
         (["--teacher=model.h5", "--input_range=bytes"], "input_range='bytes' is unknown"),
+        (["--teacher=model.h5", "--gin_file=rdskd.gin"], "name a method by --method"),
     ],
 )
 def test_mistakes_are_told_in_one_line_and_leave_no_folder(finished, tmp_path, flags, message):
@@ -110,3 +111,18 @@ def test_mistakes_are_told_in_one_line_and_leave_no_folder(finished, tmp_path, f
 def test_an_object_that_is_no_teacher_is_refused():
     with pytest.raises(InvalidInputError, match="cannot be named in a configuration"):
         dk.distill(object())
+
+
+def test_a_python_function_is_distilled_by_its_outputs_alone(tmp_path):
+    (tmp_path / "my_teacher.py").write_text(
+        "import numpy as np\n"
+        "def brightness(images):\n"
+        "    red = images[..., 0].mean(axis=(1, 2))\n"
+        "    return np.stack([red, 1 - red], axis=-1)\n"
+    )
+    flags = ["--teacher=my_teacher:brightness", "--image_shape=12,12,3", "--minutes=0.02", "--run_dir=run"]
+    process = script("distill.py", *flags, "--gin_param=batch_size = 16", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "a black box" in process.stdout and "outputs only" in process.stdout
+    refused = error_line(script("distill.py", *flags, "--method=rdskd", "--noresume", cwd=tmp_path))
+    assert "of which only the outputs are known: use ProceduralImages" in refused
