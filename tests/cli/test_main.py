@@ -72,8 +72,8 @@ def test_the_help_of_a_command_has_its_flags_and_no_others(tmp_path, command):
     process = run(tmp_path, f"from dfkd_command import main\nmain({command!r})", "--help")
     assert process.returncode == 0, process.stderr
     assert f"dfkd {command} " in process.stdout
-    assert ("--gin_file" in process.stdout) == (command != "serve-client")
-    assert ("--[no]resume" in process.stdout) == (command == "train")
+    assert ("--gin_file" in process.stdout) == (command not in ("distill", "serve-client"))
+    assert ("--[no]resume" in process.stdout) == (command in ("distill", "train"))
 
 
 def test_the_overview_names_every_command_without_importing_keras():
@@ -89,4 +89,4 @@ def test_the_overview_names_every_command_without_importing_keras():
 def test_an_unknown_command_is_one_line():
     command = [sys.executable, str(ROOT / "dfkd_command.py"), "trian", "--gin_file=rdskd.gin"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "'trian' is not a command of dfkd: use one of train, " in error_line(process)
+    assert "'trian' is not a command of dfkd: use one of distill, train, " in error_line(process)

@@ -13,6 +13,7 @@ from dfkd_keras.metrics import METRICS
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
+REAL = "real test images"
 LINES = ("-", "--", ":")  # for the first ten methods, the next ten, ...
 COLUMNS = (  # for segmentation, with mean_iou instead of accuracy
     "method",
@@ -203,7 +204,7 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
         axes.plot([second / 60 for second in seconds], accuracies, label=label, **style)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
-    images = runs[0].results["evaluated_on"] if runs else "real test images"
+    images = runs[0].results.get("evaluated_on", REAL) if runs else REAL
     axes.set(xlabel="training time in minutes", ylabel=f"{metric} on {images}")
     axes.grid(alpha=0.3)
     if styles:
