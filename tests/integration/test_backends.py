@@ -76,6 +76,6 @@ def test_the_first_losses_are_those_of_the_other_backend(tmp_path, method):
         assert second[name] == pytest.approx(value, rel=1e-4, abs=1e-6), (name, first, second)
 
 
-@pytest.mark.parametrize("method", marked("dafl"))
+@pytest.mark.parametrize("method", marked())
 def test_two_devices_of_jax_learn_what_one_does(tmp_path, method):
     run(tmp_path, "jax", "-c", TWO_DEVICES, f"{method}.gin", XLA_FLAGS="--xla_force_host_platform_device_count=2")

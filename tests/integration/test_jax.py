@@ -97,8 +97,8 @@ def run(code, folder, *arguments):
 @pytest.mark.parametrize(
     "method",
     [
-        "ssdkd.gin",
-        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("rdskd", "zskd", "zskt", "cmi")),
+        "rdskd.gin",
+        *(pytest.param(f"{m}.gin", marks=pytest.mark.slow) for m in ("ssdkd", "zskd", "zskt", "cmi")),
     ],
 )
 def test_the_smoke_run_passes_without_tensorflow(tmp_path, method):

@@ -29,7 +29,7 @@ TASKS = [task for task in TASKS if "cifar100" not in task or "wrn40_2_wrn16_1" i
 # What differs from others in numbers alone, or needs large networks, which compile longest.
 SLOW = (
     "papers/",
-    "ablations/ssdkd_buffer",
+    "ablations/",
     "shapes",
     "camvid",
     "nyuv2",
