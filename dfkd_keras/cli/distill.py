@@ -7,8 +7,8 @@ folder has the configuration, with which `dfkd train` makes the same run.
 from absl import flags
 
 from dfkd_keras.cli import configuration  # noqa: F401 - defines the flags that it shares
-from dfkd_keras.experiment.distillation import distill
-from dfkd_keras.experiment.distillation.request import AUTO
+from dfkd_keras.experiment.distillation.distill import run_directory, run_request
+from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
@@ -52,7 +52,8 @@ def run() -> None:
         raise InvalidInputError(f"--gin_file={FLAGS.gin_file[0]} is for dfkd train: name a method by --method.")
     options = {name: FLAGS[name].value for name in OPTIONS}
     options |= {"image_shape": image_shape(), "seed": FLAGS.seed or 0, "bindings": FLAGS.gin_param}
-    distill(FLAGS.teacher, run_dir=FLAGS.run_dir, resume=FLAGS.resume, **options)
+    request = Request(FLAGS.teacher, **options)
+    run_request(request, run_directory(request, FLAGS.run_dir), FLAGS.resume, print)
 
 
 def image_shape() -> tuple[int, ...] | None:

@@ -20,7 +20,7 @@ flags.adopt_module_key_flags(configuration)
 
 def run() -> None:
     """Prints inputs, outputs, features, and the methods that work with the teacher."""
-    print(inspection().describe(method_needs()))
+    print(inspection().describe(method_needs() | {"baselines/procedural": frozenset()}))
 
 
 def inspection() -> Inspection:

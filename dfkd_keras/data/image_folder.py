@@ -1,6 +1,8 @@
 """A user's own images in a folder, with or without labels, to evaluate on."""
 
+import contextlib
 import dataclasses
+import hashlib
 import logging
 import os
 import warnings
@@ -19,6 +21,7 @@ from dfkd_keras.utils.optional_imports import require_package
 MOST_IMAGES, LARGE = 10_000, 64 * 64  # images, and the pixels above which they are fewer
 SHOWN = 5  # skipped files that a message names
 logger = logging.getLogger(__name__)
+_latest: dict[tuple, tuple] = {}  # what was read last: a run asks for it several times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +78,14 @@ def image_folder(
     check_counts("image_folder", max_images=max_images)
     listing = find_images(path, tuple(class_names) if class_names else None, labels_csv)
     chosen = _evenly_spread(len(listing.images), max_images)
-    images, read, unread = _read(listing.images, chosen, tuple(image_shape))
+    key = _stamps(listing.images, chosen), tuple(image_shape)
+    is_new = key not in _latest
+    if is_new:
+        _latest.clear()
+        _latest[key] = _read(listing.images, chosen, tuple(image_shape))
+    images, read, unread = _latest[key]
     skipped = listing.skipped | unread
-    _check_read(path, len(read), skipped)
+    _check_read(path, len(read), skipped, is_new)
     split = Split(images, None if listing.labels is None else listing.labels[read])
     return _dataset(path, split, listing.class_names, skipped)
 
@@ -131,7 +139,19 @@ def _cause(error: Exception) -> str:
     return getattr(error, "strerror", None) or single_line(error)[:100]
 
 
-def _check_read(path: str, count: int, skipped: dict[str, str]) -> None:
+def _stamps(images: Sequence[str] | np.ndarray, chosen: np.ndarray) -> tuple:
+    """Returns what tells whether files are those that were read before."""
+    if isinstance(images, np.ndarray):
+        return (images.shape, hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest())
+    stamps = []
+    for index in chosen:
+        with contextlib.suppress(OSError):
+            status = os.stat(images[index])
+            stamps.append((images[index], status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _check_read(path: str, count: int, skipped: dict[str, str], is_new: bool) -> None:
     """Logs which files were skipped, and raises `InvalidInputError` if no image is left."""
     parent = Path(path).expanduser().parent
     named = [f"{os.path.relpath(file, parent)!r} ({cause})" for file, cause in skipped.items()]
@@ -139,5 +159,5 @@ def _check_read(path: str, count: int, skipped: dict[str, str]) -> None:
     listed = ", ".join(named[:SHOWN] + rest)
     if not count:
         raise InvalidInputError(f"{path!r} holds no image that can be read: give others (skipped: {listed or 'none'}).")
-    if skipped:
+    if skipped and is_new:
         logger.warning("skipped %d of %d files in %r: %s", len(skipped), len(skipped) + count, path, listed)

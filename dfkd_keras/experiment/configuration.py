@@ -1,19 +1,20 @@
 """Gin: the names that a configuration can use, and where gin files are found."""
 
 import difflib
+import logging
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import gin
 import keras
-from absl import logging
 
 import dfkd_keras
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.gin_bindings import macro_names, remember_given
+from dfkd_keras.experiment.student_file import student_file
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
@@ -23,7 +24,16 @@ from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
-PARTS = [AgreementEarlyStopping, Experiment, Normalization, DataFreeDistiller, Task, TeacherRecipe, saved_model]
+PARTS = [
+    AgreementEarlyStopping,
+    Experiment,
+    Normalization,
+    DataFreeDistiller,
+    Task,
+    TeacherRecipe,
+    saved_model,
+    student_file,
+]
 KERAS_PARTS = {
     "keras.callbacks": [keras.callbacks.CSVLogger, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau],
     "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
@@ -84,8 +94,8 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
     for name in gin_files:
         if not any((folder / name).is_file() for folder in folders):
             raise NotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.FATAL)  # gin logs an error for every folder that lacks an included file
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # gin logs an error for every folder that lacks an included file
     try:
         gin.parse_config_files_and_bindings(list(gin_files), [], finalize_config=False)
         gin.parse_config(composed)
@@ -99,7 +109,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise InvalidInputError(f"the configuration cannot be read: {single_line(error)}") from error
     finally:
-        logging.set_verbosity(verbosity)
+        logging.disable(disabled)
 
 
 def check_macro(binding: str) -> None:

@@ -46,7 +46,7 @@ class Evaluation:
         return "held-out procedural images" if self.metric == ESTIMATED_AGREEMENT else "real test images"
 
     def renamed(self, scores: dict[str, float], prefix: str = "") -> dict[str, float]:
-        """Returns scores by the names that they deserve: what is compared with the teacher is no accuracy.
+        """Returns scores under this evaluation's name: agreement, not accuracy, where labels are the teacher's.
 
         Args:
             scores: Dictionary of floats by the names of `metrics.scores`, each after the prefix; other names stay.

@@ -257,6 +257,7 @@ class Experiment:
         test = evaluated.split
         chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
         images = test.unit_images[chosen]
-        masks = {"truth": test.labels[chosen], **distiller.predict_classes(images)}
+        truth = {"truth": test.labels[chosen]} if evaluated.has_truth else {}
+        masks = truth | distiller.predict_classes(images)
         with atomic_write(run.test_images) as temporary:
             save_mask_grid(temporary, images, masks, evaluated.class_names)

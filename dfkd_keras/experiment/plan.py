@@ -27,6 +27,7 @@ class Plan:
         synthesized_images: Integer. Different images synthesized for the student.
         buffer_images: Integer. Images that the replay buffer holds in the end.
         seconds: Float. Estimated training time, without evaluations and the teacher's training.
+        first_seconds: Float. The part of it that does not grow with the training: the first steps, which compile.
         variables_mb: Float. Memory of the variables: networks, optimizers and buffer, in MB.
         peak_memory_mb: Float or None. Peak resident memory of this process after the measured steps, in MB.
         teacher_is_trained: Boolean. Whether the teacher is there. If False, a run trains it first.
@@ -40,6 +41,7 @@ class Plan:
     synthesized_images: int
     buffer_images: int
     seconds: float
+    first_seconds: float
     variables_mb: float
     peak_memory_mb: float | None
     teacher_is_trained: bool = True
@@ -72,7 +74,7 @@ def plan_of(distiller: DataFreeDistiller, configuration: str, teacher_is_trained
     if replay.keeps_images:
         synthesized = schedule.rounds * batch_size
         kept = min(synthesized, replay.capacity)
-    elif distiller.synthesizer.trains:
+    elif distiller.synthesizer.synthesizes:
         steps = schedule.epochs * schedule.steps_per_epoch
         synthesized = fresh_batches(distiller, steps, updates) * batch_size
     variables = [*distiller.variables, *distiller.optimizer.variables]
@@ -87,6 +89,7 @@ def plan_of(distiller: DataFreeDistiller, configuration: str, teacher_is_trained
         synthesized_images=synthesized,
         buffer_images=kept,
         seconds=_seconds(measured, updates),
+        first_seconds=measured["first_step_seconds"],
         variables_mb=sum(np.prod(each.shape) * np.dtype(_dtype(each)).itemsize for each in variables) / 1e6,
         peak_memory_mb=peak_memory_mb(),
         teacher_is_trained=teacher_is_trained,

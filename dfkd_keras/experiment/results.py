@@ -106,7 +106,7 @@ def _amounts(trained: TrainingResult) -> dict[str, int]:
     else:
         synthesized, stored = fresh_batches(distiller, trained.steps, updates) * distiller.batch_size, 0
     return {
-        "synthetic_images": synthesized if distiller.synthesizer.trains else 0,
+        "synthetic_images": synthesized if distiller.synthesizer.synthesizes else 0,
         "buffer_images": stored,
         "synthesis_updates": updates.synthesis,
         "student_updates": updates.student,

@@ -37,7 +37,8 @@ class Task:
         """Returns a name for each class."""
         if self.class_names:
             return tuple(self.class_names)
-        return self.data.class_names if self.data else tuple(map(str, range(teacher.num_classes)))
+        known = self.data.class_names if self.data else ()
+        return known or tuple(map(str, range(teacher.num_classes)))
 
     def test_split(self) -> Split | None:
         """Returns the real images to evaluate on, None if there are none.
@@ -69,7 +70,7 @@ class Task:
             )
         if self.data is None:
             return
-        if teacher.num_classes != self.data.num_classes:
+        if self.data.class_names and teacher.num_classes != self.data.num_classes:
             raise InvalidInputError(
                 f"teacher {teacher.model.name!r} has {teacher.num_classes} outputs, but task {self.name!r} has "
                 f"{self.data.num_classes} classes: choose a teacher of this task in Teacher.path."
@@ -79,7 +80,7 @@ class Task:
                 f"teacher {teacher.model.name!r} takes images of shape {teacher.image_shape}, but task {self.name!r} "
                 f"has {self.data.image_shape}: choose a teacher of this task in Teacher.path."
             )
-        expected = (self.data.num_classes,)
+        expected = (teacher.num_classes,)
         if self.data.masks:
             expected = (*self.data.image_shape[:2], *expected)
         if teacher.logits_shape != expected and None not in teacher.image_shape:

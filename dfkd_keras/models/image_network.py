@@ -22,11 +22,12 @@ def image_network(model: keras.Model, output: str | None = None, image_shape: Sh
         model: Keras model.
         output: String. The output to keep, as in `choose_output`. Defaults to None.
         image_shape: Tuple of integers. Height, width and channels of the images, for a model that does not know them,
-            or that takes them as flat vectors. Defaults to the model's own.
+            or that takes them as vectors of all values, which may be those of a square image otherwise. Defaults to the
+            model's own.
 
     Returns:
-        The model itself if it takes images `[B, H, W, C]` or `[B, H, W]` and returns `[B, K]` or `[B, H, W, K]`. Else a
-        functional model that does; outputs `[B, 1, 1, K]` become `[B, K]`.
+        The model itself if it takes images `[B, H, W, C]` or `[B, H, W]`, or vectors of their values, and returns
+        `[B, K]` or `[B, H, W, K]`. Else a functional model that does; outputs `[B, 1, 1, K]` become `[B, K]`.
 
     Raises:
         InvalidInputError: If it has several inputs, no images as input, or none of these outputs.
@@ -97,6 +98,8 @@ def known_shape(shape: Shape | None, image_shape: Shape | None) -> Shape:
     """
     if shape is None and image_shape is None:
         raise InvalidInputError("does not say what images it takes: give their shape, such as --image_shape=32,32,3.")
+    if shape and image_shape and len(shape) == 2 and image_shape[-1] == 1 and same_shape(shape, image_shape[:2]):
+        return tuple(shape)  # gray images without an axis for channels
     if shape and image_shape and not same_shape(shape, image_shape):
         raise InvalidInputError(f"takes images of the shape {tuple(shape)}, not {tuple(image_shape)}: --image_shape.")
     return tuple(shape if shape is not None else image_shape)
@@ -115,13 +118,13 @@ def _images_and_outputs(model: keras.Model, image_shape: Shape | None) -> tuple[
     """Returns the symbolic images and outputs of a model."""
     own = _only_input(model)
     shape = _built_shape(model) if own is None else own.shape[1:]
-    if shape is not None and len(shape) == 1 and image_shape:
-        return _flattened(model, shape[0], image_shape)
+    if own is not None and len(shape) == 1:
+        _check_vector(shape[0], image_shape)
+        return own, model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     shape = known_shape(shape, image_shape)
     if len(shape) not in (2, 3):
         raise InvalidInputError(
-            f"takes inputs of the shape {shape}, not images of height, width and channels: for images as flat vectors, "
-            "give their shape, such as --image_shape=28,28,1."
+            f"takes inputs of the shape {shape}, not images of height, width and channels, nor vectors of their values."
         )
     if own is None or not own.dtype.startswith("float"):
         return _called(model, keras.Input(shape, name="images"))
@@ -144,11 +147,12 @@ def _called(model: keras.Model, images: Any) -> tuple[Any, Any]:
     return images, copy.outputs[0] if isinstance(copy, keras.Sequential) else copy.output
 
 
-def _flattened(model: keras.Model, size: int | None, image_shape: Shape) -> tuple[Any, Any]:
-    images = keras.Input(image_shape, name="images")
-    if size not in (None, math.prod(image_shape)):
+def _check_vector(size: int | None, image_shape: Shape | None) -> None:
+    """Checks that a vector can be an image: of the shape that the user gives, or square and gray or in color."""
+    if image_shape is not None and size != math.prod(image_shape):
         raise InvalidInputError(f"takes {size} values, not images of the shape {tuple(image_shape)}: --image_shape.")
-    return images, model(layers.Reshape((math.prod(image_shape),))(images))
+    if image_shape is None and not any(math.isqrt((size or 0) // n) ** 2 * n == (size or -1) for n in (1, 3)):
+        raise InvalidInputError(f"takes {size} values, which are no square image: give --image_shape, such as 28,32,1.")
 
 
 def _classes(outputs: Any) -> Any:

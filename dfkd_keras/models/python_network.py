@@ -1,6 +1,7 @@
 """Networks that a Python function of the user builds."""
 
 import importlib
+import inspect
 
 import keras
 
@@ -18,7 +19,8 @@ def python_network(function: str, image_shape: tuple[int, int, int], num_classes
         num_classes: Integer. Number of classes.
 
     Raises:
-        InvalidInputError: If the function cannot be imported, or does not return a Keras model.
+        InvalidInputError: If the function cannot be imported, does not take these arguments, or does not return a Keras
+            model.
     """
     module, _, name = function.partition(":")
     try:
@@ -27,6 +29,12 @@ def python_network(function: str, image_shape: tuple[int, int, int], num_classes
         raise InvalidInputError(
             f"function {function!r} cannot be imported ({single_line(error)}): give module:function, where the module "
             "is installed or in the working folder."
+        ) from error
+    try:
+        inspect.signature(build).bind(image_shape=image_shape, num_classes=num_classes)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"function {function!r} does not take image_shape and num_classes ({single_line(error)}): give it both."
         ) from error
     network = build(image_shape=tuple(image_shape), num_classes=num_classes)
     if not isinstance(network, keras.Model):

@@ -25,6 +25,7 @@ class RealImages(Synthesizer):
         data: `ImageDataset`. Its "train" split is drawn from; the labels are not used.
     """
 
+    synthesizes = False
     trains = False
     latent_dim = 1  # picks the image
 

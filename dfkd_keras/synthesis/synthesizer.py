@@ -39,6 +39,7 @@ class Synthesizer(Component):
     Class attributes:
         works_by_rounds: Boolean. Whether its images come from rounds, so that it requires a replay buffer and a
             schedule of rounds.
+        synthesizes: Boolean. Whether its images are synthetic ones.
         trains: Boolean. Whether it has something to train. Otherwise the schedule makes no synthesis updates.
         trains_terms: Boolean. Whether its `update` also trains the variables that terms themselves learn.
         provides: Frozenset of strings. The needs of terms that it can meet, out of `SYNTHESIZER_NEEDS`.
@@ -48,6 +49,7 @@ class Synthesizer(Component):
     """
 
     works_by_rounds = False
+    synthesizes = True
     trains = True
     trains_terms = False
     provides = frozenset()

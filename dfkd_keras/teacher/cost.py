@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.teacher.hooks import ForwardHooks
-from dfkd_keras.teacher.model_checks import input_image_shape, probe_shape
+from dfkd_keras.teacher.model_checks import black_input, input_image_shape
 
 # Each layer with the function that counts its multiplications from the sizes of its input and its output.
 COUNTS = {
@@ -57,7 +56,7 @@ def multiplications(model: keras.Model, image_shape: tuple[int | None, ...] | No
         for kinds, count in COUNTS.items():
             if isinstance(layer, kinds):
                 hooks.add_hook(layer, functools.partial(_add, functools.partial(count, layer)))
-    image = np.zeros(probe_shape(image_shape or input_image_shape(model)), "float32")
+    image = black_input(model, image_shape or input_image_shape(model))
     with hooks.recording() as counted:
         model(image, training=False)
     return counted.get("multiplications", 0)

@@ -9,6 +9,7 @@ from keras import ops
 from dfkd_keras.utils.errors import InvalidInputError
 
 Outputs = Literal["logits", "probabilities", "log_probabilities", "sigmoid"]
+TOLERANCE = 1e-2  # of the sum of probabilities, which bfloat16 rounds
 LEAST_PROBABILITY = 1e-20  # whose logarithm float32 holds
 LEAST_SIGMOID = 1e-7  # float32 has no larger number below 1 than about 1 - 6e-8
 OPERATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
@@ -104,17 +105,17 @@ def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
     """Returns what is wrong with outputs of the expected kind, and the remedy; None if nothing is."""
     sums, single = outputs.sum(axis=-1), outputs.shape[-1] == 1
     if expected == "logits":
-        if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3):
+        if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
         if single and outputs.min() >= 0.0 and outputs.max() <= 1.0:
             return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
         return None
     if expected == "probabilities" and single:
         return f"has one output per image or pixel, whose softmax is always 1: set {_setting('sigmoid')}"
-    if expected == "probabilities" and not (outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3)):
+    if expected == "probabilities" and not (outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE)):
         return f"does not return probabilities (rows sum to {sums.flat[0]:.3g}): set {_setting('logits')}"
     sums = np.exp(np.minimum(outputs, 1.0)).sum(axis=-1)
-    if expected == "log_probabilities" and not np.allclose(sums, 1.0, atol=1e-3):
+    if expected == "log_probabilities" and not np.allclose(sums, 1.0, atol=TOLERANCE):
         return f"does not return logarithms of probabilities: set {_setting('logits')}"
     if expected == "sigmoid" and (outputs.min() < 0.0 or outputs.max() > 1.0):
         found = f"{outputs.min():.3g} to {outputs.max():.3g}"

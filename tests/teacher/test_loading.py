@@ -366,7 +366,7 @@ def test_subclassed_models_tell_the_images_that_they_were_built_on(tmp_path, ima
         ((None, None, 3), [layers.GlobalAveragePooling2D(keepdims=True)], ((None, None, None, 3), (None, 3))),
         (SHAPE, [layers.Conv2D(2, 1)], ((None, *SHAPE), (None, 6, 8, 2))),
         (SHAPE, [layers.Flatten(), layers.Dense(1)], ((None, *SHAPE), (None, 1))),
-        ((144,), [layers.Dense(5)], ((None, *SHAPE), (None, 5))),
+        ((144,), [layers.Dense(5)], ((None, 144), (None, 5))),
     ],
     ids=["no_channels", "1x1", "segmenter", "one_unit", "flat"],
 )
@@ -400,7 +400,7 @@ def stack(input_shape, *body):
     ("make", "options", "message"),
     [
         (two_inputs, {}, "has 2 inputs, and a teacher takes images alone"),
-        (stack((144,), layers.Dense(5)), {}, r"takes inputs of the shape \(144,\).*--image_shape=28,28,1"),
+        (stack((145,), layers.Dense(5)), {}, "takes 145 values, which are no square image: give --image_shape"),
         (stack((144,), layers.Dense(5)), {"image_shape": (6, 8, 1)}, "takes 144 values, not images of the shape"),
         (stack(SHAPE, layers.Reshape((48, 3))), {}, r"returns float32 of the shape \(None, 48, 3\)"),
         (stack(SHAPE, layers.Flatten()), {"image_shape": (9, 8, 3)}, r"not \(9, 8, 3\): --image_shape"),

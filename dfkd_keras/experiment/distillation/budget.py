@@ -3,8 +3,9 @@
 import gin
 
 from dfkd_keras.experiment.presets import PresetExperiment
+from dfkd_keras.utils.errors import InvalidInputError
 
-USED_SHARE = 0.92  # of the time; the rest is for the machine's other work
+USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than the measured ones
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 
@@ -18,16 +19,24 @@ def planned_length(experiment: PresetExperiment, minutes: float) -> dict[str, in
 
     Returns:
         Dictionary of integers by macro: the epochs of each stage, and the steps of an epoch where all steps are alike.
+
+    Raises:
+        InvalidInputError: If the method's file does not use the macros.
     """
     plan = experiment.plan()
     seconds = 60.0 * minutes * USED_SHARE
+    scale = max(0.0, seconds - plan.first_seconds) / (plan.seconds - plan.first_seconds)
     if not plan.updates.synthesis:
-        steps = max(1, round(plan.updates.student * seconds / plan.seconds))
+        steps = max(1, round(plan.updates.student * scale))
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(seconds / EVALUATION_SECONDS)), steps)
         return {"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}
     with experiment.configured():
         epochs = {name: _macro(name) for name in ("synthesis_epochs", "student_epochs")}
-    scale = seconds / plan.seconds
+    if not epochs["student_epochs"]:
+        raise InvalidInputError(
+            f"method {experiment.method!r} does not take its length from the macro student_epochs, so that minutes "
+            "cannot be kept: write its file like those of gin_configs/, or use dfkd train."
+        )
     return {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
 
 

@@ -16,8 +16,8 @@ from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 
 SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
-BLACK_BOX_PARAMETERS = 200_000  # of the student of a teacher whose own are not known
-BLACK_BOX_MULTIPLICATIONS = 20_000_000
+# The budget of the student of a teacher whose own size and cost are not known.
+BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
 METHOD = "baselines/procedural"
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -88,8 +88,8 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
     folder = {"path": str(Path(request.images).resolve()), "image_shape": "%image_shape"}
     if request.labels:
         folder["labels_csv"] = str(Path(request.labels).resolve())
-    if request.names:
-        folder["class_names"] = request.names
+    if findings.data.class_names:
+        folder["class_names"] = findings.data.class_names
     return (
         bindings | {"Task.data": "@image_folder()"} | {f"image_folder.{name}": value for name, value in folder.items()}
     )
@@ -119,7 +119,10 @@ def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]
     if name is None:
         return _compact(findings)
     if name.endswith(MODEL_SUFFIXES):
-        return {"Task.student": "@student/saved_model", "student/saved_model.path": _resolved(name)}, f"from {name}"
+        given = {"path": _resolved(name), "custom_objects": request.custom_objects}
+        given |= {"safe_mode": False} if request.allow_code else {}
+        bindings = {f"student_file.{key}": value for key, value in given.items() if value is not None}
+        return {"Task.student": "@student_file"} | bindings, f"from {name}"
     if ":" in name:
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)
@@ -127,14 +130,16 @@ def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:
-    budget = {"parameters": BLACK_BOX_PARAMETERS, "multiplications": BLACK_BOX_MULTIPLICATIONS}
-    if findings.multiplications:
-        budget = {name: max(1, int(SHARE * getattr(findings, name))) for name in budget}
+    if findings.is_segmenter:
+        raise InvalidInputError(
+            f"teacher {findings.model.name!r} predicts a class for each pixel: give a segmenter as --student, such as "
+            "--student=small_deeplab for images whose height and width are divisible by 8."
+        )
+    budget = {name: int(SHARE * getattr(findings, name)) or most for name, most in BLACK_BOX.items()}
     network = models.compact_cnn(findings.image_shape, findings.num_classes, **budget)
     cost = {"parameters": network.count_params(), "multiplications": multiplications(network)}
-    shares = {
-        name: f" ({cost[name] / getattr(findings, name):.0%})" if findings.multiplications else "" for name in cost
-    }
+    known = {name: getattr(findings, name) for name in cost}
+    shares = {name: f" ({cost[name] / known[name]:.0%})" if known[name] else "" for name in cost}
     described = (
         f"a compact network, {cost['parameters']:,} parameters{shares['parameters']}, "
         f"{cost['multiplications'] / 1e6:,.2f} M multiplications{shares['multiplications']}"
@@ -182,7 +187,9 @@ def _builds_students(function: Callable) -> bool:
 
 def task_name(teacher: str) -> str:
     """Returns the name of a task, that of its teacher's file without what a folder's name should not have."""
-    name = teacher.rstrip("/").rpartition("/")[2].partition(":")[2] or Path(teacher.rstrip("/")).name
+    parts = [part for part in teacher.removesuffix(":predict").split("/") if part]
+    name = parts[-2] if len(parts) > 1 and parts[-1].isdecimal() else parts[-1]  # SavedModels are in numbered folders
+    name = name.partition(":")[2] or name
     return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)
 
 

@@ -65,9 +65,14 @@ def distill(
     path, name = as_path(teacher)
     say = print if verbose else logger.info
     request = Request(path, **options)
-    run = RunDirectory(run_dir or f"runs/distill-{name or task_name(request.teacher)}-seed{request.seed}")
+    run = run_directory(request, run_dir, name)
     run_request(request, run, resume, say)
-    return saved_model(str(run.student))
+    return saved_model(str(run.student), safe_mode=not request.allow_code, custom_objects=request.custom_objects)
+
+
+def run_directory(request: Request, path: Path | str | None, name: str | None = None) -> RunDirectory:
+    """Returns the folder of a request's run: that of the path, or else one by the name of the teacher."""
+    return RunDirectory(path or f"runs/distill-{name or task_name(request.teacher)}-seed{request.seed}")
 
 
 def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable[[str], None]) -> dict[str, Any]:
@@ -87,11 +92,16 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
     _say(say, findings.lines())
     composition = compose(request, findings)
     length = _length_so_far(run) if resume else {}
-    if not length:
+    is_earlier = bool(length)
+    if not is_earlier:
         length = planned_length(_experiment(composition), request.minutes)
     composition = composition.with_bindings(**length)
     experiment = _experiment(composition)
-    _say(say, composition.decisions | {"training": _training(request, length), "evaluation": _evaluation(request)})
+    _say(
+        say,
+        composition.decisions
+        | {"training": _training(request, length, run if is_earlier else None), "evaluation": _evaluation(request)},
+    )
     results = experiment.run(run.path, resume, max_minutes=OVERRUN * request.minutes)
     _say_results(say, run, results, request)
     return results
@@ -113,7 +123,10 @@ def _say(say: Callable[[str], None], lines: dict[str, str]) -> None:
         say(f"{title:<12}{text}")
 
 
-def _training(request: Request, length: dict[str, int]) -> str:
+def _training(request: Request, length: dict[str, int], earlier: RunDirectory | None) -> str:
+    if earlier is not None:
+        state = "is complete" if earlier.results.exists() else "is resumed"
+        return f"the run in {earlier.path} {state}, with its own length (--noresume, or another --run_dir, starts anew)"
     end = time.strftime("%H:%M", time.localtime(time.time() + 60 * request.minutes))
     steps = length["student_epochs"] * length.get("steps_per_epoch", 0)
     amount = f"{steps:,} updates" if steps else f"{length['student_epochs']:,} epochs"
@@ -136,9 +149,9 @@ def _say_results(say: Callable[[str], None], run: RunDirectory, results: dict[st
         say,
         {
             "student": f"{run.student}: {parameters:,} parameters{share}; takes and returns what the teacher does",
-            "serving": f"{run.exports}/student: a SavedModel that takes uint8 RGB images",
+            **({"serving": f"{run.exports}/student: a SavedModel of uint8 images"} if run.exports.exists() else {}),
             "report": f"{run.report}",
             "same run": f"dfkd train --gin_file={run.configuration} --run_dir=ANOTHER",
-            "more": f"dfkd distill --teacher={request.teacher} --minutes={3 * request.minutes:g} --run_dir=ANOTHER",
+            "better": "the same command with more --minutes and another --run_dir",
         },
     )

@@ -3,6 +3,7 @@
 import dataclasses
 
 import keras
+import numpy as np
 
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.data import ImageDataset, image_folder
@@ -17,7 +18,10 @@ from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape, 
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
+ORDER = " (RGB or BGR cannot be seen and matters to the export alone: --channel_order)"
 NEAR_CHANCE = 0.1  # accuracy above chance that is not worth the name
+CHANNELS = (1, 3, 4)
+SHOWN_NAMES = 3
 DEFAULT_SIDE = 32  # of the images of a teacher that takes any size
 
 
@@ -37,8 +41,9 @@ class Findings:
         outputs: String. What it returns, as in `Teacher`.
         output_units: Integer. Number of its outputs; 1 for the second of two classes.
         num_classes: Integer. Number of classes.
+        is_segmenter: Boolean. Whether it predicts a class for each pixel.
         parameters: Integer. Number of its parameters; 0 of a black box.
-        multiplications: Integer. Multiplications for an image; 0 of a black box.
+        multiplications: Integer. Multiplications for an image; 0 where they are not known.
         batch_norms: Integer. Number of its BatchNorm layers.
         gives_gradients: Boolean. Whether gradients pass through it.
         data: `ImageDataset` or None. The user's images.
@@ -55,6 +60,7 @@ class Findings:
     outputs: Outputs
     output_units: int
     num_classes: int
+    is_segmenter: bool
     parameters: int
     multiplications: int
     batch_norms: int
@@ -67,19 +73,21 @@ class Findings:
         color = {1: "gray", 3: self.channel_order or "color", 4: "color and alpha"}.get(
             channels, f"{channels} channels"
         )
-        size = f"{height}x{width}, of any size" if self.any_size else f"{height}x{width}"
+        size = f"{height}x{width} (it takes any size; --image_shape)" if self.any_size else f"{height}x{width}"
         sure = "" if self.convention_is_sure else "a guess: "
         units = f"{self.outputs}, " + (
             "one for two classes" if self.output_units == 1 else f"{self.num_classes} classes"
         )
         gives = ["gradients"] if self.gives_gradients else ["outputs only"]
         gives += [f"{self.batch_norms} BatchNorm layers"] if self.batch_norms else ["no BatchNorm"]
-        cost = f"{self.parameters:,} parameters, {self.multiplications / 1e6:,.2f} M multiplications an image"
+        cost = f"{self.parameters:,} parameters"
+        if self.multiplications:
+            cost += f", {self.multiplications / 1e6:,.2f} M multiplications an image"
         return {
             "teacher": f"{self.model.name}: {cost if self.parameters else 'a black box'}",
-            "images": f"{size}, {color}",
+            "images": f"{size}, {color}" + ("" if channels == 1 or self.channel_order else ORDER),
             "values": f"{self.input_range} ({sure}{self.convention_reason})",
-            "outputs": units,
+            "outputs": f"{units}; --outputs",
             "gives": ", ".join(gives),
         }
 
@@ -106,10 +114,13 @@ def examine(request: Request) -> Findings:
     shape = tuple(length or DEFAULT_SIDE for length in known)
     if not flatten_layers(model):
         raise InvalidInputError(f"teacher {request.teacher!r} has no layers: give a model of at least one layer.")
-    raw = random_outputs(model, shape)
-    data = None
-    if request.images:
-        data = image_folder(request.images, shape, request.names, request.labels)
+    if shape[-1] not in CHANNELS:
+        raise InvalidInputError(
+            f"teacher {request.teacher!r} takes images of {shape[-1]} channels: only 1, 3 or 4 work."
+        )
+    raw = _outputs(request, model, shape)
+    classes = max(2, raw.shape[-1])
+    data = _images(request, shape, classes) if request.images else None
     convention = _convention(request, model, shape, data)
     outputs = request.outputs or detect_outputs(model, raw)
     black_box = outputs_only(model)
@@ -121,13 +132,40 @@ def examine(request: Request) -> Findings:
         **convention,
         outputs=outputs,
         output_units=raw.shape[-1],
-        num_classes=max(2, raw.shape[-1]),
+        num_classes=classes,
+        is_segmenter=raw.ndim == 4,
         parameters=0 if black_box else model.count_params(),
         multiplications=0 if black_box else multiplications(model, shape),
         batch_norms=len(batch_norms(model)),
         gives_gradients=not black_box,
         data=data,
     )
+
+
+def _outputs(request: Request, model: keras.Model, shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns the teacher's outputs for a few random images."""
+    outputs = random_outputs(model, shape)
+    if not np.isfinite(outputs).all() or 0 in outputs.shape:
+        raise InvalidInputError(
+            f"teacher {request.teacher!r} returns outputs that are not finite for images of {shape}: if it needs "
+            "larger ones, give --image_shape, such as 224,224,3."
+        )
+    return outputs
+
+
+def _images(request: Request, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+    """Returns the user's images, whose labels, if there are any, are of the teacher's classes."""
+    data = image_folder(request.images, shape, request.names, request.labels)
+    if len(data.class_names) < classes and all(name.isdecimal() for name in data.class_names):
+        names = tuple(map(str, range(classes))) if data.class_names else None  # not every class need occur
+        data = image_folder(request.images, shape, names, request.labels)
+    if data.class_names and len(data.class_names) != classes:
+        raise InvalidInputError(
+            f"the images of {request.images!r} are of {len(data.class_names)} classes "
+            f"({', '.join(data.class_names[:SHOWN_NAMES])}, ...), but the teacher has {classes}: name all of them, in "
+            "the order of the outputs, by --class_names=FILE."
+        )
+    return data
 
 
 def _convention(
@@ -142,9 +180,7 @@ def _convention(
         best = best_convention(model, split.images, split.labels)
         reason = f"{best.accuracy:.1%} of your labeled images are right"
         if best.accuracy < 1.0 / max(2, len(data.class_names)) + NEAR_CHANCE:
-            reason += (
-                ", hardly more than by chance under every convention: check labels, names and the order of classes"
-            )
+            reason += ", hardly more than by chance: check the labels and the order of the classes"
         return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
     guess = guess_input_convention(model, shape, images=None if split is None else split.images)
     sure = guess.confidence == "certain"

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dfkd_keras.images import ChannelOrder, InputRange
 from dfkd_keras.teacher.outputs import Outputs
@@ -11,6 +13,7 @@ from dfkd_keras.utils.checks import check_seed, single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 AUTO = "auto"
+PATHS = ("teacher", "student", "method", "images", "labels", "class_names", "weights", "custom_objects")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Request:
     bindings: Sequence[str] = ()
 
     def __post_init__(self):
+        for name in PATHS:
+            object.__setattr__(self, name, _as_text(name, getattr(self, name)))
         check_seed("distill", self.seed)
         if not isinstance(self.minutes, (int, float)) or not 0 < self.minutes < float("inf"):
             raise InvalidInputError(f"minutes={self.minutes!r} must be a number above 0.")
@@ -56,6 +61,15 @@ class Request:
         if isinstance(self.class_names, str):
             return names_in_file(self.class_names)
         return tuple(map(str, self.class_names)) if self.class_names else None
+
+
+def _as_text(name: str, value: Any) -> Any:
+    """Returns a path as a string, with the home folder in it; a sequence of names stays."""
+    if value is None or (name == "class_names" and isinstance(value, (list, tuple))):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        raise InvalidInputError(f"{name}={value!r} must be a string or a path.")
+    return os.path.expanduser(os.fspath(value))
 
 
 def names_in_file(path: str) -> tuple[str, ...]:

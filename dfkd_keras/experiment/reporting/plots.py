@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dfkd_keras.metrics import IGNORED
 from dfkd_keras.utils.optional_imports import require_package
 
 COLUMNS = 12
+SHOWN_CLASSES, SHOWN_PIXELS = 20, 64  # rows of a grid, and the height and width of its images
 SHOWN_WITH_MASKS = 12  # images in a grid of masks
 
 
@@ -35,18 +37,24 @@ def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_n
         path: `Path`. Path of the file.
         images: Float array `[N, H, W, C]`. Unit images with 1 or 3 channels.
         classes: Integer array `[N]`. The class of each image.
-        class_names: Sequence of strings. One per class; the row of a class without images stays empty.
+        class_names: Sequence of strings. One per class; the row of a class without images stays empty. Of more than
+            `SHOWN_CLASSES`, those with the most images are drawn.
     """
+    step = max(1, math.ceil(max(images.shape[1:3]) / SHOWN_PIXELS))
+    images, shown = images[:, ::step, ::step], range(len(class_names))
+    if len(class_names) > SHOWN_CLASSES:
+        shown = np.sort(np.argsort(-np.bincount(classes, minlength=len(class_names)), kind="stable")[:SHOWN_CLASSES])
     height, width, channels = images.shape[1:]
-    grid = np.ones((len(class_names) * (height + 2), COLUMNS * (width + 2), channels), dtype=np.float32)
-    for row in range(len(class_names)):
-        for column, image in enumerate(images[classes == row][:COLUMNS]):
+    grid = np.ones((len(shown) * (height + 2), COLUMNS * (width + 2), channels), dtype=np.float32)
+    for row, shown_class in enumerate(shown):
+        for column, image in enumerate(images[classes == shown_class][:COLUMNS]):
             top, left = row * (height + 2) + 1, column * (width + 2) + 1
             grid[top : top + height, left : left + width] = image
-    figure = make_figure(COLUMNS * 0.5 + 1.2, len(class_names) * 0.5)
+    figure = make_figure(COLUMNS * 0.5 + 1.2, len(shown) * 0.5)
     axes = figure.subplots()
     axes.imshow(grid.squeeze(-1) if channels == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(class_names))], class_names, fontsize=8)
+    names = [class_names[shown_class] for shown_class in shown]
+    axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(shown))], names, fontsize=8)
     axes.set_xticks([])
     _hide_frame(axes)
     figure.savefig(path, format="png", dpi=110)

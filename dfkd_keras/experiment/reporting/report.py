@@ -76,7 +76,7 @@ def write_report(
         title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
         headline=headline(results),
         plots="".join(f"<div>{plot}</div>" for plot in plots),
-        grids=_grids(run),
+        grids=_grids(run, results["evaluated_on"]),
         rows="".join(
             f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in figures.items()
         ),
@@ -104,14 +104,15 @@ def _plot(history: History, title: str, names: list[str]) -> str:
     return curves(title, series, logarithmic=title == "Losses" and positive)
 
 
-def _grids(run: RunDirectory) -> str:
+def _grids(run: RunDirectory, evaluated_on: str) -> str:
     masks = run.test_images.exists()
     described = "With the masks of teacher and student." if masks else "One row per class predicted by the teacher."
     paths = sorted(run.images.glob("epoch-*.png"))
     drawn = (
         f"<p>{described}</p>{_embedded(paths[-1], 'grid of synthetic images')}" if paths else "<p>None were drawn.</p>"
     )
-    real = f"<h2>Real test images</h2>{_embedded(run.test_images, 'real images and their masks')}" if masks else ""
+    title = f"<h2>{evaluated_on.capitalize()}</h2>"
+    real = f"{title}{_embedded(run.test_images, 'images and their masks')}" if masks else ""
     return f"<h2>Synthetic images</h2>{drawn}{real}"
 
 

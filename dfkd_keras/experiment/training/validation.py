@@ -13,7 +13,7 @@ from dfkd_keras.teacher.teacher import Teacher
 
 
 class RenameMetrics(keras.callbacks.Callback):
-    """Gives the metrics of validation the names that they deserve, before the other callbacks read them.
+    """Gives the metrics of validation the evaluation's names, before the other callbacks read them.
 
     Args:
         evaluated: `Evaluation`. What the student is evaluated on.

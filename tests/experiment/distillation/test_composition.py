@@ -2,11 +2,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 import dfkd_keras as dk
 from dfkd_keras.experiment.distillation.composition import compose, task_name
 from dfkd_keras.experiment.distillation.findings import examine
 from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.evaluation import evaluation
 from dfkd_keras.experiment.presets import experiment_of
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -18,6 +20,21 @@ def network(shape, units, *last, first=()):
     return keras.Sequential([layers.Input(shape), *first, *body])
 
 
+def any_size():
+    """A network of gray images of any size, `[B, H, W]`."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((None, None))
+    x = layers.Conv2D(16, 3, activation="relu")(keras.ops.expand_dims(images, axis=-1))
+    return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def vectors(size):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [layers.Input((size,)), layers.Dense(30, activation="relu"), layers.Dense(4), layers.Softmax()]
+    )
+
+
 TEACHERS = {
     "logits": ((20, 24, 3), lambda: network((20, 24, 3), 5)),
     "softmax of raw images": (
@@ -25,6 +42,8 @@ TEACHERS = {
         lambda: network((9, 9, 1), 4, layers.Softmax(), first=[layers.Rescaling(1 / 255)]),
     ),
     "one sigmoid": ((16, 16, 4), lambda: network((16, 16, 4), 1, layers.Activation("sigmoid"))),
+    "any size without a channel axis": ((32, 32, 1), any_size),
+    "vectors": ((12, 12, 1), lambda: vectors(144)),
     "no channel axis": ((12, 10, 1), lambda: network((12, 10), 3, layers.Activation("log_softmax"))),
 }
 
@@ -70,7 +89,7 @@ def test_the_lines_say_what_was_found_and_how_to_change_what_was_decided(tmp_pat
     findings = examine(request)
     lines = findings.lines()
     assert lines["images"] == "8x8, gray"
-    assert lines["outputs"] == "probabilities, 4 classes"
+    assert lines["outputs"] == "probabilities, 4 classes; --outputs"
     assert lines["values"].startswith("0..255 (")
     assert lines["gives"] == "gradients, no BatchNorm"
     decisions = compose(request, findings).decisions
@@ -109,6 +128,57 @@ def test_a_function_of_the_user_builds_the_student(tmp_path, monkeypatch):
     assert built(Request(str(tmp_path / "teacher.keras"), student="my_students:tiny")).student.name == "tiny"
 
 
+def test_a_student_in_a_file_may_end_as_the_teacher_does(tmp_path):
+    network((8, 8, 3), 4, layers.Softmax()).save(tmp_path / "teacher.keras")
+    smaller = network((8, 8, 3), 4, layers.Softmax())
+    smaller.save(tmp_path / "student.keras")
+    distiller = built(Request(str(tmp_path / "teacher.keras"), student=str(tmp_path / "student.keras")))
+    images = np.random.default_rng(0).uniform(size=(3, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(keras.ops.softmax(distiller.student(images)), smaller(images), atol=1e-5)
+    assert distiller.student.trainable_variables
+
+
+def test_a_segmenter_is_told_to_have_a_student_named(tmp_path):
+    images = keras.Input((8, 8, 3))
+    keras.Model(images, layers.Conv2D(4, 1)(images)).save(tmp_path / "teacher.keras")
+    with pytest.raises(InvalidInputError, match="predicts a class for each pixel: give a segmenter as --student"):
+        built(Request(str(tmp_path / "teacher.keras")))
+
+
+def folder_of_images(path, names, count=2):
+    for name in names:
+        (path / name).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (9, 9), (20 * index, len(name), 99)).save(path / name / f"{index}.png")
+    return str(path)
+
+
+def test_images_without_labels_measure_agreement_alone(tmp_path):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"), images=folder_of_images(tmp_path / "photos", ["all"]))
+    experiment = experiment_of(["baselines/procedural.gin"], composed=composed(request))
+    with experiment.configured():
+        teacher = experiment.teacher()
+        evaluated = evaluation(experiment.task, teacher, experiment.task.test_split())
+    assert evaluated.metric == "agreement" and evaluated.class_names == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(evaluated.split.labels, teacher.predict_classes(evaluated.split.unit_images))
+
+
+def test_folders_of_numbers_need_not_be_all_classes(tmp_path):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"), images=folder_of_images(tmp_path / "photos", ["0", "2"]))
+    assert examine(request).data.class_names == ("0", "1", "2", "3")
+
+
+def test_labels_of_other_classes_than_the_teachers_are_told_with_the_flag(tmp_path):
+    network((8, 8, 3), 4).save(tmp_path / "teacher.keras")
+    folder = folder_of_images(tmp_path / "photos", ["cat", "dog"])
+    with pytest.raises(
+        InvalidInputError, match=r"are of 2 classes \(cat, dog, \.\.\.\).*teacher has 4.*--class_names=FILE"
+    ):
+        examine(Request(str(tmp_path / "teacher.keras"), images=folder))
+
+
 @pytest.mark.parametrize("method", ["rdskd", "dafl.gin", "zskt"])
 def test_other_methods_take_any_teacher_too(tmp_path, method):
     network((21, 30, 3), 4, layers.Softmax()).save(tmp_path / "teacher.keras")
@@ -120,7 +190,8 @@ def test_other_methods_take_any_teacher_too(tmp_path, method):
     ("teacher", "name"),
     [
         ("models/My model-2.keras", "My_model_2"),
-        ("served/7/", "7"),
+        ("served/7/", "served"),
+        ("http://localhost:8501/v1/models/cats:predict", "cats"),
         ("my_module:teacher", "teacher"),
         ("http://localhost:8501/v1/models/cats", "cats"),
         ("net.v2.onnx", "net_v2"),

@@ -7,6 +7,7 @@ from keras import layers
 from PIL import Image
 
 import dfkd_keras as dk
+from dfkd_keras.experiment.distillation.given_teacher import as_path
 from dfkd_keras.utils.errors import InvalidInputError
 from tests.commandline import error_line, script
 
@@ -126,3 +127,14 @@ def test_a_python_function_is_distilled_by_its_outputs_alone(tmp_path):
     assert "a black box" in process.stdout and "outputs only" in process.stdout
     refused = error_line(script("distill.py", *flags, "--method=rdskd", "--noresume", cwd=tmp_path))
     assert "of which only the outputs are known: use ProceduralImages" in refused
+
+
+def test_models_of_the_same_weights_are_not_confused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    models = [
+        keras.Sequential([layers.Input((4, 4, 1)), layers.Rescaling(scale), layers.Flatten()], name="net")
+        for scale in (1 / 255, 2.0)
+    ]
+    for model in models:
+        path, _ = as_path(model)
+        assert keras.saving.load_model(path).layers[0].scale == model.layers[0].scale

@@ -1,0 +1,30 @@
+"""A student that starts from the weights in a file, such as a pruned copy of the teacher."""
+
+import keras
+
+from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.teacher.model_checks import input_image_shape, random_outputs
+from dfkd_keras.teacher.outputs import detect_outputs, to_logits
+
+
+def student_file(path: str, safe_mode: bool = True, custom_objects: str | None = None) -> keras.Model:
+    """Loads a student, and makes it return logits if it ends in an activation, as its teacher may.
+
+    Args:
+        path: String. A `.keras` or HDF5 file.
+        safe_mode: Boolean, as in `saved_model`. Defaults to True.
+        custom_objects: String, as in `saved_model`. Defaults to None.
+
+    Returns:
+        Keras model, trainable.
+
+    Raises:
+        NotFoundError: If the file does not exist.
+        InvalidInputError: If it cannot be read.
+    """
+    model = saved_model(path, safe_mode, custom_objects)
+    outputs = detect_outputs(model, random_outputs(model, input_image_shape(model)))
+    if outputs == "logits" and model.output_shape[-1] > 1:
+        return model
+    images = keras.Input(model.input_shape[1:], name="images")
+    return keras.Model(images, to_logits(model(images), outputs), name=model.name)
