@@ -19,6 +19,16 @@ def flatten_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers())
 
 
+def model_calls(model: keras.Model) -> list[Any]:
+    """Returns the calls of layers and operations in a functional model as Keras' nodes, in the order of computation.
+
+    Needed to follow channels from layer to layer. Public `keras.Function.operations` names what is called, but not with
+    which tensors.
+    """
+    by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns the layers directly inside a layer, in the order of their creation.
 

@@ -14,6 +14,7 @@ from dfkd_keras import augmentation, data, losses, models, objectives, optimizer
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.gin_bindings import macro_names, remember_given
+from dfkd_keras.experiment.slim_student import slim_student
 from dfkd_keras.experiment.student_file import student_file
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
@@ -32,6 +33,7 @@ PARTS = [
     Task,
     TeacherRecipe,
     saved_model,
+    slim_student,
     student_file,
 ]
 KERAS_PARTS = {

@@ -9,6 +9,7 @@ from dfkd_keras.models.lenet import lenet5, lenet5_half
 from dfkd_keras.models.preprocessed import preprocessed
 from dfkd_keras.models.python_network import python_network
 from dfkd_keras.models.resnet import cifar_resnet, resnet
+from dfkd_keras.models.slim import slim
 from dfkd_keras.models.vgg import vgg
 from dfkd_keras.models.wide_resnet import wide_resnet
 
@@ -25,6 +26,7 @@ __all__ = [
     "python_network",
     "resnet",
     "sigmoid_generator",
+    "slim",
     "small_deeplab",
     "upsampling_generator",
     "vgg",

@@ -149,6 +149,15 @@ def test_a_replicas_variable_is_a_variable_of_its_own():
     assert isinstance(own, tf.Variable) and not isinstance(own, tf.distribute.DistributedValues)
 
 
+def test_calls_of_a_model_are_in_the_order_of_computation():
+    images = keras.Input((4, 4, 1))
+    first, second = layers.Conv2D(2, 1), layers.Conv2D(2, 1)
+    model = keras.Model(images, layers.Add()([second(first(images)), first(images)]))
+    called = [node.operation for node in internals.model_calls(model)]
+    assert called[-1].__class__ is layers.Add and set(called[:-1]) == {first, second}
+    assert called.index(first) < called.index(second)
+
+
 def test_a_single_process_is_not_in_multi_worker_mode():
     assert internals.in_multi_worker_mode(tensorflow().distribute.MultiWorkerMirroredStrategy()) is False
 

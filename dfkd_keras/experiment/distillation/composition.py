@@ -19,6 +19,7 @@ SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
 # The budget of the student of a teacher whose own size and cost are not known.
 BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
 METHOD = "baselines/procedural"
+SLIM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}  # it has learned already
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -117,6 +118,10 @@ def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]
     """Returns the bindings of the student, and what it is in words."""
     name = request.student
     if name is None:
+        return _slim(SHARE) if findings.can_be_slimmed else _compact(findings)
+    if slimmed := re.fullmatch(r"slim:(0?\.\d+|1|1\.0*)", name):
+        return _slim(float(slimmed[1]))
+    if name == "compact":
         return _compact(findings)
     if name.endswith(MODEL_SUFFIXES):
         given = {"path": _resolved(name), "custom_objects": request.custom_objects}
@@ -127,6 +132,11 @@ def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)
     return _network(function, findings) | {f"{function}.{key}": value for key, value in arguments.items()}, name
+
+
+def _slim(share: float) -> tuple[dict[str, Any], str]:
+    bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
+    return bindings | dict(SLIM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:
@@ -170,8 +180,8 @@ def _named(name: str) -> tuple[str, dict[str, int]]:
     if stem and "depth" in inspect.signature(students.get(stem[1], _no_network)).parameters:
         return stem[1], {"depth": int(stem[2])}
     raise InvalidInputError(
-        f"student {name!r} is unknown: use {', '.join(sorted(students))} (with a depth, such as cifar_resnet8), a "
-        ".keras file, or a function as module:function."
+        f"student {name!r} is unknown: use compact, slim:0.25, {', '.join(sorted(students))} (with a depth, such as "
+        "cifar_resnet8), a .keras file, or a function as module:function."
     )
 
 

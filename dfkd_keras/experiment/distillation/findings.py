@@ -9,12 +9,13 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.data import ImageDataset, image_folder
 from dfkd_keras.experiment.distillation.request import Request
 from dfkd_keras.images import ChannelOrder, InputRange
+from dfkd_keras.models.slim import can_be_slimmed
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.teacher.input_conventions import best_convention, guess_input_convention
 from dfkd_keras.teacher.loading import load_teacher
-from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape, random_outputs
+from dfkd_keras.teacher.model_checks import black_input, input_image_shape, own_input_shape, random_outputs
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -46,6 +47,7 @@ class Findings:
         multiplications: Integer. Multiplications for an image; 0 where they are not known.
         batch_norms: Integer. Number of its BatchNorm layers.
         gives_gradients: Boolean. Whether gradients pass through it.
+        can_be_slimmed: Boolean. Whether it has channels that can be cut.
         data: `ImageDataset` or None. The user's images.
     """
 
@@ -65,6 +67,7 @@ class Findings:
     multiplications: int
     batch_norms: int
     gives_gradients: bool
+    can_be_slimmed: bool
     data: ImageDataset | None
 
     def lines(self) -> dict[str, str]:
@@ -138,6 +141,7 @@ def examine(request: Request) -> Findings:
         multiplications=0 if black_box else multiplications(model, shape),
         batch_norms=len(batch_norms(model)),
         gives_gradients=not black_box,
+        can_be_slimmed=can_be_slimmed(model, np.repeat(black_input(model, shape), 2, axis=0)),
         data=data,
     )
 

@@ -1,0 +1,69 @@
+"""A student that is a slim copy of the teacher, the channels chosen and refitted on procedural images."""
+
+import gin
+import keras
+import numpy as np
+from keras import layers
+
+from dfkd_keras.models.slim import slim
+from dfkd_keras.synthesis.procedural import ProceduralImages
+from dfkd_keras.teacher.batch_statistics import batch_norms
+from dfkd_keras.teacher.outputs import to_logits
+from dfkd_keras.teacher.teacher import Teacher
+
+IMAGES = 1000
+PIXELS = IMAGES * 64 * 64  # larger images are fewer
+
+
+def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
+    """Builds a slim copy of the configuration's teacher that returns logits.
+
+    Args:
+        parameters: Float in (0, 1]. The share of the teacher's parameters to have at most. Defaults to 0.25.
+        seed: Integer. Seed of the procedural images. Defaults to 0.
+
+    Returns:
+        Keras model, trainable.
+
+    Raises:
+        InvalidInputError: If the teacher has no channels that can be cut, or too few for the share.
+    """
+    teacher = gin.get_configurable("Teacher")()
+    network = slim(teacher.model, calibration_inputs(teacher, seed), parameters=parameters)
+    for layer in batch_norms(network):
+        layer.trainable = False  # and in inference mode: the statistics of procedural images are not those of real ones
+    return returning_logits(network, teacher)
+
+
+def calibration_inputs(teacher: Teacher, seed: int = 0) -> np.ndarray:
+    """Draws procedural images in the form that a teacher takes them.
+
+    Args:
+        teacher: `Teacher` whose image shape is known.
+        seed: Integer. Defaults to 0.
+    """
+    height, width, _ = teacher.image_shape
+    count, synthesizer = max(64, min(IMAGES, PIXELS // (height * width))), ProceduralImages()
+    synthesizer.prepare(teacher, count)
+    key = np.array([seed, 2**63 - 1], dtype=np.uint64)  # which neither training nor evaluation uses
+    latents = np.random.Generator(np.random.Philox(key=key)).standard_normal(
+        (count, synthesizer.latent_dim), np.float32
+    )
+    images = synthesizer.sample(keras.ops.convert_to_tensor(latents), teacher)
+    return keras.ops.convert_to_numpy(teacher.to_inputs(images))
+
+
+def returning_logits(network: keras.Model, teacher: Teacher) -> keras.Model:
+    """Returns a copy of the teacher without its last activation, or with the way back to logits where it has another.
+
+    Logits that have been through a softmax and a logarithm saturate, and give no gradient then.
+    """
+    if teacher.outputs == "logits" and teacher.outputs_shape[-1] > 1:
+        return network
+    last, outputs, kind = network.layers[-1], network.output, teacher.outputs
+    if getattr(last, "activation", None) is not None and hasattr(last, "kernel") and kind != "logits":
+        last.activation, kind = keras.activations.linear, "logits"
+        outputs = network(network.input)
+    elif isinstance(last, (layers.Softmax, layers.Activation)) and kind != "logits":
+        outputs, kind = last.input, "logits"
+    return keras.Model(network.input, to_logits(outputs, kind), name=network.name)

@@ -1,0 +1,248 @@
+"""What every kind of layer does to channels: which it ties together, which it makes, which it passes on."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from dfkd_keras.models.slim.layer_channels import Axes, LayerChannels, on_trailing_axis, weights_of
+from dfkd_keras.models.slim.layout import Layout, Shape, concatenated, merged, on_last_axis, permuted, reshaped, whole
+from dfkd_keras.models.slim.units import Units
+
+# Activations that are not computed for each channel alone.
+ACROSS_CHANNELS = ("glu", "log_softmax", "softmax", "sparsemax")
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One call of an operation, with the layouts of the tensors that it takes, its other arguments and its output."""
+
+    operation: Any
+    inputs: list[Layout]
+    constants: list[Any]
+    shape: Shape
+    units: Units
+
+    def last_axis(self) -> Layout:
+        """Returns the layout of the only input, its channels on the last axis."""
+        (layout,) = self.inputs
+        return on_last_axis(layout, self.units)
+
+
+Followed = tuple[Layout, LayerChannels]
+Rule = Callable[[Site], Followed | None]  # None for a call that cannot be followed
+
+
+def elementwise(site: Site) -> Followed | None:
+    """Follows a layer without weights that computes every value by itself."""
+    (layout,) = site.inputs
+    activation = getattr(site.operation, "activation", None)
+    if getattr(activation, "__name__", None) in ACROSS_CHANNELS:
+        return across_channels(site)
+    if (activation is not None and not _by_channel(activation)) or not _only_scalars(site.constants):
+        return None
+    return layout, LayerChannels({})
+
+
+def across_channels(site: Site) -> Followed:
+    """Keeps all channels that a softmax compares."""
+    site.units.freeze(site.inputs[0].labels)
+    return whole(site.shape), LayerChannels({})
+
+
+def spatial(site: Site) -> Followed | None:
+    """Follows a layer without weights that computes every channel by itself: pooling, padding, enlarging."""
+    if getattr(site.operation, "data_format", None) == "channels_first":
+        return None
+    return site.last_axis().with_shape(site.shape), LayerChannels({})
+
+
+def rescaling(site: Site) -> Followed | None:
+    """Follows a layer that scales all channels alike."""
+    return elementwise(site) if _only_scalars([site.operation.scale, site.operation.offset]) else None
+
+
+def reduction(site: Site) -> Followed | None:
+    """Follows a mean or maximum over other axes than the last."""
+    layout, axes = site.last_axis(), site.operation.axis
+    last = len(layout.shape) - 1
+    if axes is None or last in [axis % (last + 1) for axis in np.ravel(axes)]:
+        return None
+    return layout.with_shape(site.shape), LayerChannels({})
+
+
+def merging(site: Site) -> Followed | None:
+    """Follows a layer that combines tensors elementwise."""
+    has_array = len(site.inputs) == 1 and len(site.constants) > 1  # the values of a list
+    if has_array or not _only_scalars(site.constants):
+        return None
+    return merged(site.inputs, site.shape, site.units), LayerChannels({})
+
+
+def concatenation(site: Site) -> Followed:
+    """Follows a concatenation."""
+    return concatenated(site.inputs, site.shape, site.operation.axis, site.units), LayerChannels({})
+
+
+def reshaping(site: Site) -> Followed | None:
+    """Follows Flatten and Reshape."""
+    (layout,) = site.inputs
+    if getattr(site.operation, "data_format", None) == "channels_first":
+        return None
+    after = reshaped(layout, site.shape, site.units)
+
+    def config(count: Callable[[np.ndarray], int]) -> dict[str, Any]:
+        target = list(getattr(site.operation, "target_shape", ()))
+        if target and target[after.axis - 1] != -1:
+            target[after.axis - 1] = count(after.labels)
+        return {"target_shape": target} if target else {}
+
+    return after, LayerChannels({}, config)
+
+
+def permutation(site: Site) -> Followed:
+    """Follows Permute."""
+    (layout,) = site.inputs
+    return permuted(layout, tuple(site.operation.dims)), LayerChannels({})
+
+
+def by_channel(*names: str) -> Rule:
+    """Returns the rule for layers with the named weights, of which every channel has its own: norms and PReLU."""
+
+    def rule(site: Site) -> Followed | None:
+        layout = site.last_axis()
+        axes = {axis % len(layout.shape) for axis in np.ravel(getattr(site.operation, "axis", -1))}
+        weights = on_trailing_axis(site.operation, names, layout.labels)
+        if weights is None or len(layout.shape) - 1 not in axes:
+            return None
+        return layout, LayerChannels(weights)
+
+    return rule
+
+
+def group_norm(site: Site) -> Followed | None:
+    """Follows GroupNormalization, whose groups are kept or cut as a whole, so that the others stay as they were."""
+    followed, groups = by_channel("gamma", "beta")(site), site.operation.groups
+    if followed is None or groups == 1:
+        return followed
+    layout, channels = followed
+    blocks = layout.labels.reshape(groups if groups > 0 else len(layout.labels), -1)
+    for position in range(1, blocks.shape[1]):
+        site.units.join(blocks[:, 0], blocks[:, position])
+    return layout, dataclasses.replace(channels, config=lambda count: {"groups": count(blocks[:, 0])})
+
+
+def dense(site: Site) -> Followed | None:
+    """Follows Dense."""
+    return _made(site, "units", ("taken", "made"))
+
+
+def convolution(site: Site) -> Followed | None:
+    """Follows Conv1D, Conv2D and Conv3D."""
+    window = (None,) * len(site.operation.kernel_size)
+    return None if site.operation.groups > 1 else _made(site, "filters", (*window, "taken", "made"))
+
+
+def transposed_convolution(site: Site) -> Followed | None:
+    """Follows Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
+    return _made(site, "filters", (*[None] * len(site.operation.kernel_size), "made", "taken"))
+
+
+def depthwise_convolution(site: Site) -> Followed | None:
+    """Follows DepthwiseConv1D and DepthwiseConv2D, which make one or several channels of each."""
+    layer, layout = site.operation, site.last_axis()
+    made = np.repeat(layout.labels, layer.depth_multiplier)
+    weights = weights_of(layer, {"kernel": (*[None] * len(layer.kernel_size), layout.labels, None), "bias": (made,)})
+    if weights is None or layer.data_format == "channels_first" or not _by_channel(layer.activation):
+        return None
+    return Layout(site.shape, len(site.shape) - 1, made), LayerChannels(weights)
+
+
+def separable_convolution(site: Site) -> Followed | None:
+    """Follows SeparableConv1D and SeparableConv2D."""
+    layer, window = site.operation, (None,) * len(site.operation.kernel_size)
+    repeated = np.repeat(site.last_axis().labels, layer.depth_multiplier)
+    depthwise = {"depthwise_kernel": (*window, "taken", None)}
+    return _made(site, "filters", (*window, repeated, "made"), "pointwise_kernel", depthwise)
+
+
+def _made(
+    site: Site, size: str, kernel: tuple, name: str = "kernel", others: dict[str, tuple] | None = None
+) -> Followed | None:
+    """Follows a layer that makes new channels; "taken" and "made" stand for the labels of its input and output."""
+    layer, layout = site.operation, site.last_axis()
+    labels = {"taken": layout.labels, "made": site.units.new(site.shape[-1])}
+
+    def axes(names: tuple) -> Axes:
+        return tuple(labels[axis] if isinstance(axis, str) else axis for axis in names)
+
+    all_names = {name: kernel, "bias": ("made",), **(others or {})}
+    weights = weights_of(layer, {key: axes(names) for key, names in all_names.items()})
+    if weights is None or getattr(layer, "data_format", None) == "channels_first":
+        return None
+    if not _by_channel(layer.activation):
+        site.units.freeze(labels["made"])
+    channels = LayerChannels(weights, lambda count: {size: count(labels["made"])}, **labels)
+    return Layout(site.shape, len(site.shape) - 1, labels["made"]), channels
+
+
+def _by_channel(activation: Any) -> bool:
+    """Returns whether an activation is one of Keras that treats every channel alike."""
+    known = getattr(activation, "__module__", "").startswith("keras.") and not isinstance(activation, layers.Layer)
+    return known and getattr(activation, "__name__", None) not in ACROSS_CHANNELS
+
+
+def _only_scalars(values: list[Any]) -> bool:
+    return all(np.ndim(value) == 0 for value in values if not isinstance(value, str))
+
+
+LAYERS: dict[Rule, str] = {
+    elementwise: "Activation ReLU LeakyReLU ELU Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
+    "GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Identity",
+    across_channels: "Softmax",
+    spatial: "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D MaxPooling1D MaxPooling2D "
+    "MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalAveragePooling1D GlobalAveragePooling2D "
+    "GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D UpSampling1D UpSampling2D "
+    "UpSampling3D RepeatVector UnitNormalization",
+    rescaling: "Rescaling",
+    merging: "Add Subtract Multiply Average Maximum Minimum",
+    concatenation: "Concatenate",
+    reshaping: "Flatten Reshape",
+    permutation: "Permute",
+    by_channel("gamma", "beta", "moving_mean", "moving_variance"): "BatchNormalization",
+    by_channel("gamma", "beta"): "LayerNormalization",
+    by_channel("scale"): "RMSNormalization",
+    by_channel("alpha"): "PReLU",
+    group_norm: "GroupNormalization",
+    dense: "Dense",
+    convolution: "Conv1D Conv2D Conv3D",
+    transposed_convolution: "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
+    depthwise_convolution: "DepthwiseConv1D DepthwiseConv2D",
+    separable_convolution: "SeparableConv1D SeparableConv2D",
+}
+# The operations behind the functions of `keras.ops`, which have no public names.
+OPERATIONS: dict[Rule, str] = {
+    elementwise: "Relu Relu6 Sigmoid Silu HardSigmoid HardSilu Elu Selu Gelu LeakyRelu Softplus Tanh Exp Abs Absolute "
+    "Negative Square Sqrt Clip",
+    merging: "Add Subtract Multiply Maximum Minimum",
+    reduction: "Mean Max",
+}
+BY_LAYER = {getattr(layers, name): rule for rule, names in LAYERS.items() for name in names.split()}
+BY_OPERATION = {name: rule for rule, names in OPERATIONS.items() for name in names.split()}
+
+
+def rule_for(operation: keras.Operation) -> Rule | None:
+    """Returns the rule that follows an operation; subclasses of Keras' layers may compute anything and have none."""
+    kind = type(operation)
+    return BY_OPERATION.get(kind.__name__) if kind.__module__.startswith("keras.src.ops.") else BY_LAYER.get(kind)
+
+
+def follow(site: Site) -> Followed | None:
+    """Follows a call, or returns None if that is not possible."""
+    rule = rule_for(site.operation)
+    if rule is None or (len(site.inputs) > 1 and rule not in (merging, concatenation)):
+        return None
+    return rule(site)

@@ -1,0 +1,220 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dfkd_keras.models.slim import slim
+from dfkd_keras.utils.errors import InvalidInputError
+from tests.models.slim.networks import (
+    EXACT,
+    SHAPE,
+    layer_norms,
+    network,
+    perceptron,
+    plain,
+    random_images,
+    residual,
+    silence_every_second_channel,
+)
+
+ALL = [*EXACT, layer_norms]
+
+
+def outputs(model, images):
+    return keras.ops.convert_to_numpy(model(images))
+
+
+def shapes(model):
+    return [tuple(weight.shape) for weight in model.weights]
+
+
+@pytest.mark.parametrize("body", ALL, ids=lambda body: body.__name__)
+def test_all_of_the_width_gives_the_teachers_outputs(body):
+    teacher, images = network(body), random_images()
+    student = slim(teacher, images, width=1.0)
+    np.testing.assert_allclose(outputs(student, images), outputs(teacher, images), atol=1e-6)
+    assert student.input_shape == teacher.input_shape and student.name == f"{body.__name__}_slim"
+
+
+@pytest.mark.parametrize("body", EXACT, ids=lambda body: body.__name__)
+def test_silent_channels_are_cut_without_any_change_of_the_outputs(body):
+    teacher, images = network(body), random_images()
+    silence_every_second_channel(teacher)
+    student = slim(teacher, images, width=0.5, refit=False)
+    np.testing.assert_allclose(outputs(student, images), outputs(teacher, images), atol=1e-5)
+    assert shapes(student) == shapes(network(body, c=4))
+
+
+def test_norms_over_all_channels_are_cut_to_the_same_channels():
+    student = slim(network(layer_norms), random_images(), width=0.5)
+    assert shapes(student) == shapes(network(layer_norms, c=4))
+
+
+@pytest.mark.parametrize("body", [plain, perceptron, residual], ids=lambda body: body.__name__)
+def test_the_refit_makes_good_what_duplicated_channels_contributed(body):
+    teacher, images = network(body, head=None), random_images(200)
+    for layer in teacher.layers:
+        if layer.name != "head":
+            for weight in layer.weights:  # every channel that a layer makes is there twice
+                values = np.array(keras.ops.convert_to_numpy(weight))
+                values[..., 1::2] = values[..., ::2]
+                weight.assign(values)
+    expected, without, refitted = (
+        outputs(model, images)
+        for model in (
+            teacher,
+            slim(teacher, images, width=0.5, refit=False),
+            slim(teacher, images, width=0.5),
+        )
+    )
+    np.testing.assert_allclose(refitted, expected, atol=1e-3 * np.abs(expected).max())
+    assert np.abs(without - expected).max() > 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("body", ALL, ids=lambda body: body.__name__)
+@pytest.mark.parametrize("share", [0.5, 0.3])
+def test_the_share_of_the_parameters_is_an_upper_limit(body, share):
+    teacher = network(body, c=16)
+    student = slim(teacher, random_images(4), parameters=share, refit=False)
+    assert 0.6 * share < student.count_params() / teacher.count_params() <= share
+
+
+def test_images_without_a_channel_axis_are_taken():
+    teacher = network(plain_of_gray_images, shape=(8, 8))
+    student = slim(teacher, random_images(shape=(8, 8)), width=0.5)
+    assert student.output_shape == (None, 4) and student.input_shape == (None, 8, 8)
+    assert student.name == "plain_of_gray_images_slim"
+
+
+def plain_of_gray_images(x, c):
+    return plain(layers.Reshape((8, 8, 1))(x), c)
+
+
+def test_the_teacher_is_left_as_it_is_and_the_student_is_trainable():
+    teacher, images = network(residual), random_images()
+    teacher.trainable = False
+    before = [np.array(weight) for weight in teacher.weights]
+    student = slim(teacher, images, width=0.5)
+    assert all(np.array_equal(old, new) for old, new in zip(before, teacher.weights, strict=True))
+    assert not teacher.trainable_weights and len(student.trainable_weights) == len(network(residual).trainable_weights)
+    assert all(layer.output is not None for layer in teacher.layers)  # which fails if a layer was called again
+    student.compile("sgd", "categorical_crossentropy")
+    student.fit(images, outputs(teacher, images), verbose=0)
+
+
+class Doubling(layers.Layer):
+    """Stands for a layer of the user, which may do anything."""
+
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("layer", ["doubling", "lstm", "attention"])
+def test_layers_that_cannot_be_followed_are_kept_whole_and_named(caplog, layer):
+    def body(x, c):
+        x = layers.Reshape((8, 24))(x)
+        x = layers.Dense(c, "relu")(layers.Dense(2 * c, "relu")(x))
+        if layer == "attention":
+            x = layers.Add()([x, layers.MultiHeadAttention(2, 4, name=layer)(x, x)])
+        else:
+            x = Doubling(name=layer)(x) if layer == "doubling" else layers.LSTM(6, name=layer)(x)
+        return layers.Flatten()(x)
+
+    teacher, images = network(body), random_images()
+    with caplog.at_level(logging.INFO):
+        student = slim(teacher, images, width=0.5)
+    assert caplog.messages == [f"layers that slimming cannot follow are kept whole: {layer}"]
+    widths = [layer.units for layer in student.layers if isinstance(layer, layers.Dense)]
+    assert widths == [8, 8, 4]
+    assert shapes(student.get_layer(layer)) == shapes(teacher.get_layer(layer))
+
+
+def test_units_that_never_change_are_cut_first():
+    teacher, images = network(perceptron, head=None), random_images(200)
+    first, second = (layer for layer in teacher.layers if isinstance(layer, layers.Dense) and layer.name != "head")
+    for layer, dead in ((first, slice(0, 8)), (second, slice(4, 8))):
+        values, bias = np.array(layer.kernel), np.array(layer.bias)
+        values[:, dead], bias[dead] = 0.0, 1.0
+        layer.kernel.assign(values)
+        layer.bias.assign(bias)
+    student = slim(teacher, images, width=0.5)
+    np.testing.assert_allclose(outputs(student, images), outputs(teacher, images), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.array(student.layers[2].kernel), np.array(first.kernel)[:, 8:], atol=1e-6)
+
+
+def test_a_model_without_hidden_channels_is_refused():
+    model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(4)], name="linear")
+    with pytest.raises(InvalidInputError, match="model 'linear' has no channels that can be cut: train a student"):
+        slim(model, random_images(), width=0.5)
+
+
+def test_a_share_below_what_cannot_be_cut_is_refused():
+    with pytest.raises(
+        InvalidInputError, match=r"slim\(parameters=0.01\) cannot be reached: 0\.\d+ is the least; give"
+    ):
+        slim(network(plain), random_images(), parameters=0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "give exactly one"),
+        ({"width": 0.5, "parameters": 0.5}, "give exactly one"),
+        ({"width": 0.0}, r"slim\(width=0.0\) must be a number above 0"),
+        ({"parameters": 1.5}, r"slim\(parameters=1.5\)"),
+        ({"parameters": "half"}, r"slim\(parameters='half'\)"),
+    ],
+)
+def test_wrong_shares_are_refused(given, message):
+    with pytest.raises(InvalidInputError, match=message):
+        slim(network(perceptron), random_images(), **given)
+
+
+def test_images_and_models_that_do_not_fit_are_refused():
+    with pytest.raises(InvalidInputError, match=r"which takes \(None, 8, 8, 3\)"):
+        slim(network(perceptron), random_images(shape=(8, 8, 1)), width=0.5)
+
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(InvalidInputError, match="is a subclassed model"):
+        slim(Subclassed(), random_images(), width=0.5)
+
+
+OTHER_PROCESS = """
+import json, sys
+import keras, numpy as np
+folder = sys.argv[1]
+images = np.load(folder + "/images.npy")
+loaded = keras.saving.load_model(folder + "/student.keras")
+is_alone = not any(name.startswith("dfkd_keras") for name in sys.modules)
+from dfkd_keras.models.slim import slim
+again = slim(loaded, images, width=0.75)
+results = [np.asarray(model(images)).tolist() for model in (loaded, again)]
+print(json.dumps([keras.backend.backend(), is_alone, *results, again.count_params() < loaded.count_params()]))
+"""
+
+
+def test_the_student_loads_without_the_package_and_is_slimmed_again_on_jax(tmp_path):
+    images = random_images(64)
+    student = slim(network(residual), images, width=0.5)
+    student.save(tmp_path / "student.keras")
+    np.save(tmp_path / "images.npy", images)
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS, str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    backend, is_alone, loaded, again, is_smaller = json.loads(done.stdout.splitlines()[-1])
+    assert backend == "jax" and is_alone and is_smaller
+    np.testing.assert_allclose(loaded, outputs(student, images), atol=1e-5)
+    np.testing.assert_allclose(again, loaded, atol=0.3)
