@@ -29,6 +29,14 @@ def model_calls(model: keras.Model) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
 
 
+def is_keras_operation(operation: keras.Operation) -> bool:
+    """Returns whether a call in a functional model is one of the functions of `keras.ops`, not of a layer.
+
+    Needed to follow channels through them. The classes behind the functions have no public names.
+    """
+    return type(operation).__module__.startswith("keras.src.ops.")
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns the layers directly inside a layer, in the order of their creation.
 

@@ -157,8 +157,12 @@ def _weights_norm(network: keras.Model) -> str:
 
 
 def _positions_of_names(network: keras.Model) -> dict[str, str]:
-    """Returns a name for each layer that is the same in every process: without Keras' number, with its position."""
-    names = dict.fromkeys(layer.name for layer in flatten_layers(network))
+    """Returns a name for each layer that is the same in every process: without Keras' number, with its position.
+
+    Functional models have operations that are no layers, such as those of `keras.ops`.
+    """
+    parts = [part for layer in flatten_layers(network) for part in (layer, *getattr(layer, "operations", ()))]
+    names = dict.fromkeys(part.name for part in parts)
     return {name: f"{NUMBER.sub('', name)}#{position}" for position, name in enumerate(names)}
 
 

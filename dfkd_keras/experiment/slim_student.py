@@ -1,5 +1,7 @@
 """A student that is a slim copy of the teacher, the channels chosen and refitted on procedural images."""
 
+import logging
+
 import gin
 import keras
 import numpy as np
@@ -10,29 +12,45 @@ from dfkd_keras.synthesis.procedural import ProceduralImages
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.outputs import to_logits
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.errors import InvalidInputError
 
+LARGER_SHARES = (0.35, 0.5, 0.75, 1.0)
 IMAGES = 1000
 PIXELS = IMAGES * 64 * 64  # larger images are fewer
+logger = logging.getLogger(__name__)
 
 
 def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
     """Builds a slim copy of the configuration's teacher that returns logits.
 
     Args:
-        parameters: Float in (0, 1]. The share of the teacher's parameters to have at most. Defaults to 0.25.
+        parameters: Float in (0, 1]. The share of the teacher's parameters to have at most; more if not enough of them
+            can be cut. Defaults to 0.25.
         seed: Integer. Seed of the procedural images. Defaults to 0.
 
     Returns:
         Keras model, trainable.
 
     Raises:
-        InvalidInputError: If the teacher has no channels that can be cut, or too few for the share.
+        InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    network = slim(teacher.model, calibration_inputs(teacher, seed), parameters=parameters)
+    network = _slimmed(teacher, calibration_inputs(teacher, seed), parameters)
     for layer in batch_norms(network):
         layer.trainable = False  # and in inference mode: the statistics of procedural images are not those of real ones
     return returning_logits(network, teacher)
+
+
+def _slimmed(teacher: Teacher, inputs: np.ndarray, parameters: float) -> keras.Model:
+    """Returns the slim copy of the share, or of the next larger one that is possible."""
+    try:
+        return slim(teacher.model, inputs, parameters=parameters)
+    except InvalidInputError as error:
+        larger = next((share for share in LARGER_SHARES if share > parameters), None)
+        if larger is None:
+            raise
+        logger.warning("the student gets more than %.0f%% of the parameters: %s", 100 * parameters, error)
+    return _slimmed(teacher, inputs, larger)
 
 
 def calibration_inputs(teacher: Teacher, seed: int = 0) -> np.ndarray:

@@ -158,6 +158,14 @@ def test_calls_of_a_model_are_in_the_order_of_computation():
     assert called.index(first) < called.index(second)
 
 
+def test_functions_of_keras_ops_are_told_from_layers():
+    images = keras.Input((4, 4, 1))
+    model = keras.Model(images, keras.ops.relu(layers.ReLU()(images)))
+    found = {type(node.operation).__name__: internals.is_keras_operation(node.operation)
+             for node in internals.model_calls(model)}  # fmt: skip
+    assert found == {"ReLU": False, "Relu": True}
+
+
 def test_a_single_process_is_not_in_multi_worker_mode():
     assert internals.in_multi_worker_mode(tensorflow().distribute.MultiWorkerMirroredStrategy()) is False
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from dfkd_keras.backend.keras_internals import is_keras_operation
 from dfkd_keras.models.slim.layer_channels import Axes, LayerChannels, on_trailing_axis, weights_of
 from dfkd_keras.models.slim.layout import Layout, Shape, concatenated, merged, on_last_axis, permuted, reshaped, whole
 from dfkd_keras.models.slim.units import Units
@@ -237,7 +238,7 @@ BY_OPERATION = {name: rule for rule, names in OPERATIONS.items() for name in nam
 def rule_for(operation: keras.Operation) -> Rule | None:
     """Returns the rule that follows an operation; subclasses of Keras' layers may compute anything and have none."""
     kind = type(operation)
-    return BY_OPERATION.get(kind.__name__) if kind.__module__.startswith("keras.src.ops.") else BY_LAYER.get(kind)
+    return BY_OPERATION.get(kind.__name__) if is_keras_operation(operation) else BY_LAYER.get(kind)
 
 
 def follow(site: Site) -> Followed | None:
