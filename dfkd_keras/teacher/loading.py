@@ -75,7 +75,7 @@ def load_teacher(
         >>> teacher = Teacher(load_teacher("old_model.h5"))
     """
     path, image_shape = str(path), None if image_shape is None else tuple(image_shape)
-    kind = _kind(path)
+    kind = teacher_kind(path)
     weights_file = None if weights is None else _weights_file(weights, kind)
     with reading(f"{'model file' if kind in FILES else kind} {path!r}", FILES.get(kind, f"a {kind}")):
         found = _read(kind, path, safe_mode, weights_file, public_objects(custom_objects), image_shape)
@@ -86,8 +86,8 @@ def load_teacher(
         return model
 
 
-def _kind(path: str) -> str:
-    """Returns a key of `FILES`, "function" or "served model"."""
+def teacher_kind(path: str) -> str:
+    """Returns what holds a teacher: the format of a file, a key of `FILES`, or "function" or "served model"."""
     if path.startswith(("http://", "https://")):
         return "served model"
     return "function" if FUNCTION.fullmatch(path) and not Path(path).exists() else file_format(Path(path))

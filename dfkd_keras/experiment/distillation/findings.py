@@ -14,7 +14,7 @@ from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.teacher.input_conventions import best_convention, guess_input_convention
-from dfkd_keras.teacher.loading import load_teacher
+from dfkd_keras.teacher.loading import load_teacher, teacher_kind
 from dfkd_keras.teacher.model_checks import black_input, input_image_shape, own_input_shape, random_outputs
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs
 from dfkd_keras.utils.errors import InvalidInputError
@@ -32,6 +32,7 @@ class Findings:
 
     Attributes:
         model: Keras model. The teacher.
+        source: String. The format of its file, or what else it is.
         image_shape: Tuple of three integers. Height, width and channels of its images.
         any_size: Boolean. Whether it takes images of any size.
         input_shape: Tuple of integers. The shape of what it takes where that is not `image_shape`; None otherwise.
@@ -52,6 +53,7 @@ class Findings:
     """
 
     model: keras.Model
+    source: str
     image_shape: tuple[int, int, int]
     any_size: bool
     input_shape: tuple[int | None, ...] | None
@@ -87,11 +89,11 @@ class Findings:
         if self.multiplications:
             cost += f", {self.multiplications / 1e6:,.2f} M multiplications an image"
         return {
-            "teacher": f"{self.model.name}: {cost if self.parameters else 'a black box'}",
+            "teacher": f"{self.model.name} ({self.source}): {cost if self.parameters else 'a black box'}",
             "images": f"{size}, {color}" + ("" if channels == 1 or self.channel_order else ORDER),
             "values": f"{self.input_range} ({sure}{self.convention_reason})",
             "outputs": f"{units}; --outputs",
-            "gives": ", ".join(gives),
+            "gives": f"{', '.join(gives)}; dfkd inspect says which methods fit",
         }
 
 
@@ -129,6 +131,7 @@ def examine(request: Request) -> Findings:
     black_box = outputs_only(model)
     return Findings(
         model=model,
+        source=teacher_kind(request.teacher),
         image_shape=shape,
         any_size=None in known,
         input_shape=own_input_shape(model),

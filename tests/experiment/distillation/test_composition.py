@@ -91,7 +91,7 @@ def test_the_lines_say_what_was_found_and_how_to_change_what_was_decided(tmp_pat
     assert lines["images"] == "8x8, gray"
     assert lines["outputs"] == "probabilities, 4 classes; --outputs"
     assert lines["values"].startswith("0..255 (")
-    assert lines["gives"] == "gradients, no BatchNorm"
+    assert lines["gives"].startswith("gradients, no BatchNorm; ") and "(keras): " in lines["teacher"]
     decisions = compose(request, findings).decisions
     assert "--method" in decisions["method"] and "--student" in decisions["student"]
 

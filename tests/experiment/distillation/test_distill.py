@@ -34,7 +34,7 @@ def test_the_command_says_what_it_found_decided_and_made(finished):
     folder, process = finished
     run = "runs/distill-model-seed0"
     for expected in (
-        "photographs: ", "10x9, color", "0..255 (as --input_range says)", "sigmoid, one for two classes",
+        "photographs (hdf5): ", "10x9, color", "0..255 (as --input_range says)", "sigmoid, one for two classes",
         "--method", "--student", "--minutes", "--images=FOLDER", "estimated agreement with the teacher",
         f"{run}/student.keras", f"{run}/report.html", f"dfkd train --gin_file={run}/config.gin",
     ):  # fmt: skip
