@@ -130,7 +130,8 @@ def _training(request: Request, length: dict[str, int], earlier: RunDirectory | 
     end = time.strftime("%H:%M", time.localtime(time.time() + 60 * request.minutes))
     steps = length["student_epochs"] * length.get("steps_per_epoch", 0)
     amount = f"{steps:,} updates" if steps else f"{length['student_epochs']:,} epochs"
-    return f"{amount}, about {request.minutes:g} minutes on this machine, until {end}; --minutes"
+    unit = "minute" if request.minutes == 1 else "minutes"
+    return f"{amount}, about {request.minutes:g} {unit} on this machine, until {end}; --minutes"
 
 
 def _evaluation(request: Request) -> str:
