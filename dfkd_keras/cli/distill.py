@@ -4,11 +4,15 @@ It prints what it found and decided, and trains for ten minutes. The same comman
 folder has the configuration, with which `dfkd train` makes the same run.
 """
 
+from typing import get_args
+
 from absl import flags
 
 from dfkd_keras.cli import configuration  # noqa: F401 - defines the flags that it shares
 from dfkd_keras.experiment.distillation.distill import run_directory, run_request
 from dfkd_keras.experiment.distillation.request import AUTO, Request
+from dfkd_keras.images import ChannelOrder
+from dfkd_keras.teacher.outputs import Outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
@@ -18,17 +22,15 @@ flags.DEFINE_string(
     "The teacher: a .keras, .h5, .onnx or .tflite file, a SavedModel's folder, an architecture as JSON (with "
     "--weights), a Python function as module:function, or the address of a served model.",
 )
-flags.DEFINE_string("student", None, "A network of the package, a .keras file, or module:function; compact by default.")
+flags.DEFINE_string("student", None, "A network by name, slim:SHARE, a .keras file, or module:function; slim:0.25.")
 flags.DEFINE_string("method", AUTO, "A method's gin file, or auto.")
 flags.DEFINE_float("minutes", 10.0, "Training time.")
 flags.DEFINE_string("images", None, "Folder of images to evaluate on, never to distill; labeled by subfolder or not.")
 flags.DEFINE_string("labels", None, "CSV file with the columns file and label, for --images.")
 flags.DEFINE_string("class_names", None, "File with the names of the classes, in the order of the outputs.")
 flags.DEFINE_string("input_range", None, "Values of the images: 0..1, 0..255, -1..1, imagenet or caffe; found out.")
-flags.DEFINE_enum("channel_order", None, ["rgb", "bgr"], "Order of the channels; rgb by default.")
-flags.DEFINE_enum(
-    "outputs", None, ["logits", "probabilities", "log_probabilities", "sigmoid"], "What the teacher returns; found out."
-)
+flags.DEFINE_enum("channel_order", None, get_args(ChannelOrder), "Order of the channels; rgb by default.")
+flags.DEFINE_enum("outputs", None, get_args(Outputs), "What the teacher returns; found out.")
 flags.DEFINE_string("output", None, "Name or number of the output, for a teacher of several.")
 flags.DEFINE_list("image_shape", None, "Height, width and channels, for a teacher that does not know them.")
 flags.DEFINE_string("weights", None, "File of the weights, for a teacher that is an architecture as JSON.")

@@ -88,8 +88,10 @@ def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | No
         return read_images(FLAGS.images), None
     if experiment is None:
         raise InvalidInputError("no images to compare on: give --images, or the task as --gin_file.")
-    evaluated = evaluation(experiment.task, experiment.teacher(), experiment.task.test_split())
-    return evaluated.split
+    test = experiment.task.test_split()
+    if test is not None and test.labels is not None:  # no teacher has to be loaded
+        return test
+    return evaluation(experiment.task, experiment.teacher(), test).split
 
 
 def calibration_images(experiment: Experiment | None, run: RunDirectory | None) -> np.ndarray:
