@@ -115,7 +115,8 @@ def check_schedule(schedule: Schedule, replay: ImageSource, synthesizer: Synthes
     """Checks that the schedule has the updates and the rounds that the other parts need, and no others."""
     name = type(schedule).__name__
     if any(kind.synthesis for kind in schedule.kinds) != synthesizer.trains:
-        remedy = "give it synthesis_epochs" if synthesizer.trains else "use TwoStage(synthesis_epochs=0)"
+        without = "use TwoStage(synthesis_epochs=0), or RoundEveryStep with a ReplayBuffer"
+        remedy = "give it synthesis_epochs" if synthesizer.trains else without
         raise InvalidInputError(
             f"{type(synthesizer).__name__} has {'something' if synthesizer.trains else 'nothing'} to train, which "
             f"{name} does not plan for: {remedy}."
@@ -130,6 +131,11 @@ def check_schedule(schedule: Schedule, replay: ImageSource, synthesizer: Synthes
     if synthesizer.works_by_rounds and not replay.keeps_images:
         raise InvalidInputError(
             f"{type(synthesizer).__name__} makes its images by rounds: use a schedule of rounds and a ReplayBuffer."
+        )
+    if replay.keeps_images and type(synthesizer).end_round is Synthesizer.end_round:
+        raise InvalidInputError(
+            f"{type(synthesizer).__name__} makes no rounds of images, which {type(replay).__name__} is to keep: use "
+            "FreshSamples and a schedule without rounds."
         )
 
 

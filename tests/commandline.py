@@ -7,6 +7,9 @@ import sys
 from tests.prepared import ROOT, Prepared
 
 PREPARED = Prepared()
+# On JAX, compiling takes most of the time of a test: without most optimizations, half of it.
+ALWAYS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+READ_LATE = {"TFDS_DATA_DIR"}
 
 
 def command(name, *arguments):
@@ -16,16 +19,17 @@ def command(name, *arguments):
 def environment(**variables):
     """Returns the environment of a process that a test starts, the same for every test."""
     inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
-    return {**inherited, "TF_CPP_MIN_LOG_LEVEL": "3", **{key: str(value) for key, value in variables.items()}}
+    return {**inherited, **ALWAYS, **{key: str(value) for key, value in variables.items()}}
 
 
 def script(name, *arguments, cwd, timeout=300, **variables):
     """Runs a script to its end and returns the finished process, its output as text.
 
-    With environment variables of its own, it is a process of its own.
+    With environment variables of its own, it is a process of its own, unless they are read after the imports.
     """
-    if not variables:
-        return PREPARED.run(command(name, *arguments), cwd, environment(), timeout)
+    variables = {key: str(value) for key, value in variables.items()}
+    if {*variables} <= READ_LATE:
+        return PREPARED.run(command(name, *arguments), cwd, environment(), timeout, **variables)
     return subprocess.run(
         command(name, *arguments),
         cwd=cwd,

@@ -15,6 +15,7 @@ from dfkd_keras import models
 from dfkd_keras.backend.keras_internals import forget_traced_gradients
 
 SHAPE = (32, 32, 1)
+NORMALIZATION = dk.Normalization((0.3,), (0.4,))
 
 
 def pytest_collection_modifyitems(items):
@@ -44,36 +45,36 @@ def rng():
 
 @pytest.fixture
 def normalization():
-    return dk.Normalization((0.3,), (0.4,))
+    return NORMALIZATION
+
+
+def small_distiller(schedule=None, batch_size=8, seed=0, teacher=None, student=None, objective=None, **kwargs):
+    """Builds a small compiled RDSKD distiller, the same at every call."""
+    keras.utils.set_random_seed(seed)
+    teacher = teacher or dk.Teacher(models.lenet5(normalization=NORMALIZATION), NORMALIZATION)
+    student = student or models.lenet5_half(normalization=NORMALIZATION)
+    objective = objective or dk.objectives.ExponentialPenalty(
+        [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()],
+        [dk.objectives.SoftmaxDistanceDiversity()],
+    )
+    generator = models.upsampling_generator(latent_dim=5, image_shape=teacher.image_shape)
+    distiller = dk.DataFreeDistiller(
+        teacher,
+        student,
+        dk.synthesis.GeneratorSynthesizer(generator, objective),
+        kwargs.pop("distillation_loss", dk.losses.SoftTargets(10.0)),
+        schedule or dk.schedules.TwoStage(1, 1),
+        batch_size=batch_size,
+        seed=seed,
+        **kwargs,
+    )
+    distiller.compile(keras.optimizers.Adam(2e-3), synthesis_optimizer=keras.optimizers.Adam(1e-3))
+    return distiller
 
 
 @pytest.fixture
-def make_distiller(normalization):
-    """Returns a function that builds a small compiled RDSKD distiller, the same at every call."""
-
-    def make(schedule=None, batch_size=8, seed=0, teacher=None, student=None, objective=None, **kwargs):
-        keras.utils.set_random_seed(seed)
-        teacher = teacher or dk.Teacher(models.lenet5(normalization=normalization), normalization)
-        student = student or models.lenet5_half(normalization=normalization)
-        objective = objective or dk.objectives.ExponentialPenalty(
-            [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()],
-            [dk.objectives.SoftmaxDistanceDiversity()],
-        )
-        generator = models.upsampling_generator(latent_dim=5, image_shape=teacher.image_shape)
-        distiller = dk.DataFreeDistiller(
-            teacher,
-            student,
-            dk.synthesis.GeneratorSynthesizer(generator, objective),
-            kwargs.pop("distillation_loss", dk.losses.SoftTargets(10.0)),
-            schedule or dk.schedules.TwoStage(1, 1),
-            batch_size=batch_size,
-            seed=seed,
-            **kwargs,
-        )
-        distiller.compile(keras.optimizers.Adam(2e-3), synthesis_optimizer=keras.optimizers.Adam(1e-3))
-        return distiller
-
-    return make
+def make_distiller():
+    return small_distiller
 
 
 @pytest.fixture

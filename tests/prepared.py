@@ -1,6 +1,7 @@
 """Runs scripts in forks of a process that has imported what they import, which takes longer than most of them.
 
-`python -m tests.prepared` reads calls from its input, a line of JSON each, and answers with exit codes.
+`python -m tests.prepared MODULE...` imports modules, then reads calls from its input, a line of JSON each, and answers
+with exit codes.
 """
 
 import atexit
@@ -29,17 +30,20 @@ IMPORTED = (
 class Prepared:
     """The process, started by the first call, and again after one that came to no end or in another environment."""
 
-    def __init__(self):
-        self.process, self.env = None, None
+    def __init__(self, imported=IMPORTED):
+        self.process, self.env, self.imported = None, None, imported
         atexit.register(self.stop)
 
-    def run(self, command, cwd, env, timeout):
-        """Runs a script to its end, as `subprocess.run` does with the command and captured text."""
+    def run(self, command, cwd, env, timeout, **variables):
+        """Runs a script to its end, as `subprocess.run` does with the command and captured text.
+
+        Further environment variables are set after the imports.
+        """
         if env != self.env:
             self.stop()
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            call = {"arguments": command[1:], "cwd": str(cwd), "out": str(out), "err": str(err)}
+            call = {"arguments": command[1:], "cwd": str(cwd), "out": str(out), "err": str(err), "env": variables}
             code = self._answer(call, env, timeout)
             if code is None:
                 self.stop()
@@ -55,7 +59,7 @@ class Prepared:
 
     def _answer(self, call, env, timeout):
         if self.process is None:
-            arguments = [sys.executable, "-m", "tests.prepared"]
+            arguments = [sys.executable, "-m", "tests.prepared", *self.imported]
             pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
             self.process = subprocess.Popen(arguments, cwd=ROOT, env=env, start_new_session=True, text=True, **pipes)
             self.env = env
@@ -69,6 +73,7 @@ class Prepared:
 def become(call):
     """Makes this process, a fork, the script."""
     os.chdir(call["cwd"])
+    os.environ.update(call["env"])
     for stream, path, mode in ((0, os.devnull, "r"), (1, call["out"], "w"), (2, call["err"], "w")):
         with open(path, mode) as file:
             os.dup2(file.fileno(), stream)
@@ -76,9 +81,9 @@ def become(call):
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def main():
+def main(*modules):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for module in IMPORTED:
+    for module in modules:
         importlib.import_module(module)
     for line in sys.stdin:
         if not (fork := os.fork()):
@@ -87,4 +92,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

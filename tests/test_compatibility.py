@@ -77,6 +77,13 @@ def test_schedule_and_source_of_images_go_together(parts, message):
         dk.DataFreeDistiller(models.lenet5(), models.lenet5_half(), generator(), batch_size=8, **parts)
 
 
+def test_images_that_cannot_be_kept_are_not_drawn_by_rounds():
+    parts = {"schedule": dk.schedules.RoundEveryStep(), "replay": dk.replay.ReplayBuffer(16), "batch_size": 8}
+    real = synthesis.RealImages(dk.data.digits())
+    with pytest.raises(InvalidInputError, match="RealImages makes no rounds of images, which ReplayBuffer is to keep"):
+        dk.DataFreeDistiller(models.lenet5(), models.lenet5_half(), real, **parts)
+
+
 def test_a_scalar_loss_cannot_be_weighted_per_image():
     scalar = keras.distillation.LogitsDistillation(loss=keras.losses.KLDivergence())
     modulation = dk.objectives.Modulation(diversity=False)

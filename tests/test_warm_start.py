@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from tests.conftest import equal, values
 
 

@@ -2,26 +2,30 @@
 
 dfkd compare --gin_file=ssdkd.gin --gin_file=fast_meta.gin --task=tasks/mnist_resnet8_lenet5half.gin
 
+With --suite, it runs dfkd distill with several students and methods on many teachers instead, and measures how true its
+estimates are:
+
+dfkd compare --suite=foreign --minutes=5 --seeds=0,1
+
 Every run is a process of its own. Complete runs are not repeated, interrupted ones are resumed.
 """
 
-import contextlib
 import itertools
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-import dfkd_keras
 from dfkd_keras.cli import configuration
 from dfkd_keras.experiment.reporting.comparison import Run, write_comparison
+from dfkd_keras.experiment.suites.foreign import foreign
+from dfkd_keras.experiment.suites.process import run_command
+from dfkd_keras.experiment.suites.suite import run_suite
 from dfkd_keras.experiment.training.preemption import Preempted, Preemption
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 from dfkd_keras.utils.files import translate_write_errors
 
-LAUNCHER = Path(dfkd_keras.__file__).parent.parent / "dfkd_command.py"
+SUITES = {"foreign": foreign}
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")
 flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2.")
@@ -32,28 +36,56 @@ flags.DEFINE_string(
     "Method whose final accuracy is the goal of the column of times, named as its row; the first by default.",
 )
 flags.DEFINE_float("max_minutes", None, "End the training of every run after so many minutes of training.")
+flags.DEFINE_enum("suite", None, list(SUITES), "Teachers and variants to run instead of gin files.")
+flags.DEFINE_float("minutes", 5.0, "Training time of every run of a suite.")
+flags.DEFINE_string("teachers", None, "Folder of teachers of your own for the suite, with a teachers.json.")
+flags.DEFINE_list("only", [], "The suite's teachers to run, by name; all by default.")
+flags.DEFINE_list("variants", [], "The suite's variants to run, such as auto,slim:0.1; all by default.")
 flags.adopt_module_key_flags(configuration)
 
 
 def run() -> None:
     """Makes the runs that are missing, and writes the table and the plot after each."""
-    rows = [row_name(method) for method in FLAGS.gin_file]
-    check_flags(rows)
-    folder = Path(FLAGS.out_dir)
+    folder, rows = Path(FLAGS.out_dir), [row_name(method) for method in FLAGS.gin_file]
+    check_seeds()
+    if FLAGS.suite:
+        check_suite_flags()
+        suite = SUITES[FLAGS.suite](folder, FLAGS.teachers).only(FLAGS.only, FLAGS.variants)
+    else:
+        check_flags(rows)
     with translate_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Preemption():
-        compare(folder, rows)
+        if FLAGS.suite:
+            run_suite(suite, folder, list(map(int, FLAGS.seeds)), FLAGS.minutes)
+        else:
+            compare(folder, rows)
+
+
+def check_seeds() -> None:
+    """Raises InvalidInputError if the flags do not name seeds."""
+    if FLAGS.seed is not None:
+        raise InvalidInputError("--seed is for one run: give --seeds=0,1 here.")
+    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(map(int, FLAGS.seeds))) < len(FLAGS.seeds):
+        raise InvalidInputError(f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers such as 0,1,2.")
+
+
+def check_suite_flags() -> None:
+    """Raises InvalidInputError if flags are given that a suite does not take."""
+    for name in ("gin_file", "gin_param", "task", "reference", "max_minutes"):
+        if FLAGS[name].present:
+            raise InvalidInputError(f"--{name} is not for a suite: leave it out, or leave out --suite={FLAGS.suite}.")
+    if not 0 < FLAGS.minutes < float("inf"):
+        raise InvalidInputError(f"--minutes={FLAGS.minutes} must be a number above 0.")
 
 
 def check_flags(rows: Sequence[str]) -> None:
     """Raises InvalidInputError if the flags do not describe a comparison of these rows."""
     if not FLAGS.gin_file:
         raise InvalidInputError("nothing to compare: give --gin_file for every method, such as --gin_file=ssdkd.gin.")
-    if FLAGS.seed is not None:
-        raise InvalidInputError("--seed is for one run: give --seeds=0,1 here.")
-    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(map(int, FLAGS.seeds))) < len(FLAGS.seeds):
-        raise InvalidInputError(f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers such as 0,1,2.")
+    for name in ("minutes", "teachers", "only", "variants"):
+        if FLAGS[name].present:
+            raise InvalidInputError(f"--{name} is for a suite: give --suite={next(iter(SUITES))}, or leave it out.")
     if twice := {row for row in rows if rows.count(row) > 1}:
         raise InvalidInputError(
             f"--gin_file: two of them make the row {twice.pop()!r}: give each once, or rename one of the two."
@@ -97,28 +129,16 @@ def row_name(method: str) -> str:
 
 def train(method: str, seed: int, path: Path) -> bool:
     """Makes one run in a process of its own, its output in a log beside the run; returns whether it succeeded."""
-    with contextlib.ExitStack() as opened:
-        with translate_write_errors(path):
-            log = opened.enter_context(open(path.with_name(path.name + ".log"), "a"))
-        process = opened.enter_context(
-            subprocess.Popen(command(method, seed, path), stdout=log, stderr=subprocess.STDOUT)
-        )
-        try:
-            process.wait()
-        except Preempted:
-            process.terminate()  # it saves, which is waited for
-            raise
+    succeeded = run_command(command(method, seed, path), path.with_name(path.name + ".log"))
     complete = (path / "results.json").exists()
-    if process.returncode == 0 and not complete:
+    if succeeded and not complete:
         raise Preempted(f"{path.name} was stopped by SIGTERM: the same command resumes it.")
-    return process.returncode == 0 and complete
+    return succeeded and complete
 
 
 def command(method: str, seed: int, path: Path) -> list[str]:
-    """Returns the `dfkd train` command of one run."""
+    """Returns the subcommand of `dfkd` that makes one run, with its flags."""
     files = [f"--gin_file={name}" for name in (method, *FLAGS.task)]
     params = [f"--gin_param={binding}" for binding in FLAGS.gin_param]
     limit = [] if FLAGS.max_minutes is None else [f"--max_minutes={FLAGS.max_minutes}"]
-    options = [*files, *params, f"--seed={seed}", f"--run_dir={path}", *limit]
-    # By its path it runs where the package is not installed, and modules of the working folder do not hide Python's.
-    return [sys.executable, str(LAUNCHER), "train", *options]
+    return ["train", *files, *params, f"--seed={seed}", f"--run_dir={path}", *limit]

@@ -45,7 +45,7 @@ def configured_model(path: Path | str) -> keras.Model:
     """Returns the network in a file.
 
     Args:
-        path: String or path. A file or folder that `dfkd_keras.models.saved_model` reads. The configuration says
-            whether code inside it is run (`saved_model.safe_mode`).
+        path: String or path. A file or folder that `saved_model` reads. The configuration says whether code inside it
+            is run (`saved_model.safe_mode`).
     """
     return gin.get_configurable("saved_model")(path)

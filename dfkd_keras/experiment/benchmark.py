@@ -109,8 +109,8 @@ def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
         synthesis = step_seconds(distiller, StepKind(1, 0), steps)
     for kind in (kind for kind in kinds if kind.ends_round):  # without it, the buffer would be empty
         step_seconds(distiller, kind, steps=0)
-    # Updates that share a batch share the time of drawing it.
-    sharing = (StepKind(0, kind.student, shared_latents=True) for kind in kinds if kind.shared_latents)
+    # Updates that share a batch, or a round, share the time of drawing it.
+    sharing = (kind._replace(synthesis=0) for kind in kinds if kind.shared_latents or kind.is_round)
     student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps)
     seconds_per_synthesis, seconds_per_student = _median(synthesis), _median(student) / kind.student
     return {

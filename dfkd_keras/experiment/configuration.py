@@ -20,7 +20,7 @@ from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 

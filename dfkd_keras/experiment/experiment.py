@@ -68,6 +68,8 @@ class Experiment:
         precision: String, "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16". What the networks compute
             in. Weights, losses and statistics are always float32, and a teacher from a file keeps the precision that
             it was saved with. Defaults to None, Keras' global dtype policy.
+        decisions: Dictionary of strings. What was decided by `distill` and why, by its title, for the results. Defaults
+            to None.
 
     Raises:
         InvalidInputError: If a count is below 1, or if the seed, a callback or the precision is invalid.
@@ -86,6 +88,7 @@ class Experiment:
     early_stopping: AgreementEarlyStopping | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
     precision: str | None = None
+    decisions: dict[str, str] | None = None
 
     def __post_init__(self):
         check_counts(
@@ -248,7 +251,8 @@ class Experiment:
         if distiller.teacher.is_segmenter:
             self._draw_test_images(run, distiller, evaluated)
         figures = results.collect(trained, evaluated, max_minutes, started)
-        figures = {"method": self.method, "task": self.task.name, "seed": self.seed, **figures}
+        described = {"method": self.method, "task": self.task.name, "seed": self.seed, "decisions": self.decisions}
+        figures = described | figures
         write_report(run, figures, trained.history, evaluated.class_names, diagnose(distiller))
         run.write_json(run.results, figures)  # last: it makes the run complete
         return figures

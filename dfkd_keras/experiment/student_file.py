@@ -2,7 +2,7 @@
 
 import keras
 
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.teacher.model_checks import input_image_shape, random_outputs
 from dfkd_keras.teacher.outputs import detect_outputs, to_logits
 

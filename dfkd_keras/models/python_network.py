@@ -1,12 +1,12 @@
 """Networks that a Python function of the user builds."""
 
-import importlib
 import inspect
 
 import keras
 
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.user_modules import import_named
 
 
 def python_network(function: str, image_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
@@ -22,14 +22,10 @@ def python_network(function: str, image_shape: tuple[int, int, int], num_classes
         InvalidInputError: If the function cannot be imported, does not take these arguments, or does not return a Keras
             model.
     """
-    module, _, name = function.partition(":")
     try:
-        build = getattr(importlib.import_module(module), name)
-    except (AttributeError, ImportError, ValueError) as error:
-        raise InvalidInputError(
-            f"function {function!r} cannot be imported ({single_line(error)}): give module:function, where the module "
-            "is installed or in the working folder."
-        ) from error
+        build = import_named(function)
+    except InvalidInputError as error:  # whose message goes on after the name
+        raise InvalidInputError(f"function {function!r} {error}") from error
     try:
         inspect.signature(build).bind(image_shape=image_shape, num_classes=num_classes)
     except (TypeError, ValueError) as error:

@@ -1,12 +1,16 @@
 """The callback by which `DataFreeDistiller.fit` follows its schedule, from the middle of an epoch where need be."""
 
+import logging
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from dfkd_keras.schedules.noise import NoiseStream
 from dfkd_keras.schedules.schedule import SKIPPED, Position
+
+logger = logging.getLogger(__name__)
 
 
 class ScheduleCallback(keras.callbacks.Callback):
@@ -22,7 +26,7 @@ class ScheduleCallback(keras.callbacks.Callback):
     def __init__(self, distiller: Any, noise: NoiseStream, initial_step: int):
         super().__init__()
         self.distiller, self.noise, self.skipped = distiller, noise, initial_step
-        self.epoch, self.started = 0, False
+        self.epoch, self.started, self.classes_checked = 0, False, False
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Keeps the running means of the interrupted epoch, which Keras is about to reset."""
@@ -42,6 +46,21 @@ class ScheduleCallback(keras.callbacks.Callback):
         """Sets the position of the step to be made."""
         kind = SKIPPED if batch < self.skipped else self.distiller.schedule.step_kind(self.epoch, batch)
         self.distiller.position = Position(self.epoch, batch, kind)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Names the classes that are missing in the replay buffer, once it is full."""
+        if self.classes_checked or not self.distiller.replay.keeps_images:
+            return
+        replay = self.model.replay  # whose variables Keras brings up to date for a callback's model
+        self.classes_checked = replay.stored == replay.capacity
+        missing = np.flatnonzero(ops.convert_to_numpy(replay.class_counts.value) == 0)
+        if self.classes_checked and len(missing):
+            logger.warning(
+                "the replay buffer is full, and the teacher puts none of its %d images into class %s: the student "
+                "learns nothing of what it never sees.",
+                replay.stored,
+                ", ".join(map(str, missing)),
+            )
 
     def _restore_means(self) -> None:
         if self.skipped:

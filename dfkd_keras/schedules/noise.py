@@ -114,7 +114,7 @@ class NoiseStream(keras.utils.PyDataset):
         generator, kind = np.random.Generator(np.random.Philox(key=key)), position.kind
         shape = (self.batch_size, kind.draws)
         latents = (*shape, self.latent_dim)
-        if self.by_rounds:
+        if self.by_rounds or kind.is_round:
             latents = (self.batch_size, self.latent_dim if kind.begins_round else 0)
         draws = Draws(
             latents=generator.standard_normal(latents, dtype=np.float32),

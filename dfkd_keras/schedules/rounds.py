@@ -149,3 +149,41 @@ class RoundsFirst(ScheduleOfRounds):
     def step_kind(self, epoch: int, step: int = 0) -> StepKind:
         """Returns what a step does, see `Schedule.step_kind`."""
         return self._round[step % len(self._round)] if epoch < self.synthesis_epochs else StepKind(0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundEveryStep(Schedule):
+    """Adds a batch of images that need no updates to the buffer in every step, and then trains the student on some.
+
+    Every step is a round: for synthesizers that have nothing to train, but whose images the student should see more
+    than once, such as `ProceduralImages`.
+
+    Args:
+        epochs: Integer. Epochs of the whole training. Defaults to 100.
+        student_updates: Integer. Student updates per step, which is how often an image is seen on average before a
+            buffer of first in, first out gives it up. Defaults to 4.
+        steps_per_epoch: Integer. Steps per epoch. Defaults to 30.
+
+    Raises:
+        InvalidInputError: If a count is below 1.
+    """
+
+    epochs: int = 100
+    student_updates: int = 4
+    steps_per_epoch: int = 30
+
+    def __post_init__(self):
+        check_counts("RoundEveryStep", **dataclasses.asdict(self))
+
+    @property
+    def kinds(self) -> tuple[StepKind, ...]:
+        """All kinds of step that occur."""
+        return (StepKind(0, self.student_updates, begins_round=True, ends_round=True),)
+
+    def rounds_in(self, epochs: int) -> int:
+        """Returns the number of rounds in the first `epochs` epochs."""
+        return epochs * self.steps_per_epoch
+
+    def step_kind(self, epoch: int, step: int = 0) -> StepKind:
+        """Returns what a step does, see `Schedule.step_kind`."""
+        return self.kinds[0]

@@ -32,6 +32,11 @@ class StepKind(NamedTuple):
         """The number of updates that get random draws of their own."""
         return max(1, self.synthesis + self.student)
 
+    @property
+    def is_round(self) -> bool:
+        """Whether the step is a whole round, which takes one batch of latents."""
+        return self.begins_round and self.ends_round
+
 
 SKIPPED = StepKind(0, 0)  # a step that was made before training was resumed
 

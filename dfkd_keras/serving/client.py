@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from dfkd_keras.data.image_files import check_files, check_images
-from dfkd_keras.serving.retries import Unavailable, retry
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError, ServerError
+from dfkd_keras.utils.retries import Unavailable, retry
 
 
 class PredictClient:

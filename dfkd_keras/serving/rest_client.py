@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from dfkd_keras.serving.client import PredictClient, error_of
-from dfkd_keras.serving.retries import Unavailable
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, ServerError
+from dfkd_keras.utils.retries import Unavailable
 
 BUSY = (429, 502, 503, 504)
 CHUNK = 1 << 16

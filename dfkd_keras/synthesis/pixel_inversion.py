@@ -25,7 +25,7 @@ from dfkd_keras.utils.errors import InvalidInputError
 class PixelInversion(Synthesizer):
     """Inverts the teacher by rounds: noise images are moved towards what the teacher is to predict for them.
 
-    A round draws noise images and targets, takes many updates of the pixels with a fresh optimizer, and returns the
+    A round draws first images and targets, takes many updates of the pixels with a fresh optimizer, and returns the
     batch of the lowest loss, as it was before that update.
 
     Args:
@@ -38,9 +38,12 @@ class PixelInversion(Synthesizer):
         bounds: String. "none" leaves the pixels free until they are stored, when they are clipped to [0, 1] in unit
             space; "clip" clips them so after every update; "rescale" maps the lowest and highest value of the batch to
             0 and 1 before every update, as ZSKD does. Defaults to "none".
+        start: `Synthesizer` whose `sample` makes the images that a round starts from, such as `ProceduralImages()`,
+            which takes fewer updates than noise. Defaults to None, noise.
 
     Raises:
-        InvalidInputError: If `output_space` or `bounds` is unknown, or bounds are "rescale" in normalized space.
+        InvalidInputError: If `output_space` or `bounds` is unknown, bounds are "rescale" in normalized space, or
+            `start` has to be trained itself.
 
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019; Yin et al., "Dreaming to
@@ -56,13 +59,19 @@ class PixelInversion(Synthesizer):
         jitter: Callable | None = None,
         output_space: Space = "normalized",
         bounds: Literal["none", "clip", "rescale"] = "none",
+        start: Synthesizer | None = None,
     ):
         super().__init__(objective, output_space)
         if bounds not in ("none", "clip", "rescale"):
             raise InvalidInputError(f"PixelInversion.bounds={bounds!r} must be 'none', 'clip' or 'rescale'.")
         if bounds == "rescale" and output_space != "unit":
             raise InvalidInputError("PixelInversion.bounds='rescale' makes unit images: set output_space='unit' too.")
-        self.targets, self.jitter, self.bounds = targets or RandomClasses(), jitter, bounds
+        if start is not None and start.trains:
+            raise InvalidInputError(
+                f"PixelInversion.start={type(start).__name__} has to be trained itself: start from ProceduralImages, "
+                "or from noise (None)."
+            )
+        self.targets, self.jitter, self.bounds, self.start = targets or RandomClasses(), jitter, bounds, start
         self.best = BestBatch()
 
     @property
@@ -72,8 +81,8 @@ class PixelInversion(Synthesizer):
 
     @property
     def latent_dim(self) -> int:
-        """Random numbers that an image starts from: one for each of its values."""
-        return math.prod(self.images.shape[1:])
+        """Random numbers that an image starts from: one for each of its values, or those of `start`."""
+        return self.start.latent_dim if self.start else math.prod(self.images.shape[1:])
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Sets the optimizer of the pixels, which is reset in every round.
@@ -96,6 +105,8 @@ class PixelInversion(Synthesizer):
         """Checks that the parts fit together and creates the variables; see `Synthesizer.prepare`."""
         super().prepare(teacher, batch_size)
         self.targets.prepare(teacher)
+        if self.start:
+            self.start.prepare(teacher, batch_size)
         shape = (batch_size, *teacher.image_shape)
         self.images = self.state("images", shape)
         self.labels = self.state("labels", (batch_size,), INTEGER)
@@ -103,10 +114,9 @@ class PixelInversion(Synthesizer):
         self.best.prepare(shape)
 
     def begin_round(self, draws: Draws, teacher: Teacher) -> None:
-        """Sets the pixels to noise, draws targets and resets the optimizer; see `Synthesizer.begin_round`."""
+        """Draws the first images and the targets, and resets the optimizer; see `Synthesizer.begin_round`."""
         draws = draws.gathered
-        noise = ops.reshape(draws.latents, self.images.shape)
-        self.images.assign(noise if self.output_space == "normalized" else normal_to_uniform(noise))
+        self.images.assign(self._first_images(draws.latents, teacher))
         draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
         labels, soft_labels = self.targets.draw(draws, teacher)
         self.labels.assign(labels)
@@ -150,6 +160,14 @@ class PixelInversion(Synthesizer):
         raise InvalidInputError(
             "PixelInversion cannot make images from latents: those of its rounds are in the ReplayBuffer."
         )
+
+    def _first_images(self, latents: Any, teacher: Teacher) -> Any:
+        """Returns images of the output space, which a round starts from."""
+        if self.start:
+            unit = self.start.sample(latents, teacher)
+            return unit if self.output_space == "unit" else teacher.normalization.normalize(unit)
+        noise = ops.reshape(latents, self.images.shape)
+        return noise if self.output_space == "normalized" else normal_to_uniform(noise)
 
     def _clipped(self, images: Any, teacher: Teacher) -> Any:
         """Returns images of the output space, clipped to what is [0, 1] in unit space."""

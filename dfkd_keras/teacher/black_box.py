@@ -10,7 +10,7 @@ import numpy as np
 
 from dfkd_keras.backend.host_call import host_call
 from dfkd_keras.backend.keras_internals import flatten_layers
-from dfkd_keras.models.image_network import choose_output, is_channels_first, known_shape, named_outputs
+from dfkd_keras.models.loading.image_network import choose_output, is_channels_first, known_shape, named_outputs
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 

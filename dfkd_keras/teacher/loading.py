@@ -11,18 +11,19 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.backend.keras_internals import flatten_layers
-from dfkd_keras.models.architecture_json import load_architecture
-from dfkd_keras.models.file_format import file_format
-from dfkd_keras.models.image_network import image_network
-from dfkd_keras.models.legacy_h5 import load_h5_weights
-from dfkd_keras.models.saved_model import READERS, import_module, public_objects, reading
-from dfkd_keras.models.tensorflow_savedmodel import read_signature, savedmodel_network
-from dfkd_keras.models.weight_limit import weight_limit
+from dfkd_keras.models.loading.architecture import load_architecture
+from dfkd_keras.models.loading.file_format import file_format
+from dfkd_keras.models.loading.hdf5 import load_h5_weights
+from dfkd_keras.models.loading.image_network import image_network
+from dfkd_keras.models.loading.saved_model import READERS, reading
+from dfkd_keras.models.loading.tensorflow_savedmodel import read_signature, savedmodel_network
+from dfkd_keras.models.loading.weight_limit import weight_limit
 from dfkd_keras.teacher.black_box import Runtime, black_box
 from dfkd_keras.teacher.runtimes import litert_runtime, onnx_runtime, savedmodel_runtime
 from dfkd_keras.teacher.served_model import served_runtime
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.user_modules import import_named, public_objects
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 FILES = {
@@ -141,10 +142,7 @@ def _from_architecture(
 
 def _from_python(path: str) -> keras.Model | Runtime:
     """Returns a Keras model, or a function from images to outputs; one without arguments is called first."""
-    module, _, names = path.partition(":")
-    found = import_module(module)
-    for name in names.split("."):
-        found = getattr(found, name, None)
+    found = import_named(path)
     if not isinstance(found, keras.Model) and callable(found) and not _takes_images(found):
         found = _made(found)
     if isinstance(found, keras.Model):

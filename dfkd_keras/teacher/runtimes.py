@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_keras.models.tensorflow_savedmodel import read_signature
+from dfkd_keras.models.loading.tensorflow_savedmodel import read_signature
 from dfkd_keras.teacher.black_box import Runtime
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.optional_imports import require, require_package

@@ -2,9 +2,7 @@
 
 import http.client
 import json
-import random
 import re
-import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -13,10 +11,11 @@ import numpy as np
 
 from dfkd_keras.teacher.black_box import Runtime
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import InvalidInputError, ServerError, ServerTimeoutError
+from dfkd_keras.utils.errors import InvalidInputError, ServerError
+from dfkd_keras.utils.retries import Unavailable, retry
 
 BUSY = (429, 502, 503, 504)
-DEADLINE_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 0.05, 2.0
+DEADLINE_SECONDS = 60.0
 IMAGES_PER_REQUEST = 64
 SIGNATURE = "serving_default"
 URL = re.compile(r"https?://[^/\s]+(/[^\s]*)?/v1/models/[^/\s]+(/versions/\d+)?")
@@ -75,35 +74,23 @@ def _signature(metadata: Any) -> tuple[tuple[int | None, ...] | None, str]:
 
 def _answer(url: str, message: bytes | None = None) -> Any:
     """Returns a server's answer, after retries if it is busy or away; None if it does not know what is asked."""
-    end, pause = time.monotonic() + DEADLINE_SECONDS, FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return _attempt(url, message, end - time.monotonic())
-        except ServerError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            wait = pause * random.uniform(0.5, 1.0)
-            if time.monotonic() + wait >= end:
-                reason = getattr(error, "reason", None) or single_line(error)
-                raise ServerTimeoutError(
-                    f"{url} gave no answer within {DEADLINE_SECONDS:g} s ({reason}): check that the server runs there."
-                ) from error
-        time.sleep(wait)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    return retry(lambda seconds: _attempt(url, message, seconds), DEADLINE_SECONDS)
 
 
 def _attempt(url: str, message: bytes | None, seconds: float) -> Any:
     request = urllib.request.Request(url, message, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=max(seconds, 1e-3)) as response:
+        with urllib.request.urlopen(request, timeout=seconds) as response:
             content = response.read()
     except urllib.error.HTTPError as error:
         if error.code in BUSY:
-            raise
+            raise Unavailable(f"{url} answered HTTP {error.code}: {error.reason}") from error
         if message is None:  # not every predict API has metadata
             return None
         said = " ".join(error.read(1000).decode(errors="replace").split())
         raise ServerError(f"{url} answered HTTP {error.code}: {said or error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"{url}: {getattr(error, 'reason', None) or single_line(error)}") from error
     try:
         return json.loads(content)
     except ValueError as error:

@@ -1,9 +1,10 @@
 """Measuring the updates of a configuration."""
 
+import gin
 import pytest
 
 import dfkd_keras as dk
-from dfkd_keras.experiment import benchmark
+from dfkd_keras.experiment import benchmark, configure
 from dfkd_keras.schedules.schedule import StepKind
 from tests.conftest import equal, values
 
@@ -30,6 +31,15 @@ def test_updates_that_share_a_batch_are_measured_together(make_distiller, monkey
     measured = benchmark.measure(distiller, steps=2)
     assert kinds == [StepKind(1, 0), StepKind(0, 10, shared_latents=True)]
     assert measured["seconds_per_student_update"] == pytest.approx(0.1)
+
+
+def test_of_real_images_synthesis_takes_no_time():
+    configure(["baselines/real_data.gin", "smoke.gin"], ["TeacherRecipe.trained = False"])
+    try:
+        measured = benchmark.measure(gin.get_configurable("Experiment")().build(), steps=1)
+    finally:
+        gin.clear_config()
+    assert measured["seconds_per_synthesis_update"] == 0.0 < measured["seconds_per_student_update"]
 
 
 def test_the_state_is_restored_after_measuring(make_distiller):

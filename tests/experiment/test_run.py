@@ -1,6 +1,7 @@
 """One smoke run, and everything that it leaves behind."""
 
 import json
+import shutil
 
 import gin
 import keras
@@ -49,7 +50,10 @@ def test_results_have_every_figure(finished):
     assert (results["synthesis_updates"], results["student_updates"], results["synthetic_images"]) == (6, 6, 48)
     assert (results["teacher_parameters"], results["student_parameters"]) == (61_706, 15_738)
     assert results["student_accuracy_best"] >= results["student_accuracy"] - 1e-6
-    assert results["seconds_total"] > results["seconds_synthesis"] + results["seconds_student"] > 0
+    rows = read_history(folder / "run" / "logs" / "metrics.csv")
+    for side in ("seconds_synthesis", "seconds_student"):
+        assert results[side] == pytest.approx(sum(row[side] for row in rows))
+    assert results["seconds_total"] > results["seconds_synthesis"] + results["seconds_student"]
     assert {"python", "keras", "tensorflow", "numpy"} <= set(results["versions"])
 
 
@@ -65,10 +69,11 @@ def test_metrics_have_one_row_per_epoch_with_the_active_side_only(finished):
     rows = read_history(finished[0] / "run" / "logs" / "metrics.csv")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows[:2]:
+        assert row["seconds"] == row["seconds_synthesis"] > row["seconds_student"] == 0.0
         assert "synthesis_loss" in row and "class_entropy" in row and "distillation_loss" not in row
     for row in rows[2:]:
+        assert row["seconds"] == row["seconds_student"] > row["seconds_synthesis"] == 0.0
         assert "distillation_loss" in row and "agreement" in row and "synthesis_loss" not in row
-    assert all(row["seconds"] > 0 for row in rows)
     assert [0 <= row.get("val_accuracy", -1) <= 1 for row in rows] == [False, False, True, True]
 
 
@@ -129,23 +134,32 @@ def test_starting_over_with_a_mistake_keeps_the_finished_run(finished):
     assert (folder / "run" / "student.keras").exists()
 
 
-def test_the_cached_teacher_is_used_and_a_changed_recipe_trains_another(tmp_path):
-    run(tmp_path, "alternating.gin", params=["student_epochs = 1"])
-    (first,) = (tmp_path / "teachers").iterdir()
-    trained = first.stat().st_mtime_ns
-    run(tmp_path, "alternating.gin", params=["student_epochs = 1", "Experiment.seed = 1"], resume=False)
-    assert first.stat().st_mtime_ns == trained
-    run(tmp_path, "alternating.gin", params=["student_epochs = 1", "TeacherRecipe.seed = 1"], resume=False)
-    assert len(list((tmp_path / "teachers").iterdir())) == 2
+def test_the_cached_teacher_is_used_and_a_changed_recipe_trains_another(finished, tmp_path):
+    def teachers_after(*params):
+        configure(["rdskd.gin", "smoke.gin"], [CACHE.format(tmp_path), *params])
+        try:
+            gin.get_configurable("Experiment")().build()
+        finally:
+            gin.clear_config()
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "teachers").iterdir()}
+
+    shutil.copytree(finished[0] / "teachers", tmp_path / "teachers")
+    first = teachers_after()
+    assert first == {path.name: path.stat().st_mtime_ns for path in (finished[0] / "teachers").iterdir()}
+    assert teachers_after("Experiment.seed = 1") == first
+    assert len(teachers_after("TeacherRecipe.seed = 1")) == 2
 
 
 def test_alternating_steps_share_their_time_between_both_sides(tmp_path):
     results = run(tmp_path, "alternating.gin")
-    assert results["seconds_synthesis"] > 0 and results["seconds_student"] > 0
+    rows = read_history(tmp_path / "run" / "logs" / "metrics.csv")
+    assert [row["seconds_synthesis"] + row["seconds_student"] for row in rows] == [0.0] * len(rows)
+    whole, shares = sum(row["seconds"] for row in rows), [results["seconds_synthesis"], results["seconds_student"]]
+    assert sum(shares) == pytest.approx(whole) and min(shares) > 0
     assert (results["synthesis_updates"], results["student_updates"]) == (6, 6)
 
 
-def test_distilling_never_loads_a_training_split(tmp_path, monkeypatch):
+def test_distilling_never_loads_a_training_split(finished, tmp_path):
     """With a teacher from a file, the training data may as well not exist."""
     loaded = []
     original = data.digits
@@ -156,10 +170,9 @@ def test_distilling_never_loads_a_training_split(tmp_path, monkeypatch):
             made.name, made.image_shape, made.class_names, lambda split: loaded.append(split) or made.load(split)
         )
 
-    run(tmp_path)  # trains the teacher
-    (teacher,) = (tmp_path / "teachers").iterdir()
+    (teacher,) = (finished[0] / "teachers").iterdir()
     gin.external_configurable(watched, "watched_digits")
-    run(tmp_path, params=["data = @watched_digits()", f'Teacher.path = "{teacher}"'], resume=False)
+    run(tmp_path, params=["data = @watched_digits()", f'Teacher.path = "{teacher}"'])
     assert set(loaded) == {"test"}
 
 

@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ import dfkd_keras as dk
 from dfkd_keras import data, models
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher, check_same_on_all_workers
 from dfkd_keras.experiment.training.preemption import Preempted
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 
 
@@ -27,10 +28,19 @@ def recipe(folder, **changes):
     return TeacherRecipe(**{**settings, **changes})
 
 
-def test_a_recipe_is_carried_out_once_per_configuration(tmp_path):
-    first = recipe(tmp_path).teacher_model(verbose=0)
-    again = recipe(tmp_path).teacher_model(verbose=0)
-    assert len(list(tmp_path.iterdir())) == 1
+@pytest.fixture(scope="module")
+def carried_out(tmp_path_factory):
+    """The folder of a recipe's teacher, and the teacher."""
+    folder = tmp_path_factory.mktemp("teachers")
+    return folder, recipe(folder).teacher_model(verbose=0)
+
+
+def test_a_recipe_is_carried_out_once_per_configuration(carried_out):
+    folder, first = carried_out
+    (file,) = folder.iterdir()
+    written = file.stat().st_mtime_ns
+    again = recipe(folder).teacher_model(verbose=0)
+    assert list(folder.iterdir()) == [file] and file.stat().st_mtime_ns == written
     for ours, theirs in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -49,9 +59,9 @@ def test_a_recipe_is_carried_out_once_per_configuration(tmp_path):
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_every_change_of_a_recipe_trains_another_teacher(tmp_path, changes):
-    for one in (recipe(tmp_path), recipe(tmp_path, **changes)):
-        one.teacher_model(verbose=0)
+def test_every_change_of_a_recipe_trains_another_teacher(carried_out, tmp_path, changes):
+    shutil.copytree(carried_out[0], tmp_path, dirs_exist_ok=True)
+    recipe(tmp_path, **changes).teacher_model(verbose=0)
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -7,6 +7,8 @@ import pytest
 from dfkd_keras import models
 from tests.commandline import error_line, script, smoke
 
+UNTRAINED = "--gin_param=TeacherRecipe.trained = False"
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -17,8 +19,6 @@ from tests.commandline import error_line, script, smoke
         (["--gin_param=batch_size = 7"], "batch_size=7 .*use an even batch size"),
         (["--gin_param=batch_size = 1"], "batch_size=1 .*use an even batch size"),
         (["--gin_param=SoftTargets.temperature = 0"], "temperature=0 must be positive"),
-        (['--gin_param=Teacher.path = "missing.keras"'], "'missing.keras' does not exist: check the path"),
-        (['--gin_param=Teacher.path = "truncated.keras"'], "'truncated.keras' cannot be loaded.*truncated"),
         (["--gin_param=Experiment.images_every_epochs = 0"], "images_every_epochs=0 must be a whole number"),
         (["--gin_param=steps_per_epoch = 0"], "steps_per_epoch=0 must be a whole number"),
         (["--gin_param=SoftTargets.temperature = 'hot'"], "temperature='hot' must be positive"),
@@ -26,17 +26,31 @@ from tests.commandline import error_line, script, smoke
         (["--seed=-1"], "seed=-1 must be a whole number from 0 to"),
         (["--gin_param=batchsize = 4"], "'batchsize' .* is not a macro of the given files: did you mean batch_size"),
         (["extra"], "argument 'extra' is not understood"),
-        (["--gin_file=zskd.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
+        (["--gin_file=zskd.gin", "--gin_file=smoke.gin",
           "--gin_param=Experiment.early_stopping = @AgreementEarlyStopping()"], "PixelInversion has no generator"),
-        (["--gin_file=dafl.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False",
+        (["--gin_file=dafl.gin", "--gin_file=smoke.gin",
           "--gin_param=Activation.feature = 'stage_9'"], "'stage_9' is not among the teacher's features penultimate"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
+    process = smoke("train.py", UNTRAINED, *arguments, "--run_dir=run", cwd=tmp_path)
+    assert re.search(message, error_line(process)), process.stderr
+    assert "0x" not in process.stderr, "no addresses of functions in messages"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("missing.keras", "'missing.keras' does not exist: check the path"),
+        ("truncated.keras", "'truncated.keras' cannot be loaded.*truncated"),
+    ],
+)
+def test_a_wrong_teacher_is_told_in_one_line(tmp_path, path, message):
     models.lenet5().save(tmp_path / "whole.keras")
     content = (tmp_path / "whole.keras").read_bytes()
     (tmp_path / "truncated.keras").write_bytes(content[: len(content) // 2])
-    process = smoke("train.py", *arguments, "--run_dir=run", cwd=tmp_path)
+    process = smoke("train.py", f'--gin_param=Teacher.path = "{path}"', "--run_dir=run", cwd=tmp_path)
     assert re.search(message, error_line(process)), process.stderr
     assert "0x" not in process.stderr, "no addresses of functions in messages"
     assert not (tmp_path / "run").exists()
@@ -56,7 +70,7 @@ def test_wrong_values_are_told_in_one_line(tmp_path, arguments, message):
     ],
 )  # fmt: skip
 def test_wrong_values_of_the_fast_family_are_told_in_one_line(tmp_path, arguments, message):
-    configuration = ["--gin_file=ssdkd.gin", "--gin_file=smoke.gin", "--gin_param=TeacherRecipe.trained = False"]
+    configuration = ["--gin_file=ssdkd.gin", "--gin_file=smoke.gin", UNTRAINED]
     process = script("train.py", *configuration, *arguments, "--run_dir=run", cwd=tmp_path)
     assert re.search(message, error_line(process)), process.stderr
     assert not (tmp_path / "run").exists()

@@ -16,7 +16,7 @@ from keras import layers
 
 from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
-from tests.models.legacy_files import layer, random_weights, write_model
+from tests.models.loading.legacy_files import layer, random_weights, write_model
 
 tf = pytest.importorskip("tensorflow")
 SHAPE = (4, 4, 1)
@@ -311,8 +311,8 @@ def test_hdf5_files_with_other_content(workplace, whole, change):
 
 @pytest.mark.parametrize("behavior", ["import os; os.kill(os.getpid(), 11)", "while True: pass"])
 def test_files_that_crash_the_library_or_never_end(workplace, whole, monkeypatch, behavior):
-    monkeypatch.setattr("dfkd_keras.models.legacy_h5.TRIAL", behavior)
-    monkeypatch.setattr("dfkd_keras.models.legacy_h5.TRIAL_SECONDS", 0.5)
+    monkeypatch.setattr("dfkd_keras.models.loading.hdf5.TRIAL", behavior)
+    monkeypatch.setattr("dfkd_keras.models.loading.hdf5.TRIAL_SECONDS", 0.5)
     (workplace / "m.h5").write_bytes(whole["m.h5"])
     assert "crashes or hangs: it is damaged" in must_be_told(workplace / "m.h5")
 

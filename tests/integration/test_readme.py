@@ -1,10 +1,12 @@
 """Every block of the README that is not marked as long runs, in order, in a copy of the checkout.
 
-So do those of docs/, after those of the README: `pytest -m "slow or not slow" tests/integration/test_readme.py`.
+So do those of docs/, after those of the README, and the README's comparison, which is `test_compare.py`'s but for the
+methods: `pytest -m "slow or not slow" tests/integration/test_readme.py`.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import ROOT, environment
+from tests.commandline import PREPARED, ROOT, environment
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
@@ -21,10 +23,12 @@ BLOCKS = [
     for block in re.findall(r"^```(\w+)( long)?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 ]
 SHORT = [(page, language, code) for page, language, long, code in BLOCKS if not long and language in ("bash", "python")]
+SHORTENED = {"train-teacher": "--gin_param=TeacherRecipe.epochs = 1"}  # what follows needs no good teacher
+CALLS = re.compile(r"(?:(?:dfkd|python scripts/\w+\.py) [^\n|>&;$]*\n)+")  # and nothing else
 
 
 def marked(number, page, language, code):
-    slow = [pytest.mark.slow] * (page != "README.md")
+    slow = [pytest.mark.slow] * (page != "README.md" or "dfkd compare" in code)
     return pytest.param(language, code, marks=slow, id=f"{number}-{page}-{language}")
 
 
@@ -45,10 +49,28 @@ def test_the_readme_shows_shell_and_python():
 
 @pytest.mark.parametrize(("language", "code"), [marked(number, *block) for number, block in enumerate(SHORT)])
 def test_a_block_runs(checkout, language, code):
+    calls = code.replace("\\\n", " ")
+    if language == "python":
+        (checkout / "block.py").write_text(code)
+        run_prepared(checkout, "block.py")
+    elif CALLS.fullmatch(calls):
+        for line in calls.splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            shorter = [SHORTENED[name] for name in arguments[:1] if name in SHORTENED]
+            run_prepared(checkout, *["dfkd_command.py"] * (program == "dfkd"), *arguments, *shorter)
+    else:
+        run_in_shell(checkout, code)
+
+
+def run_prepared(checkout, *arguments):
+    process = PREPARED.run([sys.executable, *arguments], checkout, environment(), timeout=600)
+    assert process.returncode == 0, process.stderr
+
+
+def run_in_shell(checkout, code):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
     process = subprocess.run(
-        command,
+        ["bash", "-euo", "pipefail", "-c", code],
         cwd=checkout,
         env=environment(PATH=path, PYTHONPATH=checkout),
         capture_output=True,

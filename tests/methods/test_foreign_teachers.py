@@ -12,7 +12,7 @@ from keras import layers
 from dfkd_keras import inspect_teacher, models
 from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.method_needs import method_needs
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from tests.conftest import equal, values
 from tests.methods.test_gin_files import source
 

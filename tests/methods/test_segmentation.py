@@ -14,7 +14,7 @@ TASK = "tasks/shapes_deeplab.gin"
 SMALL = ["image_shape = (32, 32, 3)", "shapes.size = 32", "shapes.train_images = 24", "shapes.test_images = 8"]
 SMALL += ["batch_size = 4", "augment_padding = 2"]
 SMALL += ["teacher/small_deeplab.width = 4", "student/small_deeplab.width = 4"]
-ALWAYS = ("dfad.gin", "rdskd.gin", "ssdkd.gin")
+ALWAYS = ("rdskd.gin", "ssdkd.gin")  # a generator; latents and a replay buffer
 REFUSED = {"zskd.gin": "a term needs soft_labels, one for each image"}
 
 

@@ -1,6 +1,8 @@
 """SSD-KD as a whole: with its switches off it is Fast-Meta, resumed it is the same, and its buffer stays small."""
 
 import collections
+import contextlib
+from types import SimpleNamespace
 
 import gin
 import keras
@@ -42,9 +44,19 @@ def build(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def losses(build):
+def usual(build):
+    """SSD-KD as it stands, trained, with the losses of every step, the teacher before, and what was traced."""
+    distiller = build("ssdkd.gin")
+    teacher = values(distiller.teacher.variables)
+    with counted_passes(distiller) as passes:
+        losses = losses_of(distiller)
+    return SimpleNamespace(distiller=distiller, losses=losses, teacher=teacher, passes=passes)
+
+
+@pytest.fixture(scope="module")
+def losses(build, usual):
     """Trains a method and returns the losses of every step; the same configuration is trained once."""
-    made = {}
+    made = {("ssdkd.gin",): usual.losses}
 
     def losses(*configuration):
         if configuration not in made:
@@ -67,6 +79,22 @@ def losses_of(distiller):
     return np.array(seen)
 
 
+@contextlib.contextmanager
+def counted_passes(distiller):
+    """Counts how often each network is called while TensorFlow traces, by the kind of the step."""
+    passes, original = collections.Counter(), keras.layers.Layer.__call__
+    names = {id(distiller.teacher.model): "teacher", id(distiller.student): "student"}
+
+    def counted(self, *args, **kwargs):
+        if id(self) in names:
+            passes[distiller.position.kind, names[id(self)]] += 1
+        return original(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.layers.Layer, "__call__", counted)
+        yield passes
+
+
 def test_with_every_switch_off_it_is_fast_meta_with_a_capped_buffer(losses):
     plain, off = losses("fast_meta.gin"), losses("ssdkd.gin", *OFF)
     assert len(plain) > 20
@@ -83,6 +111,7 @@ def test_every_switch_has_an_effect(losses, switch):
     assert np.abs(on - plain).max() > 1e-4
 
 
+@pytest.mark.slow  # an exponent of these weights has an effect in the next test too
 @pytest.mark.parametrize("normalize", ["mean", "max"])
 def test_the_importance_weights_are_in_the_students_loss(losses, normalize):
     priorities = ["PrioritySampling.weighted = False", "PrioritySampling.priority_exponent = 1.0"]
@@ -118,15 +147,36 @@ def test_the_generator_may_learn_by_reptile(build, method):
     assert not equal(values(distiller.synthesizer.generator.trainable_variables), before)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(build, tmp_path):
-    whole, first = build("ssdkd.gin"), build("ssdkd.gin")
+@pytest.fixture(scope="module")
+def interrupted(build, tmp_path_factory):
+    """A training that went on, and the folder of what was saved after its first epoch by another one."""
+    folder, reset = tmp_path_factory.mktemp("interrupted"), "LatentInversion.reset_at_round = 4"  # in the second epoch
+    whole, first = build("ssdkd.gin", reset), build("ssdkd.gin", reset)
     whole.fit(verbose=0)
     first.fit(epochs=1, verbose=0)
-    first.save_weights(tmp_path / "state.weights.h5")
-    resumed = build("ssdkd.gin")
-    resumed.load_weights(tmp_path / "state.weights.h5")
+    first.save_weights(folder / "state.weights.h5")
+    first.save(folder / "distiller.keras")
+    keras.utils.set_random_seed(123)  # as another process might have it
+    return SimpleNamespace(whole=whole, first=first, folder=folder, build=lambda: build("ssdkd.gin", reset))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(interrupted):
+    resumed = interrupted.build()
+    resumed.load_weights(interrupted.folder / "state.weights.h5")
     resumed.fit(initial_epoch=1, verbose=0)
-    assert equal(values(resumed.variables), values(whole.variables))
+    assert equal(values(resumed.variables), values(interrupted.whole.variables))
+
+
+def test_a_whole_distiller_is_saved_and_goes_on_to_the_same_bits(interrupted):
+    resumed = keras.saving.load_model(interrupted.folder / "distiller.keras")
+    resumed.fit(initial_epoch=1, verbose=0)
+    assert equal(values(resumed.variables), values(interrupted.whole.variables))
+
+
+def test_a_whole_distiller_is_loaded_without_its_optimizers_too(interrupted):
+    first, loaded = interrupted.first, keras.saving.load_model(interrupted.folder / "distiller.keras", compile=False)
+    assert equal(values(loaded.student.variables), values(first.student.variables))
+    assert equal(values(loaded.synthesizer.generator.variables), values(first.synthesizer.generator.variables))
 
 
 def test_resuming_without_the_weights_is_refused(build):
@@ -138,18 +188,22 @@ def test_resuming_without_the_weights_is_refused(build):
 def test_a_training_longer_than_the_schedule_stretches_the_meta_optimizers_cosine_too(build):
     cosine = "synthesis/Adam.learning_rate = @synthesis/CosineDecayOverTraining()"
     distiller = build("ssdkd.gin", cosine, "synthesis/CosineDecayOverTraining.initial_learning_rate = 0.01")
-    rounds = distiller.schedule.rounds
-    distiller.fit(epochs=3, verbose=0)
-    assert learning_rate(distiller.synthesizer.optimizer).updates == rounds + 3
+    rounds, updates = distiller.schedule.rounds, []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            updates.append(learning_rate(distiller.synthesizer.optimizer).updates)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distiller.fit(epochs=3, callbacks=[Look()], verbose=0)
+    assert updates == [rounds + 3]
 
 
-def test_the_buffer_holds_no_more_than_its_capacity_and_the_teacher_stays(build):
-    distiller = build("ssdkd.gin")
-    before = values(distiller.teacher.variables)
-    distiller.fit(verbose=0)
-    assert distiller.replay.stored == 20
-    assert int(np.sum(distiller.replay.class_counts.value)) == 20
-    assert equal(values(distiller.teacher.variables), before)
+def test_the_buffer_holds_no_more_than_its_capacity_and_the_teacher_stays(usual):
+    assert usual.distiller.replay.stored == 20
+    assert int(np.sum(usual.distiller.replay.class_counts.value)) == 20
+    assert equal(values(usual.distiller.teacher.variables), usual.teacher)
 
 
 def test_the_students_batch_norm_rests_during_synthesis(build):
@@ -166,48 +220,17 @@ def test_the_students_batch_norm_rests_during_synthesis(build):
     assert moved == {True: {True}, False: {False}}
 
 
-def test_each_network_passes_once_an_update_and_nothing_is_compiled_twice(build, monkeypatch):
+def test_each_network_passes_once_an_update_and_nothing_is_compiled_twice(usual):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("counted while TensorFlow traces")
-    distiller, passes, original = build("ssdkd.gin"), collections.Counter(), keras.layers.Layer.__call__
-    names = {id(distiller.teacher.model): "teacher", id(distiller.student): "student"}
-
-    def counted(self, *args, **kwargs):
-        if id(self) in names:
-            passes[distiller.position.kind, names[id(self)]] += 1
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(keras.layers.Layer, "__call__", counted)
-    distiller.fit(verbose=0)
     both = [(kind, name) for kind in (StepKind(1, 0), StepKind(0, 1)) for name in ("teacher", "student")]
-    assert passes == dict.fromkeys([*both, (StepKind(0, 0, ends_round=True), "teacher")], 1)
+    assert usual.passes == dict.fromkeys([*both, (StepKind(0, 0, ends_round=True), "teacher")], 1)
 
 
 def test_phi_may_weigh_the_students_loss_too(losses):
     plain = losses("ssdkd.gin")
     modulated = losses("ssdkd.gin", "DataFreeDistiller.modulation = @Modulation()")
     assert np.abs(plain[:, 1] - modulated[:, 1]).max() > 1e-4
-
-
-def test_a_whole_distiller_is_saved_and_goes_on_to_the_same_bits(build, tmp_path):
-    reset = "LatentInversion.reset_at_round = 4"  # in the second epoch
-    whole, first = build("ssdkd.gin", reset), build("ssdkd.gin", reset)
-    whole.fit(verbose=0)
-    first.fit(epochs=1, verbose=0)
-    first.save(tmp_path / "distiller.keras")
-    keras.utils.set_random_seed(123)  # as another process might have it
-    resumed = keras.saving.load_model(tmp_path / "distiller.keras")
-    resumed.fit(initial_epoch=1, verbose=0)
-    assert equal(values(resumed.variables), values(whole.variables))
-
-
-def test_a_whole_distiller_is_loaded_without_its_optimizers_too(build, tmp_path):
-    whole = build("ssdkd.gin")
-    whole.fit(epochs=1, verbose=0)
-    whole.save(tmp_path / "distiller.keras")
-    loaded = keras.saving.load_model(tmp_path / "distiller.keras", compile=False)
-    assert equal(values(loaded.student.variables), values(whole.student.variables))
-    assert equal(values(loaded.synthesizer.generator.variables), values(whole.synthesizer.generator.variables))
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16"])

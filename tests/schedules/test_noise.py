@@ -90,3 +90,10 @@ def test_an_element_is_the_noise_of_a_position(steps_per_epoch):
     for name, values in noise.element(position).items():
         np.testing.assert_array_equal(values, noise[7][name])
     assert noise.element(Position(0, 0, StepKind(1, 0)))["labels"].shape == (4, 1), "of another kind, if told so"
+
+
+def test_a_step_that_is_a_whole_round_has_one_batch_of_latents():
+    whole = StepKind(0, 3, begins_round=True, ends_round=True)
+    element = stream(whole, batch_size=4, latent_dim=3)[0]
+    assert (element["latents"].shape, element["selection"].shape) == ((4, 3), (4, 3))
+    np.testing.assert_array_equal(Draws.of_update(element, 0).latents, element["latents"])

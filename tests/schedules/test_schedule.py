@@ -32,6 +32,7 @@ def test_kinds_are_all_that_occurs():
         dk.schedules.Alternating(3, 1, 2),
         dk.schedules.Rounds(2, 3, 2, 2, 4),
         RoundsFirst(1, 2, 4, 1, 2),
+        dk.schedules.RoundEveryStep(2, 3, 4),
     ):
         steps = range(schedule.steps_per_epoch)
         assert set(schedule.kinds) == {
@@ -143,3 +144,11 @@ def test_a_schedule_without_synthesis_has_updates_of_the_student_alone(make_dist
         dk.schedules.TwoStage(-1, 1)
     with pytest.raises(ValueError, match="GeneratorSynthesizer has something to train, which TwoStage does not plan"):
         make_distiller(schedule)
+
+
+def test_a_round_in_every_step_is_followed_by_some_student_updates():
+    schedule = dk.schedules.RoundEveryStep(epochs=2, student_updates=3, steps_per_epoch=5)
+    assert schedule.step_kind(1, 4) == StepKind(0, 3, begins_round=True, ends_round=True)
+    assert (schedule.rounds, schedule.total_updates()) == (10, (0, 30))
+    with pytest.raises(ValueError, match=r"RoundEveryStep\.student_updates=0 must be a whole number of at least 1"):
+        dk.schedules.RoundEveryStep(student_updates=0)

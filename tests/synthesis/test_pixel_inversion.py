@@ -27,6 +27,23 @@ def test_unit_images_start_uniform(make):
     assert abs(inverted.images.std() - np.sqrt(1 / 12)) < 0.01
 
 
+@pytest.mark.parametrize("space", ["unit", "normalized"])
+def test_a_round_may_start_from_the_images_of_another_synthesizer(make, space):
+    start = dk.synthesis.ProceduralImages()
+    inverted = make(output_space=space, start=start)
+    latents = np.random.default_rng(0).normal(size=(B, inverted.inversion.latent_dim)).astype("float32")
+    inverted.inversion.begin_round(draws()._replace(latents=latents), inverted.teacher)
+    unit = inverted.images if space == "unit" else inverted.teacher.normalization.denormalize(inverted.images)
+    np.testing.assert_allclose(unit, start.sample(latents, inverted.teacher), atol=1e-6)
+    assert inverted.inversion.latent_dim == start.latent_dim != np.prod(SHAPE)
+
+
+def test_a_round_does_not_start_from_a_synthesizer_that_has_to_be_trained(make):
+    generator = dk.synthesis.GeneratorSynthesizer(None, dk.objectives.WeightedSum([dk.objectives.ClassEntropy()]))
+    with pytest.raises(ValueError, match=r"PixelInversion\.start=GeneratorSynthesizer has to be trained itself"):
+        make(start=generator)
+
+
 def test_every_round_starts_over_with_a_fresh_optimizer(make):
     inverted = make()
     losses = []

@@ -12,7 +12,7 @@ from keras import layers
 from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError, ServerError, ServerTimeoutError
-from tests.models.legacy_files import layer, random_weights, write_weights
+from tests.models.loading.legacy_files import layer, random_weights, write_weights
 from tests.teacher.rest_server import described, serving
 
 tf = pytest.importorskip("tensorflow")
@@ -239,7 +239,7 @@ def test_python_functions_and_models(my_models, images, name, black, factor):
     [
         ("my_models:mean", r"function 'my_models:mean' does not say what images it takes.*--image_shape"),
         ("my_models:number", "function 'my_models:number' is int, neither a function of images nor a Keras model"),
-        ("my_models:nothing", "function 'my_models:nothing' is NoneType"),
+        ("my_models:nothing", "function 'my_models:nothing' does not exist: 'my_models' has no 'nothing'"),
         ("my_models:failing", r"function 'my_models:failing' fails \(KeyError: 'inside'\): mend it"),
         ("no_models:mean", r"function 'no_models:mean' .*ModuleNotFoundError"),
     ],

@@ -27,7 +27,7 @@ def planned_length(experiment: PresetExperiment, minutes: float) -> dict[str, in
     seconds = 60.0 * minutes * USED_SHARE
     scale = max(0.0, seconds - plan.first_seconds) / (plan.seconds - plan.first_seconds)
     if not plan.updates.synthesis:
-        steps = max(1, round(plan.updates.student * scale))
+        steps = max(1, round(plan.epochs * plan.steps_per_epoch * scale))
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(seconds / EVALUATION_SECONDS)), steps)
         return {"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}
     with experiment.configured():

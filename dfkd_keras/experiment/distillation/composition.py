@@ -10,15 +10,14 @@ from typing import Any
 import keras
 
 from dfkd_keras import models
+from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, choose
 from dfkd_keras.experiment.distillation.findings import Findings
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 
-SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
 # The budget of the student of a teacher whose own size and cost are not known.
 BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
-METHOD = "baselines/procedural"
 SLIM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}  # it has learned already
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -59,17 +58,23 @@ def compose(request: Request, findings: Findings) -> Composition:
     Raises:
         InvalidInputError: If the student is unknown.
     """
-    method = METHOD if request.method == AUTO else request.method.removesuffix(".gin")
-    reason = "images that need no gradient and fit any teacher" if request.method == AUTO else "as asked"
-    student, described = _student(request, findings)
+    name, why = request.student, "as asked"
+    if name is None:
+        _, name, why = choose(STUDENTS, findings)
+    method, reason = request.method.removesuffix(".gin"), "as asked"
+    if method == AUTO:
+        _, method, reason = choose(METHODS, findings, name.startswith("slim:"))
+    student, described = _student(name, request, findings)
+    decisions = {
+        "method": f"{method.rpartition('/')[2]} ({reason}; --method)",
+        "student": f"{described} ({why}; --student)",
+    }
+    bindings = _task(request, findings) | _teacher(request, findings) | student
     return Composition(
         gin_file=f"{method}.gin",
-        bindings=_task(request, findings) | _teacher(request, findings) | student,
+        bindings=bindings | {"Experiment.decisions": decisions},
         own_bindings=tuple(request.bindings),
-        decisions={
-            "method": f"{method.rpartition('/')[2]} ({reason}; --method)",
-            "student": f"{described}; --student",
-        },
+        decisions=decisions,
     )
 
 
@@ -114,11 +119,8 @@ def _teacher(request: Request, findings: Findings) -> dict[str, Any]:
     }
 
 
-def _student(request: Request, findings: Findings) -> tuple[dict[str, Any], str]:
-    """Returns the bindings of the student, and what it is in words."""
-    name = request.student
-    if name is None:
-        return _slim(SHARE) if findings.can_be_slimmed else _compact(findings)
+def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str, Any], str]:
+    """Returns the bindings of the student of this name, and what it is in words."""
     if slimmed := re.fullmatch(r"slim:(0?\.\d+|1|1\.0*)", name):
         return _slim(float(slimmed[1]))
     if name == "compact":

@@ -17,7 +17,7 @@ from dfkd_keras.experiment.distillation.request import Request
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
 from dfkd_keras.experiment.reporting.report import headline
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 
 LENGTH = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short

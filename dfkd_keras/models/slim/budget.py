@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dfkd_keras.models.slim.graph import Graph
+from dfkd_keras.models.slim.costs import Cost, total_cost
 from dfkd_keras.models.slim.groups import Dependencies
 from dfkd_keras.models.slim.ranking import Ranking
 from dfkd_keras.models.slim.units import KEPT
@@ -13,7 +13,7 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 FEWEST = 2  # channels of a group
 STEPS = 40  # of the bisection
-PRICES = (1e6, 1e-6)  # of all parameters, in shares of a layer's variance: too high for any, and next to nothing
+PRICES = (1e6, 1e-6)  # of all the cost, in shares of a layer's variance: too high for any, and next to nothing
 
 
 def kept_at_width(found: Dependencies, rankings: list[Ranking], width: float) -> np.ndarray:
@@ -30,17 +30,20 @@ def kept_at_width(found: Dependencies, rankings: list[Ranking], width: float) ->
     return _kept(found, rankings, [round(width * len(ranking.units)) for ranking in rankings])
 
 
-def kept_at_share(graph: Graph, found: Dependencies, rankings: list[Ranking], parameters: float) -> np.ndarray:
-    """Returns which channels are kept if the network may have a share of its parameters at most.
+def kept_at_share(
+    found: Dependencies, rankings: list[Ranking], costs: list[Cost], share: float, name: str
+) -> np.ndarray:
+    """Returns which channels are kept if the network may have a share of its cost at most.
 
-    Every group has as many as lower the sum of what they leave unexplained and of the price of their parameters, which
-    is the same for all groups.
+    Every group has as many as lower the sum of what they leave unexplained and of the price of their cost, which is the
+    same for all groups.
 
     Args:
-        graph: `Graph` of the network.
         found: `Dependencies` of the network.
         rankings: List of `Ranking`, one for each group.
-        parameters: Float. The share of the parameters.
+        costs: List of `Cost`, of which the network's is the sum.
+        share: Float. The share of it.
+        name: String. What it is called in the error.
 
     Returns:
         Boolean array, by label.
@@ -48,44 +51,29 @@ def kept_at_share(graph: Graph, found: Dependencies, rankings: list[Ranking], pa
     Raises:
         InvalidInputError: If what cannot be cut is more than that.
     """
-    total = parameter_count(graph, found, np.ones(len(found.roots), bool))
-    costs = _unit_costs(graph, found, rankings, total)
+    total = total_cost(costs, np.ones(len(found.roots), bool))
+    unit_costs = _unit_costs(found, rankings, costs, total)
     whole = [len(ranking.units) for ranking in rankings]
 
-    def share(sizes: list[int]) -> float:
-        return parameter_count(graph, found, _kept(found, rankings, sizes)) / total
+    def share_of(sizes: list[int]) -> float:
+        return total_cost(costs, _kept(found, rankings, sizes)) / total
 
     def fits(sizes: list[int]) -> bool:
-        return share(sizes) <= parameters
+        return share_of(sizes) <= share
 
-    least = share([FEWEST] * len(whole))
-    if least > parameters:
+    least = share_of([FEWEST] * len(whole))
+    if least > share:
         unknown = f" ({', '.join(found.kept_whole)} cannot be followed)" if found.kept_whole else ""
         raise InvalidInputError(
-            f"slim(parameters={parameters}) cannot be reached: {math.ceil(1000 * least) / 1000} is the least{unknown}; "
+            f"slim({name}={share}) cannot be reached: {math.ceil(1000 * least) / 1000} is the least{unknown}; "
             "give more, or train a student from scratch."
         )
     worthwhile = _largest(
-        lambda step: _sizes_at_price(rankings, costs, PRICES[0] ** (1 - step) * PRICES[1] ** step), fits
+        lambda step: _sizes_at_price(rankings, unit_costs, PRICES[0] ** (1 - step) * PRICES[1] ** step), fits
     )
     # The rest, for which the next unit is too dear or which explains nothing more, goes to the smallest groups.
     sizes = _largest(lambda step: [max(size, round(step * n)) for size, n in zip(worthwhile, whole, strict=True)], fits)
     return _kept(found, rankings, sizes)
-
-
-def parameter_count(graph: Graph, found: Dependencies, kept: np.ndarray) -> int:
-    """Returns the number of parameters of the network with the channels that are kept."""
-    total = 0
-    for operation in graph.operations:
-        channels = found.layers.get(id(operation))
-        if channels is None or not channels.weights:
-            total += sum(math.prod(weight.shape) for weight in getattr(operation, "weights", ()))
-            continue
-        for name, axes in channels.weights.items():
-            shape = getattr(operation, name).shape
-            sizes = (size if labels is None else kept[labels].sum() for size, labels in zip(shape, axes, strict=True))
-            total += math.prod(map(int, sizes))
-    return total
 
 
 def _kept(found: Dependencies, rankings: list[Ranking], sizes: list[int]) -> np.ndarray:
@@ -114,11 +102,11 @@ def _sizes_at_price(rankings: list[Ranking], costs: list[float], price: float) -
     return [int(np.argmin(loss)) for loss in losses]
 
 
-def _unit_costs(graph: Graph, found: Dependencies, rankings: list[Ranking], total: int) -> list[float]:
-    """Returns the share of the parameters that one unit of each group takes while the others are whole."""
+def _unit_costs(found: Dependencies, rankings: list[Ranking], costs: list[Cost], total: int) -> list[float]:
+    """Returns the share of the cost that one unit of each group takes while the others are whole."""
     sizes = [len(ranking.units) for ranking in rankings]
-    costs = []
+    shares = []
     for number, size in enumerate(sizes):
         kept = _kept(found, rankings, [*sizes[:number], FEWEST, *sizes[number + 1 :]])
-        costs.append((total - parameter_count(graph, found, kept)) / total / max(1, size - FEWEST))
-    return costs
+        shares.append((total - total_cost(costs, kept)) / total / max(1, size - FEWEST))
+    return shares

@@ -7,12 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import tree
+from keras import ops, tree
 
 from dfkd_keras.backend.keras_internals import model_calls
 from dfkd_keras.utils.errors import InvalidInputError
 
 BATCH_SIZE = 64
+MEMORY = 2**30  # bytes of activations
 Values = dict[int, Any]  # by the position of their tensor
 
 
@@ -122,6 +123,22 @@ def read_graph(model: keras.Model) -> Graph:
     calls: list[Call] = []
     outputs = _unroll(model, [Tensor(0)], calls, itertools.count(1))
     return Graph(calls, [tensor.position for tensor in outputs])
+
+
+def run_call(call: Call, values: Values, operation: keras.Operation | None = None) -> Values:
+    """Returns the outputs of a call, or of another operation in its place, for arrays of any length."""
+    needed = {position: values[position] for position in call.inputs}
+    count = len(next(iter(needed.values())))
+    parts = [call({key: value[rows] for key, value in needed.items()}, operation) for rows in batches(np.arange(count))]
+    return {key: np.concatenate([ops.convert_to_numpy(part[key]) for part in parts]) for key in call.outputs}
+
+
+def affordable(graph: Graph, images: np.ndarray) -> np.ndarray:
+    """Returns some of the images, as many as can be in memory with the activations of two such networks."""
+    largest = max(
+        sum(4 * int(np.prod(value.shape)) for value in values.values()) for _, values in graph.run(images[:1])
+    )
+    return np.random.default_rng(0).permutation(images)[: max(2, MEMORY // (2 * largest))]
 
 
 def batches(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -12,7 +12,8 @@ import numpy as np
 from dfkd_keras.models.slim.graph import Call, Graph
 from dfkd_keras.models.slim.layer_channels import LayerChannels
 from dfkd_keras.models.slim.layout import Layout, Shape, whole
-from dfkd_keras.models.slim.rules import Site, follow
+from dfkd_keras.models.slim.rule_table import follow
+from dfkd_keras.models.slim.rules import Site
 from dfkd_keras.models.slim.units import KEPT, Units
 
 logger = logging.getLogger(__name__)

@@ -4,21 +4,32 @@ Reference: He et al., "Channel Pruning for Accelerating Very Deep Neural Network
 no data: whatever calibrates the choice of the channels.
 """
 
+import math
+
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
-from dfkd_keras.models.slim.graph import Call, Graph, Values, batches
+from dfkd_keras.models.slim.graph import Call, Graph, Values, affordable, run_call
 from dfkd_keras.models.slim.groups import Dependencies
-from dfkd_keras.models.slim.patches import draw_places, kernel_rows, rows_at
-from dfkd_keras.models.slim.regression import correction
+from dfkd_keras.models.slim.patches import (
+    DEPTHWISE,
+    REGULAR,
+    SEPARABLE,
+    TRANSPOSED,
+    add_to_kernel,
+    draw_places,
+    kernel_rows,
+    linear_outputs,
+    rows_at,
+)
+from dfkd_keras.models.slim.regression import correction, correction_by_channel
 from dfkd_keras.models.slim.surgery import Layers
 from dfkd_keras.models.slim.targets import Surroundings, missing_in_sum
 
-MEMORY = 2**30  # bytes of activations, of both networks together
 ROWS = 20_000
 ROW_VALUES = 2**24  # of all rows of one layer together
-REFITTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
+REFITTED = (*REGULAR, *TRANSPOSED, *SEPARABLE, *DEPTHWISE)
 
 
 def refit(graph: Graph, slim_layers: Layers, found: Dependencies, kept: np.ndarray, images: np.ndarray) -> None:
@@ -36,64 +47,56 @@ def refit(graph: Graph, slim_layers: Layers, found: Dependencies, kept: np.ndarr
         images: Array `[N, ...]` of inputs.
     """
     rng = np.random.default_rng(0)
-    images = images[rng.permutation(len(images))[: _affordable(graph, images)]]
+    images = affordable(graph, images)
     whole: Values = {0: images}
     slim: Values = {0: images}
     around = Surroundings(graph)
     for call, ended in zip(graph.calls, graph.released(), strict=True):
-        whole |= _run(call, whole, call.operation)
+        whole |= run_call(call, whole)
         layer = slim_layers[id(call.operation)]
-        channels = found.layers.get(id(call.operation))
-        if type(layer) in REFITTED and channels is not None and around.is_called_once(call.operation):
-            (position,), outputs = call.inputs, kept[channels.made]
+        if _can_be_refitted(call, around, found):
+            (position,), outputs = call.inputs, kept[_output_labels(call.operation, found)]
             norm_call = around.norm_after(call)
             norm = norm_call and slim_layers[id(norm_call.operation)]
             places = draw_places(whole[call.outputs[0]].shape, _row_count(layer, call.operation), rng)
-            target = _outputs(call.operation, rows_at(call.operation, whole[position], places))[:, outputs]
+            target = linear_outputs(call.operation, rows_at(call.operation, whole[position], places))[:, outputs]
             target += missing_in_sum(around.others_in_sum(call), norm, whole, slim, places, outputs)
             _refit_layer(layer, rows_at(layer, slim[position], places), target, norm)
-        slim |= _run(call, slim, layer)
+        slim |= run_call(call, slim, layer)
         for position in ended:
             del whole[position], slim[position]
 
 
+def _can_be_refitted(call: Call, around: Surroundings, found: Dependencies) -> bool:
+    operation = call.operation
+    is_known = type(operation) in REFITTED and id(operation) in found.layers and around.is_called_once(operation)
+    return is_known and getattr(operation, "output_padding", None) is None
+
+
+def _output_labels(layer: keras.layers.Layer, found: Dependencies) -> np.ndarray:
+    channels = found.layers[id(layer)]
+    if channels.made is not None:
+        return channels.made
+    return np.repeat(channels.weights["kernel"][-2], layer.depth_multiplier)
+
+
 def _refit_layer(layer: keras.layers.Layer, x: np.ndarray, target: np.ndarray, norm: keras.layers.Layer | None) -> None:
     """Changes the weights of one layer, and the moving mean of the BatchNorm that takes up its bias."""
-    has_bias = layer.use_bias or norm is not None
-    found = correction(x, target - _outputs(layer, x), target, has_bias)
+    missing, has_bias = target - linear_outputs(layer, x), layer.use_bias or norm is not None
+    if isinstance(layer, DEPTHWISE):
+        found = correction_by_channel(x, missing, target, has_bias)
+    else:
+        found = correction(x, missing, target, has_bias)
     if found is None:
         return
     weights, bias = found
-    layer.kernel.assign(ops.convert_to_numpy(layer.kernel) + weights.reshape(layer.kernel.shape))
+    add_to_kernel(layer, weights)
     if layer.use_bias:
         layer.bias.assign(ops.convert_to_numpy(layer.bias) + bias)
     elif norm is not None:
         norm.moving_mean.assign(ops.convert_to_numpy(norm.moving_mean) - bias)
 
 
-def _outputs(layer: keras.layers.Layer, rows: np.ndarray) -> np.ndarray:
-    """Returns the outputs of a layer before its activation."""
-    bias = ops.convert_to_numpy(layer.bias).astype("float64") if layer.use_bias else 0.0
-    return rows @ kernel_rows(layer) + bias
-
-
 def _row_count(layer: keras.layers.Layer, original: keras.layers.Layer) -> int:
-    return min(ROWS, max(1, ROW_VALUES // max(kernel_rows(original).shape[0], kernel_rows(layer).shape[0])))
-
-
-def _run(call: Call, values: Values, operation: keras.Operation) -> Values:
-    """Returns the outputs of a call for all images."""
-    needed = set(call.inputs)
-    count = len(values[next(iter(needed))])
-    parts = [
-        call({position: values[position][rows] for position in needed}, operation) for rows in batches(np.arange(count))
-    ]
-    return {key: np.concatenate([ops.convert_to_numpy(part[key]) for part in parts]) for key in call.outputs}
-
-
-def _affordable(graph: Graph, images: np.ndarray) -> int:
-    """Returns how many images can be in memory with the activations of both networks."""
-    largest = max(
-        sum(4 * int(np.prod(value.shape)) for value in values.values()) for _, values in graph.run(images[:1])
-    )
-    return max(1, MEMORY // (2 * largest))
+    values = max(math.prod(kernel_rows(each).shape[:-1]) for each in (layer, original))
+    return min(ROWS, max(1, ROW_VALUES // values))

@@ -38,6 +38,30 @@ def correction(
     return best
 
 
+def correction_by_channel(
+    x: np.ndarray, missing: np.ndarray, target: np.ndarray, has_bias: bool
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Finds the same for a depthwise layer, each of whose channels is predicted from itself alone.
+
+    Args:
+        x: Float array `[N, T, C]`.
+        missing: Float array `[N, C * M]`.
+        target: Float array `[N, C * M]`.
+        has_bias: Boolean.
+
+    Returns:
+        Arrays `[T, C, M]` and `[C * M]` to add, or None.
+    """
+    taps, channels = x.shape[1:]
+    lacks, targets = (part.reshape(len(x), channels, -1) for part in (missing, target))
+    weights, bias = np.zeros((taps, *lacks.shape[1:])), np.zeros(lacks.shape[1:])
+    for channel in range(channels):
+        found = correction(x[:, :, channel], lacks[:, channel], targets[:, channel], has_bias)
+        if found is not None:
+            weights[:, channel], bias[channel] = found
+    return (weights, bias.ravel()) if weights.any() or bias.any() else None
+
+
 def _solutions(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Returns the solution for each strength, from the smaller one of the two systems of normal equations."""
     is_wide = x.shape[1] > len(x)

@@ -4,11 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 from keras import layers
 
-from dfkd_keras.backend.keras_internals import is_keras_operation
 from dfkd_keras.models.slim.layer_channels import Axes, LayerChannels, on_trailing_axis, weights_of
 from dfkd_keras.models.slim.layout import Layout, Shape, concatenated, merged, on_last_axis, permuted, reshaped, whole
 from dfkd_keras.models.slim.units import Units
@@ -59,6 +57,31 @@ def spatial(site: Site) -> Followed | None:
     if getattr(site.operation, "data_format", None) == "channels_first":
         return None
     return site.last_axis().with_shape(site.shape), LayerChannels({})
+
+
+def padding(site: Site) -> Followed | None:
+    """Follows a padding with a constant; channels that it adds, as in shortcuts without weights, can be cut too."""
+    layer, (layout,) = site.operation, site.inputs
+    is_layer = isinstance(layer, layers.Layer)
+    name = "padding" if is_layer else "pad_width"
+    pads = np.atleast_2d(getattr(layer, name)).tolist()
+    pads = [[0, 0], *pads, [0, 0]] if is_layer else pads
+    is_first = getattr(layer, "data_format", None) == "channels_first"
+    if is_first or len(pads) != len(layout.shape) or not _only_scalars(site.constants):
+        return None
+    if not any(pads[layout.axis]):
+        return Layout(site.shape, layout.axis, layout.labels), LayerChannels({})
+    if getattr(layer, "mode", "constant") != "constant":
+        return None
+    before, after = map(site.units.new, pads[layout.axis])
+
+    def config(count: Callable[[np.ndarray], int]) -> dict[str, Any]:
+        cut = [*pads[: layout.axis], [count(before), count(after)], *pads[layout.axis + 1 :]]
+        return {name: np.reshape(cut[1:-1] if is_layer else cut, np.shape(getattr(layer, name))).tolist()}
+
+    made = np.concatenate([before, after])
+    labels = np.concatenate([before, layout.labels, after])
+    return Layout(site.shape, layout.axis, labels), LayerChannels({}, config, made=made)
 
 
 def rescaling(site: Site) -> Followed | None:
@@ -198,52 +221,3 @@ def _by_channel(activation: Any) -> bool:
 
 def _only_scalars(values: list[Any]) -> bool:
     return all(np.ndim(value) == 0 for value in values if not isinstance(value, str))
-
-
-LAYERS: dict[Rule, str] = {
-    elementwise: "Activation ReLU LeakyReLU ELU Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
-    "GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Identity",
-    across_channels: "Softmax",
-    spatial: "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D MaxPooling1D MaxPooling2D "
-    "MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalAveragePooling1D GlobalAveragePooling2D "
-    "GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D UpSampling1D UpSampling2D "
-    "UpSampling3D RepeatVector UnitNormalization",
-    rescaling: "Rescaling",
-    merging: "Add Subtract Multiply Average Maximum Minimum",
-    concatenation: "Concatenate",
-    reshaping: "Flatten Reshape",
-    permutation: "Permute",
-    by_channel("gamma", "beta", "moving_mean", "moving_variance"): "BatchNormalization",
-    by_channel("gamma", "beta"): "LayerNormalization",
-    by_channel("scale"): "RMSNormalization",
-    by_channel("alpha"): "PReLU",
-    group_norm: "GroupNormalization",
-    dense: "Dense",
-    convolution: "Conv1D Conv2D Conv3D",
-    transposed_convolution: "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
-    depthwise_convolution: "DepthwiseConv1D DepthwiseConv2D",
-    separable_convolution: "SeparableConv1D SeparableConv2D",
-}
-# The operations behind the functions of `keras.ops`, which have no public names.
-OPERATIONS: dict[Rule, str] = {
-    elementwise: "Relu Relu6 Sigmoid Silu HardSigmoid HardSilu Elu Selu Gelu LeakyRelu Softplus Tanh Exp Abs Absolute "
-    "Negative Square Sqrt Clip",
-    merging: "Add Subtract Multiply Maximum Minimum",
-    reduction: "Mean Max",
-}
-BY_LAYER = {getattr(layers, name): rule for rule, names in LAYERS.items() for name in names.split()}
-BY_OPERATION = {name: rule for rule, names in OPERATIONS.items() for name in names.split()}
-
-
-def rule_for(operation: keras.Operation) -> Rule | None:
-    """Returns the rule that follows an operation; subclasses of Keras' layers may compute anything and have none."""
-    kind = type(operation)
-    return BY_OPERATION.get(kind.__name__) if is_keras_operation(operation) else BY_LAYER.get(kind)
-
-
-def follow(site: Site) -> Followed | None:
-    """Follows a call, or returns None if that is not possible."""
-    rule = rule_for(site.operation)
-    if rule is None or (len(site.inputs) > 1 and rule not in (merging, concatenation)):
-        return None
-    return rule(site)

@@ -4,8 +4,11 @@ import keras
 import numpy as np
 
 from dfkd_keras.models.slim.budget import FEWEST, kept_at_share, kept_at_width
-from dfkd_keras.models.slim.graph import read_graph
-from dfkd_keras.models.slim.groups import dependencies
+from dfkd_keras.models.slim.costs import multiplication_costs, parameter_costs
+from dfkd_keras.models.slim.graph import Graph, read_graph
+from dfkd_keras.models.slim.groups import Dependencies, dependencies
+from dfkd_keras.models.slim.layout import Shape
+from dfkd_keras.models.slim.norms import restore_statistics, with_statistics_of
 from dfkd_keras.models.slim.ranking import ranked_groups
 from dfkd_keras.models.slim.refit import refit as refit_layers
 from dfkd_keras.models.slim.surgery import slim_network
@@ -17,55 +20,60 @@ def slim(
     images: np.ndarray,
     parameters: float | None = None,
     width: float | None = None,
+    multiplications: float | None = None,
     refit: bool = True,
 ) -> keras.Model:
     """Makes a smaller network of the most useful channels of another one.
 
     Channels that depend on each other, such as those that are added, are kept or cut together. Kept are those from
-    which, on the images, the next layers' outputs can best be predicted; with `parameters`, as many of each group as
-    pay for their parameters. What the others contributed is made good layer by layer by ridge regression. Layers that
-    cannot be followed are kept whole, and named in the log. The input and the outputs stay as they are.
+    which, on the images, the next layers' outputs can best be predicted; with `parameters` or `multiplications`, as
+    many of each group as pay for theirs. What the others contributed is made good layer by layer by ridge regression.
+    Meanwhile BatchNorm layers have the statistics of the images, so that their channels vary as on the data. Layers
+    that cannot be followed are kept whole, and named in the log. The input and the outputs stay as they are.
 
     Args:
         model: Functional or Sequential Keras model of one input. It is left as it is.
         images: Array `[N, ...]` of inputs in the form that the model takes; no labels are needed, and images that
             nobody trained on will do, such as 1,000 of `ProceduralImages`.
-        parameters: Float in (0, 1]. The share of the model's parameters to have at most. Defaults to None.
-        width: Float in (0, 1]. The share of the channels of each group to keep, at least 2. Give either this or
-            `parameters`. Defaults to None.
+        parameters: Float in (0, 1]. The share of the model's parameters to have at most. Give exactly one of this and
+            the next two. Defaults to None.
+        width: Float in (0, 1]. The share of the channels of each group to keep, at least 2. Defaults to None.
+        multiplications: Float in (0, 1]. The share of the multiplications for an image, of dense and convolutional
+            layers, to make at most. Defaults to None.
         refit: Boolean. Whether to refit the weights. Defaults to True.
 
     Returns:
         Functional Keras model of the same kinds of layers, trainable.
 
     Raises:
-        InvalidInputError: If not one of `parameters` and `width` is given, or out of range; if the images do not fit
-            the model; if it has no channels that can be cut, or too few for the share.
+        InvalidInputError: If not exactly one of the shares is given, or out of range; if the images do not fit the
+            model; if it has no channels that can be cut, or too few for the share.
 
     References:
         - Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023.
         - He et al., "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017.
+        - Raikwar and Mishra, "Discovering and Overcoming Limitations of Noise-engineered Data-free Knowledge
+          Distillation", NeurIPS 2022.
 
     Example:
         >>> student = slim(teacher, images, parameters=0.25)
     """
-    _check_share(parameters, width)
+    budget, share = _checked_share(parameters=parameters, width=width, multiplications=multiplications)
     images = _checked_images(model, images)
     graph = read_graph(model)
-    found = dependencies(graph, graph.shapes(images))
+    shapes = graph.shapes(images)
+    found = dependencies(graph, shapes)
     if all(len(group) <= FEWEST for group in found.groups):
         whole = f" ({', '.join(found.kept_whole)} cannot be followed)" if found.kept_whole else ""
         raise InvalidInputError(
             f"model {model.name!r} has no channels that can be cut{whole}: train a student from scratch."
         )
-    rankings = ranked_groups(graph, found, images)
-    if width is not None:
-        kept = kept_at_width(found, rankings, width)
-    else:
-        kept = kept_at_share(graph, found, rankings, parameters)
-    network, layers = slim_network(model, graph, found, kept)
+    adapted, found = with_statistics_of(images, graph, found)
+    kept = _kept(adapted, found, shapes, images, budget, share)
+    network, layers = slim_network(model, adapted, found, kept)
     if refit:
-        refit_layers(graph, layers, found, kept, images)
+        refit_layers(adapted, layers, found, kept, images)
+    restore_statistics(graph, adapted, layers, found, kept)
     return network
 
 
@@ -79,12 +87,27 @@ def can_be_slimmed(model: keras.Model, images: np.ndarray) -> bool:
     return any(len(group) > FEWEST for group in groups)
 
 
-def _check_share(parameters: float | None, width: float | None) -> None:
-    if (parameters is None) == (width is None):
-        raise InvalidInputError(f"slim(parameters={parameters}, width={width}): give exactly one of the two.")
-    name, share = ("parameters", parameters) if width is None else ("width", width)
+def _kept(
+    graph: Graph, found: Dependencies, shapes: dict[int, Shape], images: np.ndarray, budget: str, share: float
+) -> np.ndarray:
+    """Returns which labels are kept, by what the budget is of: "width", "parameters" or "multiplications"."""
+    rankings = ranked_groups(graph, found, images)
+    if budget == "width":
+        return kept_at_width(found, rankings, share)
+    costs = parameter_costs(graph, found) if budget == "parameters" else multiplication_costs(graph, found, shapes)
+    return kept_at_share(found, rankings, costs, share, budget)
+
+
+def _checked_share(**shares: float | None) -> tuple[str, float]:
+    """Returns the only share that is given, with its name."""
+    given = {name: share for name, share in shares.items() if share is not None}
+    if len(given) != 1:
+        listed = ", ".join(f"{name}={share}" for name, share in shares.items())
+        raise InvalidInputError(f"slim({listed}): give exactly one of them.")
+    ((name, share),) = given.items()
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise InvalidInputError(f"slim({name}={share!r}) must be a number above 0 and at most 1, such as 0.25.")
+    return name, share
 
 
 def _checked_images(model: keras.Model, images: np.ndarray) -> np.ndarray:

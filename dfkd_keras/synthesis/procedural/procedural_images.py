@@ -7,7 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.backend.distribution import gather
 from dfkd_keras.objectives.objective import NoObjective
+from dfkd_keras.schedules.noise import Draws
+from dfkd_keras.synthesis.forward_batch import predicted_labels
 from dfkd_keras.synthesis.procedural.dead_leaves import DeadLeaves
 from dfkd_keras.synthesis.procedural.family import ImageFamily, Shapes, count, split
 from dfkd_keras.synthesis.procedural.mixture import BLEND_SHAPES, TONE_SHAPES, blend, change_tones
@@ -24,8 +27,9 @@ class ProceduralImages(Synthesizer):
 
     Each family draws an equal part of every batch; then half of the images are blended with another one, and all get a
     random tone (see `blend` and `change_tones`). The images cost no gradient and ask of the teacher nothing but its
-    outputs. There is nothing to train, so that it needs a schedule without synthesis, `TwoStage(synthesis_epochs=0)`,
-    and `FreshSamples`.
+    outputs. There is nothing to train, so that it needs a schedule without synthesis updates: `RoundEveryStep` with a
+    `ReplayBuffer`, whose `LargestClassFirst` balances the classes that the teacher gives the images, or
+    `TwoStage(synthesis_epochs=0)` with `FreshSamples`.
 
     Args:
         families: Sequence of `ImageFamily`. Defaults to `NoisePyramids()`, `DeadLeaves()`, `Spectra()` and `Strokes()`.
@@ -69,6 +73,12 @@ class ProceduralImages(Synthesizer):
             )
         super().prepare(teacher, batch_size)
         self.latent_dim = count(self._latent_shapes(teacher.image_shape))
+
+    def end_round(self, draws: Draws, teacher: Teacher) -> tuple[Any, Any]:
+        """Draws the images of a round; see `Synthesizer.end_round`."""
+        self._count_round()
+        images = self.sample(draws.latents, teacher)
+        return gather(images), gather(predicted_labels(images, teacher))
 
     def sample(self, latents: Any, teacher: Teacher, training: bool = False) -> Any:
         """Draws images, each family an equal part of the batch.

@@ -103,7 +103,7 @@ def test_the_lines_say_what_was_found_and_how_to_change_what_was_decided(tmp_pat
         ("cifar_resnet", None),
         ("cifar_resnet8", None),
         ("nowhere.keras", r"nowhere\.keras.* does not exist"),
-        ("no_such_module:build", "function 'no_such_module:build' cannot be imported"),
+        ("no_such_module:build", r"'no_such_module:build' needs the module 'no_such_module', which cannot be imported"),
     ],
 )
 def test_a_student_may_be_named(tmp_path, student, message):

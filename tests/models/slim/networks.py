@@ -29,6 +29,15 @@ def residual(x, c):
     return layers.GlobalAveragePooling2D()(x)
 
 
+def padded_shortcuts(x, c):
+    x = layers.Conv2D(c, 3, padding="same", activation="relu")(x)
+    turned = layers.ZeroPadding2D(((0, 0), (c // 2, c // 2)))(layers.Permute((1, 3, 2))(layers.AveragePooling2D(2)(x)))
+    x = layers.Add()([layers.Permute((1, 3, 2))(turned), layers.Conv2D(2 * c, 3, 2, padding="same")(x)])
+    padded = ops.pad(layers.ReLU()(x), ((0, 0), (1, 1), (1, 1), (0, c)))
+    x = layers.Add()([padded, layers.Conv2D(3 * c, 1)(layers.ZeroPadding2D()(x))])
+    return layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+
+
 def squeeze_excite(x, c):
     x = layers.Conv2D(c, 3, activation="relu")(x)
     weight = layers.Dense(c // 2, "relu")(layers.Reshape((1, 1, c))(layers.GlobalAveragePooling2D()(x)))
@@ -52,6 +61,13 @@ def mobile(x, c):
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same")(x)
     x = layers.SeparableConv2D(c, 3, depth_multiplier=2, activation="relu")(x)
     return layers.GlobalAveragePooling2D()(layers.SpatialDropout2D(0.1)(x))
+
+
+def separable(x, c):
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(c, 3, use_bias=False)(x)))
+    x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, use_bias=False)(x))
+    x = layers.SeparableConv2D(c, 3, activation="relu")(x)
+    return layers.GlobalAveragePooling2D()(layers.Conv2DTranspose(c, 3, 2, padding="same", activation="elu")(x))
 
 
 def upsampling(x, c):
@@ -95,7 +111,16 @@ def perceptron(x, c):
     return layers.Dense(c, "relu")(layers.Dense(2 * c, "gelu")(layers.Flatten()(x)))
 
 
-EXACT = [plain, convolutions_of_one_axis, residual, squeeze_excite, dense_block, mobile, upsampling, group_norms]
+EXACT = [
+    plain,
+    convolutions_of_one_axis,
+    residual,
+    squeeze_excite,
+    dense_block,
+    mobile,
+    upsampling,
+    group_norms,
+]
 EXACT += [reshapes, nested, shared, operations, perceptron]
 
 
@@ -114,6 +139,18 @@ def network(body, c=8, shape=SHAPE, head="softmax"):
     for weight in model.weights:
         weight.assign(weight + rng.uniform(-0.1, 0.1, weight.shape))
     return model
+
+
+def duplicate_channels(model):
+    """Makes every channel of all hidden layers there twice, so that one of the two can stand for both."""
+    for layer in model.layers:
+        for weight in layer.weights if layer.name != "head" else ():
+            is_depthwise = isinstance(layer, layers.DepthwiseConv2D) or weight.name == "depthwise_kernel"
+            is_swapped = isinstance(layer, layers.Conv2DTranspose) or is_depthwise
+            values = np.array(ops.convert_to_numpy(weight))
+            channels = np.moveaxis(values, -2 if is_swapped and values.ndim > 1 else -1, -1)
+            channels[..., 1::2] = channels[..., ::2]
+            weight.assign(values)
 
 
 def silence_every_second_channel(model):

@@ -13,6 +13,12 @@ CASES = [
     (layers.Conv2D(3, 3, strides=2, padding="same"), (8, 7, 2)),
     (layers.Conv2D(3, (5, 3), dilation_rate=2, padding="same"), (9, 8, 2)),
     (layers.Conv3D(3, 2, padding="same"), (3, 4, 5, 2)),
+    (layers.Conv1DTranspose(3, 2, strides=3, padding="same"), (5, 2)),
+    (layers.Conv2DTranspose(3, (4, 3), strides=2, padding="same"), (5, 4, 2)),
+    (layers.Conv2DTranspose(3, (3, 5), strides=(2, 3)), (5, 4, 2)),
+    (layers.Conv2DTranspose(3, 3, dilation_rate=2), (5, 4, 2)),
+    (layers.SeparableConv1D(3, 3, padding="same", depth_multiplier=2), (9, 2)),
+    (layers.SeparableConv2D(3, 3, strides=2, padding="same", depth_multiplier=2), (8, 7, 2)),
 ]
 
 

@@ -10,20 +10,24 @@ import pytest
 from keras import layers
 
 from dfkd_keras.models.slim import slim
+from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 from tests.models.slim.networks import (
     EXACT,
     SHAPE,
+    duplicate_channels,
     layer_norms,
     network,
+    padded_shortcuts,
     perceptron,
     plain,
     random_images,
     residual,
+    separable,
     silence_every_second_channel,
 )
 
-ALL = [*EXACT, layer_norms]
+ALL = [*EXACT, padded_shortcuts, layer_norms]
 
 
 def outputs(model, images):
@@ -51,20 +55,23 @@ def test_silent_channels_are_cut_without_any_change_of_the_outputs(body):
     assert shapes(student) == shapes(network(body, c=4))
 
 
+def test_channels_that_a_shortcut_pads_are_cut_with_those_that_they_are_added_to():
+    teacher, images = network(padded_shortcuts), random_images()
+    silence_every_second_channel(teacher)
+    student = slim(teacher, images, width=0.5, refit=False)
+    np.testing.assert_allclose(outputs(student, images), outputs(teacher, images), atol=1e-5)
+    assert student.get_layer("head").kernel.shape == (12, 4)
+
+
 def test_norms_over_all_channels_are_cut_to_the_same_channels():
     student = slim(network(layer_norms), random_images(), width=0.5)
     assert shapes(student) == shapes(network(layer_norms, c=4))
 
 
-@pytest.mark.parametrize("body", [plain, perceptron, residual], ids=lambda body: body.__name__)
+@pytest.mark.parametrize("body", [plain, perceptron, residual, separable], ids=lambda body: body.__name__)
 def test_the_refit_makes_good_what_duplicated_channels_contributed(body):
     teacher, images = network(body, head=None), random_images(200)
-    for layer in teacher.layers:
-        if layer.name != "head":
-            for weight in layer.weights:  # every channel that a layer makes is there twice
-                values = np.array(keras.ops.convert_to_numpy(weight))
-                values[..., 1::2] = values[..., ::2]
-                weight.assign(values)
+    duplicate_channels(teacher)
     expected, without, refitted = (
         outputs(model, images)
         for model in (
@@ -83,6 +90,14 @@ def test_the_share_of_the_parameters_is_an_upper_limit(body, share):
     teacher = network(body, c=16)
     student = slim(teacher, random_images(4), parameters=share, refit=False)
     assert 0.6 * share < student.count_params() / teacher.count_params() <= share
+
+
+@pytest.mark.parametrize("body", ALL, ids=lambda body: body.__name__)
+def test_the_share_of_the_multiplications_is_an_upper_limit(body):
+    teacher = network(body, c=16)
+    student = slim(teacher, random_images(4), multiplications=0.4, refit=False)
+    share = multiplications(student, SHAPE) / multiplications(teacher, SHAPE)
+    assert 0.24 < share <= 0.4
 
 
 def test_images_without_a_channel_axis_are_taken():
@@ -166,6 +181,7 @@ def test_a_share_below_what_cannot_be_cut_is_refused():
     [
         ({}, "give exactly one"),
         ({"width": 0.5, "parameters": 0.5}, "give exactly one"),
+        ({"multiplications": 2}, r"slim\(multiplications=2\) must be"),
         ({"width": 0.0}, r"slim\(width=0.0\) must be a number above 0"),
         ({"parameters": 1.5}, r"slim\(parameters=1.5\)"),
         ({"parameters": "half"}, r"slim\(parameters='half'\)"),

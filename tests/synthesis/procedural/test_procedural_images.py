@@ -5,6 +5,7 @@ from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras.backend.gradient import BACKEND
+from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis import DeadLeaves, NoisePyramids, ProceduralImages, Spectra, Strokes
 from tests.synthesis.procedural.test_mixture import NEUTRAL_CONTRAST
 
@@ -139,6 +140,35 @@ def test_a_schedule_with_synthesis_is_refused():
         dk.DataFreeDistiller(
             classifier((12, 12, 1)), classifier((12, 12, 1)), ProceduralImages(), schedule=dk.schedules.TwoStage(1, 1)
         )
+
+
+def test_a_round_draws_new_images_with_the_classes_of_the_teacher():
+    synthesizer, teacher = prepared((12, 12, 1))
+    draws = Draws(ops.convert_to_tensor(random_latents(synthesizer)), None, None, None)
+    images, labels = synthesizer.end_round(draws, teacher)
+    np.testing.assert_array_equal(images, synthesizer.sample(draws.latents, teacher))
+    np.testing.assert_array_equal(labels, np.argmax(teacher.model(images), axis=-1))
+    assert int(synthesizer.rounds.value) == 1
+
+
+def test_a_replay_buffer_is_filled_with_them_in_every_step():
+    teacher = classifier((12, 12, 1))
+    distiller = dk.DataFreeDistiller(
+        teacher,
+        classifier((12, 12, 1)),
+        ProceduralImages(),
+        schedule=dk.schedules.RoundEveryStep(1, student_updates=3, steps_per_epoch=4),
+        replay=dk.replay.ReplayBuffer(20, eviction=dk.replay.LargestClassFirst()),
+        batch_size=8,
+    )
+    distiller.compile(keras.optimizers.Adam(1e-2), synthesis_optimizer=keras.optimizers.SGD())
+    distiller.fit(verbose=0)
+    assert (distiller.replay.stored, int(distiller.replay.written.value)) == (20, 32)
+    assert int(distiller.optimizer.iterations) == 12
+    images = distiller.replay.preview(20)
+    counts = np.bincount(np.argmax(teacher(images), axis=-1), minlength=3)
+    np.testing.assert_array_equal(distiller.replay.class_counts.value, counts)
+    assert len(np.unique(images, axis=0)) == 20
 
 
 def test_a_saved_distiller_draws_the_same_images(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.models.image_network import is_channels_first, known_shape
+from dfkd_keras.models.loading.image_network import is_channels_first, known_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 DEFAULT_SIGNATURE, INITIALIZATION = "serving_default", "__saved_model_init_op"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfkd_keras.models.tensorflow_operations import FUNCTIONS, TensorFlowOperation
+from dfkd_keras.models.loading.tensorflow_operations import FUNCTIONS, TensorFlowOperation
 from dfkd_keras.utils.errors import InvalidInputError
 
 tf = pytest.importorskip("tensorflow")

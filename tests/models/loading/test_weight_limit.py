@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import layers
 
-from dfkd_keras.models.weight_limit import FREE_WEIGHTS, weight_limit
+from dfkd_keras.models.loading.weight_limit import FREE_WEIGHTS, weight_limit
 from dfkd_keras.utils.errors import InvalidInputError
 
 

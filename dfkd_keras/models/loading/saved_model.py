@@ -1,26 +1,23 @@
 """Networks from files: Keras' own of every version, and TensorFlow SavedModels."""
 
 import contextlib
-import importlib
-import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from dfkd_keras.backend.keras_internals import flatten_layers
-from dfkd_keras.models.architecture_json import unknown_class
-from dfkd_keras.models.file_format import KNOWN, file_format
-from dfkd_keras.models.image_network import image_network
-from dfkd_keras.models.keras_archive import load_keras_archive
-from dfkd_keras.models.legacy_h5 import load_h5
-from dfkd_keras.models.tensorflow_savedmodel import savedmodel_network
+from dfkd_keras.models.loading.architecture import unknown_class
+from dfkd_keras.models.loading.file_format import KNOWN, file_format
+from dfkd_keras.models.loading.hdf5 import load_h5
+from dfkd_keras.models.loading.image_network import image_network
+from dfkd_keras.models.loading.keras_archive import load_keras_archive
+from dfkd_keras.models.loading.tensorflow_savedmodel import savedmodel_network
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.user_modules import public_objects
 
-WELL_KNOWN = ("builtins", "keras", "numpy", "tensorflow", "typing")  # packages whose parts nobody has to name
 READERS = {"keras": load_keras_archive, "hdf5": load_h5}
 COLOR = re.compile(r"\x1b\[\d+m")  # in messages of Keras
 # How Keras says that it does not know a class or function.
@@ -55,37 +52,6 @@ def saved_model(path: str, safe_mode: bool = True, custom_objects: str | None = 
         if format_name not in READERS:
             raise InvalidInputError("is of a format that only teachers may have: give a .keras or .h5 file.")
         return unfrozen(READERS[format_name](Path(path), safe_mode, public_objects(custom_objects)))
-
-
-def public_objects(module: str | None) -> dict[str, Any]:
-    """Returns the public classes and functions of a module by their names, but for what it imports from Keras.
-
-    Args:
-        module: String. Name of the module; None for no objects.
-
-    Raises:
-        InvalidInputError: If it cannot be imported.
-    """
-    if module is None:
-        return {}
-    found = {name: part for name, part in vars(import_module(module)).items() if not name.startswith("_")}
-    parts = {name: part for name, part in found.items() if inspect.isclass(part) or inspect.isfunction(part)}
-    return {name: part for name, part in parts.items() if part.__module__.split(".")[0] not in WELL_KNOWN}
-
-
-def import_module(name: str) -> Any:
-    """Imports a module of the user.
-
-    Raises:
-        InvalidInputError: If it does not exist, or fails.
-    """
-    try:
-        return importlib.import_module(name)
-    except Exception as error:  # it may raise anything
-        raise InvalidInputError(
-            f"needs the module {name!r}, which cannot be imported ({type(error).__name__}: {single_line(error)}): give "
-            "the name, without .py, of a module in the working folder or of an installed one."
-        ) from error
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """HDF5 files of whole models, or of their weights, by every version of Keras that wrote them.
 
-Keras 3 reads its own; those of Keras 1 and 2 are read here, see `architecture_json`. Weights are matched by the names
+Keras 3 reads its own; those of Keras 1 and 2 are read here, see `architecture`. Weights are matched by the names
 of layers and variables where these are the same, and else by their order, with a check of every shape.
 """
 
@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from dfkd_keras.backend.keras_internals import flatten_layers
-from dfkd_keras.models.architecture_json import is_legacy, modernized
-from dfkd_keras.models.file_format import suffixed
-from dfkd_keras.models.legacy_nodes import layer_name
-from dfkd_keras.models.weight_limit import weight_limit
+from dfkd_keras.models.loading.architecture import is_legacy, modernized
+from dfkd_keras.models.loading.file_format import suffixed
+from dfkd_keras.models.loading.legacy_nodes import layer_name
+from dfkd_keras.models.loading.weight_limit import weight_limit
 from dfkd_keras.utils.errors import InvalidInputError
 
 # Reads all but the arrays. HDF5's library crashes on some damaged files, or reads them without end.

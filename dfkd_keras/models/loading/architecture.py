@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.models.legacy_nodes import Config, layer_name, modern_call, modern_ends, tensorflow_operation
+from dfkd_keras.models.loading.legacy_nodes import Config, layer_name, modern_call, modern_ends, tensorflow_operation
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import PACKAGE
 

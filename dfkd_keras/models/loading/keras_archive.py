@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.models.architecture_json import is_legacy, modernized
-from dfkd_keras.models.file_format import suffixed
-from dfkd_keras.models.weight_limit import weight_limit
+from dfkd_keras.models.loading.architecture import is_legacy, modernized
+from dfkd_keras.models.loading.file_format import suffixed
+from dfkd_keras.models.loading.weight_limit import weight_limit
 from dfkd_keras.utils.errors import InvalidInputError
 
 CONFIG, METADATA = "config.json", "metadata.json"

@@ -40,8 +40,8 @@ def retry(attempt: Callable[[float], Answer], deadline_seconds: float) -> Answer
             wait = pause * random.uniform(0.5, 1.0)  # clients that failed together must not return together
             if time.monotonic() + wait >= end:
                 raise ServerTimeoutError(
-                    f"no answer within {deadline_seconds:g} s ({error}): check that the server runs there, or raise "
-                    "the deadline."
+                    f"the server gave no answer within {deadline_seconds:g} s ({error}): check that the server runs "
+                    "there and can answer in that time."
                 ) from error
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

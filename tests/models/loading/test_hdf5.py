@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dfkd_keras.models.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.utils.errors import InvalidInputError
-from tests.models.legacy_files import (
+from tests.models.loading.legacy_files import (
     called,
     functional,
     layer,

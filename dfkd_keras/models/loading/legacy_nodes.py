@@ -6,7 +6,7 @@ A call was a list of tensors, each `[layer, node, index, arguments]`. The nodes 
 from collections.abc import Collection
 from typing import Any
 
-from dfkd_keras.models.tensorflow_operations import TENSOR, TensorFlowOperation
+from dfkd_keras.models.loading.tensorflow_operations import TENSOR, TensorFlowOperation
 from dfkd_keras.utils.serialization import PACKAGE
 
 Config = dict[str, Any]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dfkd_keras.models.saved_model import public_objects, saved_model
+from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError, StorageError
 
 
@@ -59,11 +59,3 @@ def test_what_cannot_be_found_or_read_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", refused)
     with pytest.raises(StorageError, match=r"'.*m\.h5' cannot be read \(Permission denied\): grant access"):
         saved_model(tmp_path / "m.h5")
-
-
-def test_a_modules_own_classes_and_functions_are_custom_objects(tmp_path, monkeypatch):
-    text = "from keras.layers import Dense\nimport numpy as np\nclass Mine(Dense):\n    pass\n"
-    (tmp_path / "own_parts.py").write_text(text + "def my_activation(x):\n    return x\n_hidden = Mine\nnumber = 3\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert sorted(public_objects("own_parts")) == ["Mine", "my_activation"]
-    assert public_objects(None) == {}

@@ -1,0 +1,1 @@
+"""Networks from files, of Keras and TensorFlow of every version."""
