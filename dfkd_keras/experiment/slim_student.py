@@ -1,5 +1,7 @@
 """A student that is a slim copy of the teacher, the channels chosen and refitted on procedural images."""
 
+import dataclasses
+import functools
 import logging
 
 import gin
@@ -7,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from dfkd_keras.experiment.identity import weights_checksum
 from dfkd_keras.models.slim import slim
 from dfkd_keras.synthesis.procedural import ProceduralImages
 from dfkd_keras.teacher.batch_statistics import batch_norms
@@ -35,10 +38,28 @@ def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
         InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    network = _slimmed(teacher, calibration_inputs(teacher, seed), parameters)
+    known = (weights_checksum(teacher.model), teacher.image_shape, repr(teacher.inputs), parameters, seed)
+    made = _latest_cut(_Cut(known, teacher, parameters, seed))
+    network = keras.models.clone_model(made)
+    network.set_weights(made.get_weights())
     for layer in batch_norms(network):
         layer.trainable = False  # and in inference mode: the statistics of procedural images are not those of real ones
     return returning_logits(network, teacher)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cut:
+    """What is to be cut; equal if all that the result depends on is."""
+
+    known: tuple
+    teacher: Teacher = dataclasses.field(compare=False)
+    parameters: float = dataclasses.field(compare=False)
+    seed: int = dataclasses.field(compare=False)
+
+
+@functools.lru_cache(maxsize=1)  # the plan of a run and the run itself build the same student
+def _latest_cut(cut: _Cut) -> keras.Model:
+    return _slimmed(cut.teacher, calibration_inputs(cut.teacher, cut.seed), cut.parameters)
 
 
 def _slimmed(teacher: Teacher, inputs: np.ndarray, parameters: float) -> keras.Model:

@@ -18,7 +18,7 @@ from dfkd_keras.experiment.training.running_means import RunningMeans
 from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.experiment.training.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 from dfkd_keras.experiment.training.tensorboard import tensorboard_callbacks
-from dfkd_keras.experiment.training.validation import RenameMetrics, validation
+from dfkd_keras.experiment.training.validation import RenameMetrics, log_agreement, validation
 from dfkd_keras.optimizers import scale_learning_rate
 
 logger = logging.getLogger(__name__)
@@ -72,6 +72,8 @@ class Attempt:
         limits = [callback for callback in callbacks if isinstance(callback, (StopAtPlateau, StopAtTime))]
         for limit in limits:  # the run may have been interrupted right at one
             limit.stopped = limit.reached()
+        if checkpoint is None and not self.evaluated.has_truth:  # a slim student is good before it is trained
+            log_agreement(self.distiller, self.evaluated)
         if epochs < schedule.epochs and not any(limit.stopped for limit in limits):
             with self.preemption.held():
                 self.distiller.fit(

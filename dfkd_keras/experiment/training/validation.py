@@ -1,5 +1,6 @@
 """The images on which the student is evaluated during training."""
 
+import logging
 from typing import Any
 
 import keras
@@ -7,9 +8,12 @@ import numpy as np
 
 from dfkd_keras.backend.distribution import shard_count
 from dfkd_keras.data import Split
+from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.evaluation import Evaluation
-from dfkd_keras.metrics import IGNORED, evaluation_batch_size
+from dfkd_keras.metrics import IGNORED, METRICS, agreement, evaluation_batch_size
 from dfkd_keras.teacher.teacher import Teacher
+
+logger = logging.getLogger(__name__)
 
 
 class RenameMetrics(keras.callbacks.Callback):
@@ -28,6 +32,19 @@ class RenameMetrics(keras.callbacks.Callback):
         renamed = self.evaluated.renamed(logs, "val_")
         logs.clear()
         logs.update(renamed)
+
+
+def log_agreement(distiller: DataFreeDistiller, evaluated: Evaluation) -> None:
+    """Logs on how many images student and teacher agree before training.
+
+    Args:
+        distiller: `DataFreeDistiller`.
+        evaluated: `Evaluation` by the teacher's own predictions.
+    """
+    split, teacher = evaluated.split, distiller.teacher
+    predicted = teacher.predict_classes(split.unit_images, distiller.student)
+    share = agreement(predicted, split.labels)
+    logger.info("before training: %s %.2f%%", METRICS[evaluated.metric], 100 * share)
 
 
 def validation(test: Split, teacher: Teacher) -> dict[str, Any]:

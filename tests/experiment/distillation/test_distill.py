@@ -1,4 +1,5 @@
 import json
+import re
 
 import keras
 import numpy as np
@@ -40,6 +41,17 @@ def test_the_command_says_what_it_found_decided_and_made(finished):
     ):  # fmt: skip
         assert expected in process.stdout
     assert (folder / run / "export" / "student" / "1" / "saved_model.pb").exists()
+
+
+def test_a_first_estimate_is_said_before_training(finished):
+    assert re.search(r"before training: estimated agreement with the teacher \d+\.\d\d%", finished[1].stderr)
+
+
+def test_the_results_say_what_was_decided_and_why(finished):
+    results = json.loads((finished[0] / "runs/distill-model-seed0/results.json").read_text())
+    assert results["method"] == "procedural"
+    assert results["decisions"]["method"].startswith("procedural (textures, which fit any teacher; ")
+    assert "slim copy of the teacher, 25% of its parameters (" in results["decisions"]["student"]
 
 
 def test_without_images_agreement_is_an_estimate_and_never_called_accuracy(finished):
