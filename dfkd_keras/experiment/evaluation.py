@@ -18,6 +18,7 @@ DRAWN_IMAGES = 8000
 DRAWN_PIXELS = DRAWN_IMAGES * 64 * 64  # larger images are fewer
 HELD_OUT_SEED = 20_261_129
 CERTAIN_SHARE = 0.1  # of the images that are drawn
+FEWEST_CERTAIN = 400  # images, as far as so many are drawn
 
 Metric = Literal["accuracy", "mean_iou", "agreement", "estimated_agreement"]
 
@@ -92,15 +93,16 @@ def _held_out(teacher: Teacher) -> np.ndarray:
     height, width, _ = teacher.image_shape
     count = max(evaluation_batch_size(teacher.image_shape), min(DRAWN_IMAGES, DRAWN_PIXELS // (height * width)))
     images = held_out_images(teacher.image_shape, min(count, DRAWN_IMAGES), HELD_OUT_SEED)
-    return images if teacher.is_segmenter else images[most_certain(_logits(teacher, images))]
+    share = min(1.0, max(CERTAIN_SHARE, FEWEST_CERTAIN / len(images)))
+    return images if teacher.is_segmenter else images[most_certain(_logits(teacher, images), share)]
 
 
-def most_certain(logits: np.ndarray, share: float = CERTAIN_SHARE) -> np.ndarray:
+def most_certain(logits: np.ndarray, share: float) -> np.ndarray:
     """Returns the positions of the images of each class whose highest logit is farthest above the next one.
 
     Args:
         logits: Float array `[N, K]`.
-        share: Float in (0, 1]. Which part of the images of each class, at least one. Defaults to 0.1.
+        share: Float in (0, 1]. Which part of the images of each class, at least one.
 
     Returns:
         Integer array, in ascending order.

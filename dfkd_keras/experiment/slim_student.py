@@ -1,16 +1,17 @@
 """A student that is a slim copy of the teacher, the channels chosen and refitted on procedural images."""
 
-import dataclasses
-import functools
+import json
 import logging
+import random
 
 import gin
 import keras
 import numpy as np
 from keras import layers
 
-from dfkd_keras.experiment.identity import weights_checksum
+from dfkd_keras.experiment.identity import describe, weights_checksum
 from dfkd_keras.models.slim import slim
+from dfkd_keras.models.slim.surgery import copy_weights
 from dfkd_keras.synthesis.procedural import ProceduralImages
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.outputs import to_logits
@@ -21,6 +22,7 @@ LARGER_SHARES = (0.35, 0.5, 0.75, 1.0)
 IMAGES = 1000
 PIXELS = IMAGES * 64 * 64  # larger images are fewer
 logger = logging.getLogger(__name__)
+_latest: dict[str, keras.Model] = {}
 
 
 def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
@@ -38,28 +40,29 @@ def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
         InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    known = (weights_checksum(teacher.model), teacher.image_shape, repr(teacher.inputs), parameters, seed)
-    made = _latest_cut(_Cut(known, teacher, parameters, seed))
+    made = _cut_once(teacher, parameters, seed)
     network = keras.models.clone_model(made)
-    network.set_weights(made.get_weights())
+    copy_weights(made, network)
     for layer in batch_norms(network):
-        layer.trainable = False  # and in inference mode: the statistics of procedural images are not those of real ones
+        layer.trainable = False  # the statistics of synthetic images are not those of real ones
     return returning_logits(network, teacher)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Cut:
-    """What is to be cut; equal if all that the result depends on is."""
+def _cut_once(teacher: Teacher, parameters: float, seed: int) -> keras.Model:
+    """Returns the slim copy of a teacher, the same one as the last time if everything is as it was then.
 
-    known: tuple
-    teacher: Teacher = dataclasses.field(compare=False)
-    parameters: float = dataclasses.field(compare=False)
-    seed: int = dataclasses.field(compare=False)
-
-
-@functools.lru_cache(maxsize=1)  # the plan of a run and the run itself build the same student
-def _latest_cut(cut: _Cut) -> keras.Model:
-    return _slimmed(cut.teacher, calibration_inputs(cut.teacher, cut.seed), cut.parameters)
+    The plan of a run and the run itself build the same student. Whether it is cut anew must make no difference to what
+    is built after it, whose seeds Keras draws from Python's random numbers.
+    """
+    inputs = (teacher.image_shape, repr(teacher.inputs))
+    known = json.dumps([describe(teacher.model), weights_checksum(teacher.model), *inputs, parameters, seed])
+    if known not in _latest:
+        state = random.getstate()
+        made = _slimmed(teacher, calibration_inputs(teacher, seed), parameters)
+        random.setstate(state)
+        _latest.clear()
+        _latest[known] = made
+    return _latest[known]
 
 
 def _slimmed(teacher: Teacher, inputs: np.ndarray, parameters: float) -> keras.Model:

@@ -11,6 +11,7 @@ from dfkd_keras.schedules.noise import NoiseStream
 from dfkd_keras.schedules.schedule import SKIPPED, Position
 
 logger = logging.getLogger(__name__)
+SHOWN_CLASSES = 10
 
 
 class ScheduleCallback(keras.callbacks.Callback):
@@ -56,10 +57,11 @@ class ScheduleCallback(keras.callbacks.Callback):
         missing = np.flatnonzero(ops.convert_to_numpy(replay.class_counts.value) == 0)
         if self.classes_checked and len(missing):
             logger.warning(
-                "the replay buffer is full, and the teacher puts none of its %d images into class %s: the student "
-                "learns nothing of what it never sees.",
+                "the replay buffer is full, and %d classes are in none of its %d images (%s): the student learns "
+                "nothing of what it never sees.",
+                len(missing),
                 replay.stored,
-                ", ".join(map(str, missing)),
+                ", ".join(map(str, missing[:SHOWN_CLASSES])) + (", ..." if len(missing) > SHOWN_CLASSES else ""),
             )
 
     def _restore_means(self) -> None:

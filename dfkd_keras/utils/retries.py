@@ -8,6 +8,7 @@ from typing import TypeVar
 from dfkd_keras.utils.errors import InvalidInputError, ServerError, ServerTimeoutError
 
 Answer = TypeVar("Answer")
+_random = random.Random()  # of its own: what is built later must not depend on how often a request failed
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
@@ -37,7 +38,7 @@ def retry(attempt: Callable[[float], Answer], deadline_seconds: float) -> Answer
         try:
             return attempt(max(end - time.monotonic(), 1e-3))
         except Unavailable as error:
-            wait = pause * random.uniform(0.5, 1.0)  # clients that failed together must not return together
+            wait = pause * _random.uniform(0.5, 1.0)  # clients that failed together must not return together
             if time.monotonic() + wait >= end:
                 raise ServerTimeoutError(
                     f"the server gave no answer within {deadline_seconds:g} s ({error}): check that the server runs "

@@ -13,7 +13,7 @@ from dfkd_keras.experiment import slim_student as module
 @pytest.fixture
 def cut(monkeypatch):
     """Returns a function that builds the slim student of a teacher, and the list of cuts that were made."""
-    module._latest_cut.cache_clear()
+    monkeypatch.setattr(module, "_latest", {})
     made, slim = [], module.slim
     monkeypatch.setattr(module, "slim", lambda *args, **kwargs: made.append(kwargs) or slim(*args, **kwargs))
 
@@ -39,6 +39,15 @@ def test_a_plan_and_its_run_cut_the_teacher_once_and_get_students_of_their_own(c
         weight.assign(0.0 * weight)
     np.testing.assert_array_equal(second(images), before)
     np.testing.assert_array_equal(build()(images), before)
+
+
+def test_whether_a_teacher_is_cut_anew_makes_no_difference_to_what_is_built_after_it(cut):
+    build, made = cut
+    drawn = []
+    for _ in range(2):
+        build()
+        drawn.append(keras.layers.Dense(4).kernel_initializer.seed)
+    assert len(made) == 1 and drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize("changed", [{"parameters": 0.5}, {"seed": 1}, {"seed_of_weights": 1}])

@@ -34,7 +34,7 @@ def warnings(caplog):
 def test_classes_that_never_appear_are_named_once(caplog, capacity):
     distill(classifier(never=(1, 3)), capacity, epochs=3)
     (message,) = warnings(caplog)
-    assert f"none of its {capacity} images into class 1, 3:" in message
+    assert f"2 classes are in none of its {capacity} images (1, 3):" in message
 
 
 @pytest.mark.parametrize("arguments", [((), 32), ((1,), 200)])  # all appear; more may still come

@@ -15,7 +15,7 @@ class Rule(NamedTuple):
     """What is chosen if a condition holds, and why.
 
     Attributes:
-        holds: Callable. Takes `Findings`, and for a method whether the student is a slim copy of the teacher, and
+        holds: Callable. Takes `Findings`, and for a method `Facts` too, and
             returns a Boolean.
         choice: String. The gin file of a method without its suffix, or a student as `distill` names it.
         reason: String. In words, for the user.
@@ -26,22 +26,39 @@ class Rule(NamedTuple):
     reason: str
 
 
-def _can_be_inverted(findings: Findings, is_slim: bool) -> bool:
-    return is_slim and findings.batch_norms > 0 and findings.gives_gradients and not findings.is_segmenter
+class Facts(NamedTuple):
+    """What the choice of a method depends on besides the teacher.
+
+    Attributes:
+        has_weights: Boolean. Whether the student has learned something already.
+        too_slow: Boolean. Whether the teacher is too slow for images that are optimized, in the given time.
+    """
+
+    has_weights: bool
+    too_slow: bool = False
+
+
+def _can_be_inverted(findings: Findings, facts: Facts) -> bool:
+    return findings.batch_norms > 0 and findings.gives_gradients and not findings.is_segmenter and facts.has_weights
 
 
 METHODS = (
     Rule(
-        _can_be_inverted,
+        lambda findings, facts: _can_be_inverted(findings, facts) and not facts.too_slow,
         "baselines/inverted_procedural",
-        "textures moved to the statistics of the teacher's BatchNorm layers, for a student that has its weights",
+        "procedural images, optimized to match the teacher's BatchNorm statistics",
     ),
     Rule(
-        lambda findings, is_slim: not is_slim and not findings.is_segmenter,
-        "baselines/procedural_replay",
-        "textures balanced over the teacher's classes, for a student that starts from nothing",
+        _can_be_inverted,
+        "baselines/procedural",
+        "procedural images as they are, since to match the teacher's BatchNorm statistics takes more minutes",
     ),
-    Rule(lambda findings, is_slim: True, "baselines/procedural", "textures, which fit any teacher"),
+    Rule(
+        lambda findings, facts: not facts.has_weights and not findings.is_segmenter,
+        "baselines/procedural_replay",
+        "procedural images, balanced over the teacher's classes, for a student that starts from nothing",
+    ),
+    Rule(lambda findings, facts: True, "baselines/procedural", "procedural images, which fit any teacher"),
 )
 STUDENTS = (
     Rule(lambda findings: findings.can_be_slimmed, f"slim:{SHARE}", "its own most useful channels"),

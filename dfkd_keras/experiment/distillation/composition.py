@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from dfkd_keras import models
-from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, choose
+from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, Facts, choose
 from dfkd_keras.experiment.distillation.findings import Findings
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.teacher.cost import multiplications
@@ -18,7 +18,10 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 # The budget of the student of a teacher whose own size and cost are not known.
 BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
-SLIM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}  # it has learned already
+# A student with weights has learned already.
+WARM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}
+BATCH_PIXELS, FEWEST_IMAGES = 128 * 128 * 128, 16  # of a batch of large images
+BUFFER_IMAGES, BUFFER_PIXELS = 8192, 8192 * 64 * 64  # 400 MB of RGB
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -48,12 +51,13 @@ class Composition:
         return dataclasses.replace(self, bindings=self.bindings | values)
 
 
-def compose(request: Request, findings: Findings) -> Composition:
+def compose(request: Request, findings: Findings, too_slow: bool = False) -> Composition:
     """Decides on the method and the student, and composes the configuration.
 
     Args:
         request: `Request`. What the user asked for.
         findings: `Findings`. What is known of the teacher.
+        too_slow: Boolean. Whether the teacher is too slow for images that are optimized. Defaults to False.
 
     Raises:
         InvalidInputError: If the student is unknown.
@@ -63,12 +67,14 @@ def compose(request: Request, findings: Findings) -> Composition:
         _, name, why = choose(STUDENTS, findings)
     method, reason = request.method.removesuffix(".gin"), "as asked"
     if method == AUTO:
-        _, method, reason = choose(METHODS, findings, name.startswith("slim:"))
+        _, method, reason = choose(METHODS, findings, Facts(_has_weights(name), too_slow))
     student, described = _student(name, request, findings)
     decisions = {
-        "method": f"{method.rpartition('/')[2]} ({reason}; --method)",
+        "method": f"{method} ({reason}; --method)",
         "student": f"{described} ({why}; --student)",
     }
+    if request.bindings:
+        decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
     bindings = _task(request, findings) | _teacher(request, findings) | student
     return Composition(
         gin_file=f"{method}.gin",
@@ -84,6 +90,8 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
         "normalization": "@Normalization()",
         "Normalization.mean": (0.5,),
         "Normalization.std": (0.25,),
+        "batch_size": _count(128, BATCH_PIXELS, findings),
+        "procedural_buffer_images": _count(BUFFER_IMAGES, BUFFER_PIXELS, findings),
         "Experiment.seed": request.seed,
         "Task.name": task_name(request.teacher),
         "Task.data": None,
@@ -99,6 +107,17 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
     return (
         bindings | {"Task.data": "@image_folder()"} | {f"image_folder.{name}": value for name, value in folder.items()}
     )
+
+
+def _count(most: int, pixels: int, findings: Findings) -> int:
+    """Returns how many images to take at once: fewer of large ones."""
+    height, width, _ = findings.image_shape
+    return max(FEWEST_IMAGES, min(most, pixels // (height * width)))
+
+
+def _has_weights(student: str) -> bool:
+    """Returns whether a student has learned something before it is distilled."""
+    return student.startswith("slim:") or student.endswith(MODEL_SUFFIXES)
 
 
 def _teacher(request: Request, findings: Findings) -> dict[str, Any]:
@@ -129,7 +148,7 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
         given = {"path": _resolved(name), "custom_objects": request.custom_objects}
         given |= {"safe_mode": False} if request.allow_code else {}
         bindings = {f"student_file.{key}": value for key, value in given.items() if value is not None}
-        return {"Task.student": "@student_file"} | bindings, f"from {name}"
+        return {"Task.student": "@student_file"} | bindings | dict(WARM_TRAINING), f"from {name}"
     if ":" in name:
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)
@@ -138,7 +157,7 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
 
 def _slim(share: float) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
-    return bindings | dict(SLIM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
+    return bindings | dict(WARM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:

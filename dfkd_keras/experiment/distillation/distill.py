@@ -11,15 +11,16 @@ import keras
 
 from dfkd_keras.experiment.distillation.budget import planned_length
 from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
-from dfkd_keras.experiment.distillation.findings import examine
+from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
-from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
 from dfkd_keras.experiment.reporting.report import headline
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model
 
 LENGTH = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
+METHOD = re.compile(r"^Experiment\.method = '(\w+)'$", re.MULTILINE)
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 logger = logging.getLogger(__name__)
 
@@ -90,11 +91,12 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
     run.check_is_run_or_empty()
     findings = examine(request)
     _say(say, findings.lines())
-    composition = compose(request, findings)
     length = _length_so_far(run) if resume else {}
     is_earlier = bool(length)
-    if not is_earlier:
-        length = planned_length(_experiment(composition), request.minutes)
+    if is_earlier:
+        composition = _compose_again(request, findings, run)
+    else:
+        composition, length = _compose_to_fit(request, findings)
     composition = composition.with_bindings(**length)
     experiment = _experiment(composition)
     _say(
@@ -105,6 +107,23 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
     results = experiment.run(run.path, resume, max_minutes=OVERRUN * request.minutes)
     _say_results(say, run, results, request)
     return results
+
+
+def _compose_to_fit(request: Request, findings: Findings) -> tuple[Composition, dict[str, int]]:
+    """Returns the composition, with a faster method where the best one would take too long, and its length."""
+    composition = compose(request, findings)
+    length = planned_length(_experiment(composition), request.minutes)
+    if length.fits or request.method != AUTO:
+        return composition, length.macros
+    composition = compose(request, findings, too_slow=True)
+    return composition, planned_length(_experiment(composition), request.minutes).macros
+
+
+def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> Composition:
+    """Returns the composition of the run in a folder, which time may have decided."""
+    composition, earlier = compose(request, findings), METHOD.search(run.configuration.read_text())
+    is_other = request.method == AUTO and earlier and earlier[1] != Path(composition.gin_file).stem
+    return compose(request, findings, too_slow=True) if is_other else composition
 
 
 def _experiment(composition: Composition) -> PresetExperiment:
@@ -129,7 +148,7 @@ def _training(request: Request, length: dict[str, int], earlier: RunDirectory | 
         return f"the run in {earlier.path} {state}, with its own length (--noresume, or another --run_dir, starts anew)"
     end = time.strftime("%H:%M", time.localtime(time.time() + 60 * request.minutes))
     steps = length["student_epochs"] * length.get("steps_per_epoch", 0)
-    amount = f"{steps:,} updates" if steps else f"{length['student_epochs']:,} epochs"
+    amount = f"{steps:,} steps" if steps else f"{length['student_epochs']:,} epochs"
     unit = "minute" if request.minutes == 1 else "minutes"
     return f"{amount}, about {request.minutes:g} {unit} on this machine, until {end}; --minutes"
 

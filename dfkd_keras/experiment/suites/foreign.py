@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dfkd_keras.experiment.suites.suite import Suite, Variant
-from dfkd_keras.experiment.suites.teachers import SuiteTeacher, read_manifest
+from dfkd_keras.experiment.suites.teachers import TRAINED, SuiteTeacher, read_manifest
 
 ANIMALS = (0, 0, 1, 1, 1, 1, 1, 1, 0, 0)  # of CIFAR-10's classes
 PRETRAINED = (
@@ -52,5 +52,5 @@ def foreign(folder: Path, teachers: Path | str | None = None) -> Suite:
 
 
 def _lenet5(folder: Path, task: str, images: str) -> SuiteTeacher:
-    file = folder / "teachers" / f"{task}.keras"
+    file = folder / TRAINED / f"{task}.keras"
     return SuiteTeacher(task, str(file), images, recipe=("rdskd.gin", f"tasks/{task}.gin"))

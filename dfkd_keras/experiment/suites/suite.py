@@ -13,7 +13,8 @@ from dfkd_keras.experiment.suites.process import run_command
 from dfkd_keras.experiment.suites.table import write_table
 from dfkd_keras.experiment.suites.teachers import SuiteTeacher
 from dfkd_keras.experiment.suites.truth import Truth
-from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
 from dfkd_keras.utils.files import atomic_write, translate_write_errors
 
 
@@ -78,9 +79,12 @@ def run_suite(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) 
             print(f"{teacher.name}: skipped, {problem}")
             continue
         missing = [cell for cell in suite.cells(teacher, seeds) if not _figures_file(folder, cell).exists()]
-        for name, problem in _make_cells(missing, folder, minutes):
-            failed |= {name: problem} if problem else {}
-            _write(folder, failed)
+        try:
+            for name, problem in _make_cells(missing, folder, minutes):
+                failed |= {name: problem} if problem else {}
+                _write(folder, failed)
+        except NotFoundError as error:
+            print(f"{teacher.name}: skipped, {error}")
     _write(folder, failed)
     print(f"see {folder}/comparison.md, .csv and .png")
     if failed:
@@ -99,18 +103,17 @@ def _write(folder: Path, failed: dict[str, str]) -> None:
 
 def _make_cells(cells: Sequence[Cell], folder: Path, minutes: float) -> Iterator[tuple[str, str | None]]:
     """Makes runs of one teacher; yields the name of each, and what is wrong if it failed."""
-    truth = None
+    truth = Truth(cells[0].teacher) if cells else None
     for cell in cells:
         print(f"{cell.name} ...", flush=True)
         file = _figures_file(folder, cell)
         try:
-            truth = truth or Truth(cell.teacher)
             figures = make_cell(cell, folder, minutes, truth)
             with translate_write_errors(file), atomic_write(file) as aside:
                 aside.write_text(json.dumps(figures, indent=2) + "\n")
             yield cell.name, None
-        except DFKDError as error:
-            yield cell.name, str(error).removesuffix(".")
+        except Exception as error:  # the other runs of a long suite are made nevertheless
+            yield cell.name, single_line(error).removesuffix(".")
     keras.backend.clear_session()
 
 

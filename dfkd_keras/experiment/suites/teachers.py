@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dfkd_keras.utils.files import NO_SUCH_ARRAYS
 
 MANIFEST = "teachers.json"
 TFDS = "tfds:"
+TRAINED = "teachers"  # the folder of those that a suite trains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,9 @@ def read_manifest(folder: Path | str) -> list[SuiteTeacher]:
         )
     try:
         described = json.loads(path.read_text())
+        strange = [name for name in described if not re.fullmatch(r"[\w-]+", name) or name == TRAINED]
+        if strange:
+            raise ValueError(f"{strange[0]!r} cannot be the name of a teacher's folder")
         return [SuiteTeacher(name, **_in_folder(path.parent, fields)) for name, fields in described.items()]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(

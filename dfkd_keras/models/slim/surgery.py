@@ -41,7 +41,7 @@ def slim_network(model: keras.Model, graph: Graph, found: Dependencies, kept: np
     for layer in flatten_layers(network):  # a teacher's may be frozen
         layer.trainable = True
     for operation in graph.operations:
-        _copy_weights(operation, layers[id(operation)], found.layers.get(id(operation), UNCUT), kept)
+        _copy_kept_weights(operation, layers[id(operation)], found.layers.get(id(operation), UNCUT), kept)
     return network, layers
 
 
@@ -70,10 +70,18 @@ def _resized(operation: keras.Operation, found: Dependencies, kept: np.ndarray, 
         ) from error
 
 
-def _copy_weights(source: Any, target: Any, channels: LayerChannels, kept: np.ndarray) -> None:
+def copy_weights(source: Any, target: Any) -> None:
+    """Gives a layer or a model the weights of another one of the same kind."""
+    target.set_weights(source.get_weights())
+    for layer in flatten_layers(target):
+        if hasattr(layer, "finalize_state"):  # such as `Normalization`, which computes from its weights
+            layer.finalize_state()
+
+
+def _copy_kept_weights(source: Any, target: Any, channels: LayerChannels, kept: np.ndarray) -> None:
     if not channels.weights:
         if getattr(source, "weights", None):
-            target.set_weights(source.get_weights())
+            copy_weights(source, target)
         return
     for name, axes in channels.weights.items():
         getattr(target, name).assign(sliced(getattr(source, name), kept_axes(axes, kept)))

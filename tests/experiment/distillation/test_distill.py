@@ -50,7 +50,7 @@ def test_a_first_estimate_is_said_before_training(finished):
 def test_the_results_say_what_was_decided_and_why(finished):
     results = json.loads((finished[0] / "runs/distill-model-seed0/results.json").read_text())
     assert results["method"] == "procedural"
-    assert results["decisions"]["method"].startswith("procedural (textures, which fit any teacher; ")
+    assert results["decisions"]["method"].startswith("baselines/procedural (procedural images, which fit any teacher; ")
     assert "slim copy of the teacher, 25% of its parameters (" in results["decisions"]["student"]
 
 
@@ -124,6 +124,29 @@ def test_mistakes_are_told_in_one_line_and_leave_no_folder(finished, tmp_path, f
 def test_an_object_that_is_no_teacher_is_refused():
     with pytest.raises(InvalidInputError, match="cannot be named in a configuration"):
         dk.distill(object())
+
+
+def test_a_teacher_with_batch_norm_gets_images_of_its_statistics_if_there_is_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    body = [layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU(), layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential([layers.Input((8, 8, 1)), *body], name="normed")
+    options = {"bindings": ["batch_size = 8"], "input_range": "0..1", "verbose": False}
+    for minutes, method in ((0.1, "inverted_procedural"), (1e-4, "procedural")):
+        for _ in range(2):  # the second time it finds the finished run, whatever time decided
+            student = dk.distill(model, minutes=minutes, run_dir=method, **options)
+            assert student(np.zeros((1, 8, 8, 1))).shape == (1, 3)
+        results = json.loads((tmp_path / method / "results.json").read_text())
+        assert results["method"] == method
+        assert results["decisions"]["bindings"] == "yours, which override the above: batch_size = 8"
+
+
+def test_a_student_from_scratch_gets_balanced_classes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dk.distill(teacher(), minutes=0.02, student="compact", input_range="0..255", verbose=False, run_dir="run")
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["method"] == "procedural_replay"
+    assert results["student_updates"] == 4 * results["buffer_images"] / 128
 
 
 def test_a_python_function_is_distilled_by_its_outputs_alone(tmp_path):

@@ -234,3 +234,13 @@ def test_the_student_loads_without_the_package_and_is_slimmed_again_on_jax(tmp_p
     assert backend == "jax" and is_alone and is_smaller
     np.testing.assert_allclose(loaded, outputs(student, images), atol=1e-5)
     np.testing.assert_allclose(again, loaded, atol=0.3)
+
+
+def test_an_adapted_normalization_stays_adapted():
+    images = np.random.default_rng(0).normal(5.0, 3.0, (64, 8, 8, 2)).astype("float32")
+    keras.utils.set_random_seed(0)
+    norm = keras.layers.Normalization()
+    norm.adapt(images)
+    body = [norm, keras.layers.Conv2D(8, 3, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *body])
+    np.testing.assert_allclose(slim(model, images, width=1.0)(images), model(images), atol=1e-3)
