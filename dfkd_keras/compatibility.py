@@ -116,7 +116,8 @@ def check_schedule(schedule: Schedule, replay: ImageSource, synthesizer: Synthes
     name = type(schedule).__name__
     if any(kind.synthesis for kind in schedule.kinds) != synthesizer.trains:
         without = "use TwoStage(synthesis_epochs=0), or RoundEveryStep with a ReplayBuffer"
-        remedy = "give it synthesis_epochs" if synthesizer.trains else without
+        training = "use Rounds with a ReplayBuffer" if synthesizer.works_by_rounds else "give it synthesis_epochs"
+        remedy = training if synthesizer.trains else without
         raise InvalidInputError(
             f"{type(synthesizer).__name__} has {'something' if synthesizer.trains else 'nothing'} to train, which "
             f"{name} does not plan for: {remedy}."
@@ -226,7 +227,7 @@ def check_execution(schedule: Schedule, execution: int, steps_per_epoch: int, in
     owner = f"compile(steps_per_execution={execution})"
     if execution > 1 and any(kind.begins_round for kind in schedule.kinds):
         raise InvalidInputError(
-            f"{owner}: {type(schedule).__name__} has steps of several kinds within an epoch; use 1."
+            f"{owner}: {type(schedule).__name__} makes rounds, whose steps are made one by one: use 1."
         )
     if steps_per_epoch % execution:
         raise InvalidInputError(

@@ -8,7 +8,7 @@ from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels
 from dfkd_keras.metrics import IGNORED
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import NO_SUCH_ARRAYS, atomic_write
+from dfkd_keras.utils.files import NO_SUCH_ARRAYS, atomic_write, translate_write_errors
 
 
 def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
@@ -17,9 +17,12 @@ def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
     Args:
         dataset: `ImageDataset` to write.
         path: String or `Path`. Path of the .npz file to write.
+
+    Raises:
+        StorageError: If it cannot be written, or is a folder.
     """
     images, labels = dataset.load("test")
-    with atomic_write(path) as aside, open(aside, "wb") as file:
+    with translate_write_errors(path), atomic_write(path) as aside, open(aside, "wb") as file:
         names = np.array(dataset.class_names)
         np.savez_compressed(file, name=dataset.name, class_names=names, test_images=images, test_labels=labels)
 
@@ -67,6 +70,21 @@ def array_dataset(path: str) -> ImageDataset:
                 f"array file {path!r} has {split} images {images.shape} and labels {labels.shape}: give a label for "
                 "each image, or a mask of its height and width."
             )
+        if not masks:
+            _check_labels(labels, len(class_names), f"array file {path!r}: {split}_labels")
         return Split(images, remap_labels(labels, len(class_names), IGNORED) if masks else labels)
 
     return ImageDataset(name, shape, class_names, load, source=str(path), masks=masks)
+
+
+def _check_labels(labels: np.ndarray, num_classes: int, owner: str) -> None:
+    """Raises InvalidInputError, with the first label that is no class."""
+    is_class = np.zeros(len(labels), bool)
+    if labels.dtype.kind in "iu":
+        is_class = (labels >= 0) & (labels < num_classes)
+    if not is_class.all():
+        first = int(np.argmin(is_class))
+        raise InvalidInputError(
+            f"{owner}[{first}] = {labels[first].item()!r} is none of the {num_classes} classes: give whole numbers from "
+            f"0 to {num_classes - 1}, in the order of class_names."
+        )

@@ -22,9 +22,9 @@ NO_SUCH_ARRAYS = (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.B
 def atomic_write(target: Path) -> Iterator[Path]:
     """Yields a temporary path beside `target`; what is written there replaces the target at the end of the block.
 
-    If writing fails, the target stays as it was and the temporary file is removed. The data are flushed to the disk
-    before the replacement, so a power failure leaves the old target or the new one. The temporary name keeps the
-    target's suffix, by which Keras chooses the format.
+    If writing fails, or a file would replace a folder, the target stays as it was and the temporary file is removed.
+    The data are flushed to the disk before the replacement, so a power failure leaves the old target or the new one.
+    The temporary name keeps the target's suffix, by which Keras chooses the format.
 
     Args:
         target: String or `Path`. The final path of a file or folder; its parent folders are created.
@@ -50,7 +50,13 @@ def temporary_path(target: Path) -> Iterator[Path]:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Moves `source` to `target`; an existing folder is renamed first and removed last."""
+    """Moves `source` to `target`; an existing folder is renamed first and removed last.
+
+    Raises:
+        IsADirectoryError: If a file would replace a folder, with all that is in it.
+    """
+    if target.is_dir() and not source.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
     fsync(source, *source.rglob("*"))
     if not target.is_dir():
         os.replace(source, target)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dfkd_keras.data import ImageDataset, Split, array_dataset, shapes, write_arrays
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
 
 
 def colors(name):
@@ -83,3 +84,29 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"does not hold a data set"):
         array_dataset(str(tmp_path / "cut.npz"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ([0, 1, 2, 1, 0], r"test_labels\[2\] = 2"),
+        ([0, 1, 0, -1, 5], r"test_labels\[3\] = -1"),
+        ([0.0, 1.0, 0.0, 1.0, 0.0], r"test_labels\[0\] = 0\.0"),
+        ([float("nan"), 1.0, 0.0, 1.0, 0.0], r"test_labels\[0\] = nan"),
+        (["red", "red", "blue", "red", "red"], r"test_labels\[0\] = 'red'"),
+    ],
+)
+def test_the_first_label_that_is_no_class_is_named(tmp_path, labels, shown):
+    np.savez(
+        tmp_path / "x.npz", name="x", class_names=["red", "blue"], test_labels=labels, test_images=colors("test").images
+    )
+    message = rf"{shown} is none of the 2 classes: give whole numbers from 0 to 1"
+    with pytest.raises(InvalidInputError, match=message):
+        array_dataset(str(tmp_path / "x.npz")).load("test")
+
+
+def test_a_folder_is_never_overwritten_by_arrays(tmp_path):
+    (tmp_path / "kept.txt").write_text("kept")
+    with pytest.raises(StorageError, match="it is a folder"):
+        write_arrays(ImageDataset("colors", (4, 4, 3), ("red", "blue"), colors), tmp_path)
+    assert (tmp_path / "kept.txt").read_text() == "kept"

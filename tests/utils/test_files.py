@@ -75,6 +75,17 @@ def test_a_folder_replaces_a_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
+def test_a_file_never_replaces_a_folder_with_all_that_is_in_it(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "irreplaceable.txt").write_text("kept")
+    refused = pytest.raises(StorageError, match=r"photographs' cannot be written \(it is a folder\): .*another path")
+    with refused, translate_write_errors(folder), atomic_write(folder) as aside:
+        aside.write_text("a file")
+    assert (folder / "irreplaceable.txt").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
+
+
 def test_a_failed_folder_leaves_what_was_there(tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "old").write_text("old")

@@ -138,6 +138,7 @@ class RunDirectory:
 
         Raises:
             StorageError: If the folder cannot be written.
+            InvalidInputError: If files are to be removed and one of them is a link.
         """
         with self.translate_write_errors():
             if not resume:
@@ -205,5 +206,12 @@ class RunDirectory:
         # results.json goes first and config.gin last: a kill in between does not leave a folder that claims to hold
         # what is gone.
         folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
-        for path in (self.results, self.report, self.student, *folders, self.identity, self.configuration):
+        files = (self.results, self.report, self.student, *folders, self.identity, self.configuration)
+        if linked := [path for path in files if path.is_symlink()]:
+            raise InvalidInputError(
+                f"run_dir {str(self.path)!r} cannot be started over, because {linked[0].name!r} in it is a link to "
+                f"{str(linked[0].resolve())!r}, whose contents may not be the run's: remove the link, or choose "
+                "another --run_dir."
+            )
+        for path in files:
             remove(path)

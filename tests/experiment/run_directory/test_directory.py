@@ -59,6 +59,21 @@ def test_starting_over_removes_the_earlier_runs_files_only(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "logs", "results.json"])
+def test_starting_over_removes_nothing_if_a_part_of_the_run_is_a_link(tmp_path, name):
+    run, elsewhere = RunDirectory(tmp_path / "run"), tmp_path / "elsewhere"
+    run.claim({"method": "dafl"}, "", resume=True)
+    run.write_text(run.student, "student")
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").write_text("kept")
+    (run.path / name).symlink_to(elsewhere)
+    before = sorted(path.name for path in run.path.iterdir())
+    with pytest.raises(ValueError, match=f"cannot be started over, because '{name}' in it is a link to .*elsewhere"):
+        run.claim({"method": "dafl"}, "", resume=False)
+    assert sorted(path.name for path in run.path.iterdir()) == before
+    assert (elsewhere / "kept.txt").read_text() == "kept"
+
+
 def test_what_a_killed_run_was_writing_is_no_obstacle_and_goes(tmp_path):
     (tmp_path / ".writing-1-config.gin").write_text("half")
     run = taken(tmp_path)
