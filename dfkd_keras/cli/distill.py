@@ -8,7 +8,7 @@ from typing import get_args
 
 from absl import flags
 
-from dfkd_keras.cli import configuration  # noqa: F401 - defines the flags that it shares
+from dfkd_keras.cli import allow_code, configuration  # noqa: F401 - defines the flags that it shares
 from dfkd_keras.experiment.distillation.distill import run_directory, run_request
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.images import ChannelOrder
@@ -35,9 +35,9 @@ flags.DEFINE_string("output", None, "Name or number of the output, for a teacher
 flags.DEFINE_list("image_shape", None, "Height, width and channels, for a teacher that does not know them.")
 flags.DEFINE_string("weights", None, "File of the weights, for a teacher that is an architecture as JSON.")
 flags.DEFINE_string("custom_objects", None, "Python module with the classes and functions that the file names.")
-flags.DEFINE_boolean("allow_code", False, "Run code inside the file, such as a Lambda layer's; only if you trust it.")
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/distill-NAME-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Resume an interrupted run; --noresume starts over.")
+flags.adopt_module_key_flags(allow_code)
 for shared in ("seed", "gin_param"):
     flags.declare_key_flag(shared)
 OPTIONS = (

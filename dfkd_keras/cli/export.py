@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from dfkd_keras.cli import configuration
+from dfkd_keras.cli import allow_code, configuration
 from dfkd_keras.cli.configuration import configured_experiment, configured_model
 from dfkd_keras.data import read_images
 from dfkd_keras.experiment import Experiment
 from dfkd_keras.experiment.evaluation import evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.run_directory.foreign_code import code_in
 from dfkd_keras.experiment.synthetic import synthetic_images
 from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student
 from dfkd_keras.utils.errors import InvalidInputError
@@ -33,6 +34,7 @@ flags.DEFINE_string("calibration_images", None, ".npz or .npy for litert_int8; t
 flags.DEFINE_list("class_names", None, "One per class; the task's by default.")
 flags.DEFINE_float("tolerance", None, "Tolerance of the parity check; the format's own by default.")
 flags.adopt_module_key_flags(configuration)
+flags.adopt_module_key_flags(allow_code)
 
 
 def run() -> None:
@@ -63,6 +65,11 @@ def described() -> tuple[Experiment | None, RunDirectory | None]:
             f"--run_dir={FLAGS.run_dir} is not a run directory: it has no {run.configuration.name}."
         )
     if run and not FLAGS.gin_file:
+        if not FLAGS.allow_code and (line := code_in(run.configuration.read_text())):
+            raise InvalidInputError(
+                f"config.gin of run_dir {FLAGS.run_dir!r} has code run ({line!r}): give --allow_code if you trust who "
+                "made it."
+            )
         FLAGS.gin_file = [str(run.configuration)]
     if FLAGS.gin_param and not FLAGS.gin_file:
         raise InvalidInputError(

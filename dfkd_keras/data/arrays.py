@@ -85,6 +85,6 @@ def _check_labels(labels: np.ndarray, num_classes: int, owner: str) -> None:
     if not is_class.all():
         first = int(np.argmin(is_class))
         raise InvalidInputError(
-            f"{owner}[{first}] = {labels[first].item()!r} is none of the {num_classes} classes: give whole numbers from "
-            f"0 to {num_classes - 1}, in the order of class_names."
+            f"{owner}[{first}] = {labels[first].item()!r} is none of the {num_classes} classes: give whole numbers "
+            f"from 0 to {num_classes - 1}, in the order of class_names."
         )
