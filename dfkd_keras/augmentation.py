@@ -8,17 +8,19 @@ border is black, which is 0. The gradient flows back to the images.
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from dfkd_keras.backend.distribution import gather
+from dfkd_keras.images import STATISTICS, InputRange, relative_statistics
 from dfkd_keras.utils.checks import check_counts
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
-__all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomResizedCropFlip", "RollFlip"]
+__all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomInputRange", "RandomResizedCropFlip", "RollFlip"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,57 @@ class RandomCropFlip(Configured):
         columns = _selection(columns + shifts[:, 1:], width, images.dtype)
         shifted = ops.einsum("bij,bjwc->biwc", rows, images)
         return ops.einsum("bkw,biwc->bikc", columns, shifted)
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomInputRange(Configured):
+    """Shows a network whose input range is not known some of the images in other ranges.
+
+    An image keeps its range with probability 0.5, or gets one of the others. What the network then takes is what the
+    image would be in that range, so that a student matches its teacher whichever range is right.
+
+    Args:
+        input_range: String. The range that the network's images are converted to, as in `InputConvention`. Defaults to
+            "0..1".
+        others: Sequence of strings. The other ranges that may be right. Defaults to none.
+
+    Raises:
+        InvalidInputError: If a range is unknown, or "normalized".
+
+    Example:
+        >>> augment = RandomInputRange("0..1", ["0..255"])
+        >>> images = augment(keras.ops.ones((64, 8, 8, 3)), keras.random.uniform((64, 8)))  # some are 255
+    """
+
+    input_range: InputRange = "0..1"
+    others: Sequence[InputRange] = ()
+
+    def __post_init__(self):
+        for name in (self.input_range, *self.others):
+            if name not in STATISTICS:
+                raise InvalidInputError(
+                    f"RandomInputRange has the range {name!r}: use some of {', '.join(map(repr, STATISTICS))}."
+                )
+
+    def __call__(self, images: Any, uniforms: Any) -> Any:
+        """Augments a batch.
+
+        Args:
+            images: Float tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float tensor `[B, 8]` in [0, 1), of which the last column is used.
+
+        Returns:
+            Images `[B, H, W, C]` that the conversion to `input_range` turns into images of various ranges.
+        """
+        if not self.others:
+            return images
+        ranges = [self.input_range, *self.others]
+        position = ops.maximum(0.0, 2.0 * uniforms[:, -1] - 1.0) * len(self.others)  # 0 for half of the images
+        chosen = ops.where(uniforms[:, -1] < 0.5, 0, 1 + ops.cast(ops.floor(position), "int32"))
+        statistics = [relative_statistics(each, self.input_range, images.shape[-1]) for each in ranges]
+        scales, offsets = zip(*statistics, strict=True)
+        scale, offset = (ops.take(np.stack(values), chosen, axis=0) for values in (scales, offsets))
+        return images * scale[:, None, None, :] + offset[:, None, None, :]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -114,11 +114,30 @@ class InputConvention(Configured):
 # The factor and the offset that turn unit images into those of each range, for red, green and blue.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STATISTICS = {
+    "0..1": ((1.0,), (0.0,)),
     "0..255": ((255.0,), (0.0,)),
     "-1..1": ((2.0,), (-1.0,)),
     "imagenet": (tuple(1.0 / s for s in _STD), tuple(-m / s for m, s in zip(_MEAN, _STD, strict=True))),
     "caffe": ((255.0,), (-123.68, -116.779, -103.939)),
 }
+
+
+def relative_statistics(input_range: InputRange, base: InputRange, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how unit images become those that `base` converts to images of another range.
+
+    Args:
+        input_range: String. The other range.
+        base: String. The range that images are converted to afterwards.
+        channels: Integer C.
+
+    Returns:
+        Float32 arrays `[C]`: what to multiply unit images by, and what to add.
+    """
+    (scale, offset), (base_scale, base_offset) = (
+        [np.broadcast_to(_of_channels(values, np.empty((1, channels))), channels) for values in STATISTICS[name]]
+        for name in (input_range, base)
+    )
+    return np.float32(scale / base_scale), np.float32((offset - base_offset) / base_scale)
 
 
 def to_unit(images: Any) -> Any:

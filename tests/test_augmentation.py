@@ -5,6 +5,7 @@ from keras import ops
 import dfkd_keras as dk
 from dfkd_keras import augmentation
 from dfkd_keras.backend.gradient import BACKEND, differentiate
+from dfkd_keras.images import InputConvention
 from tests.objectives.test_terms import gradient_of
 
 PADDING = 2
@@ -151,3 +152,30 @@ def test_the_gradient_passes_through_resized_crops_and_rolls(rng):
         gradient = gradient_of(lambda x, a=augment, u=uniforms: ops.sum(a(1.0 * x, u)), np.ones((2, 8, 8, 1)))
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).sum() > 1
+
+
+def test_half_of_the_images_keep_their_range_and_the_others_share_the_rest():
+    images = np.random.default_rng(0).random((400, 2, 2, 3), "float32")
+    uniforms = np.random.default_rng(1).random((400, 8), "float32")
+    ranges = ["-1..1", "0..1", "0..255", "imagenet", "caffe"]
+    shown = InputConvention("-1..1", "rgb").from_unit(
+        augmentation.RandomInputRange("-1..1", ranges[1:])(images, uniforms)
+    )
+    expected = [InputConvention(name, "rgb").from_unit(images) for name in ranges]
+    found = [np.isclose(shown, each, atol=1e-3).all(axis=(1, 2, 3)) for each in expected]
+    np.testing.assert_array_equal(np.sum(found, axis=0), 1)  # each image is in one of them
+    shares = np.mean(found, axis=1)
+    assert 0.43 < shares[0] < 0.57 and (shares[1:] > 0.07).all() and (shares[1:] < 0.19).all()
+    np.testing.assert_array_equal(found[0], uniforms[:, -1] < 0.5)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_ranges_fit_any_number_of_channels(channels):
+    images = np.random.default_rng(0).random((8, 2, 2, channels), "float32")
+    shown = augmentation.RandomInputRange("0..255", ["imagenet"])(images, np.full((8, 8), 0.9, "float32"))
+    np.testing.assert_allclose(255.0 * shown, InputConvention("imagenet").from_unit(images), atol=1e-4)
+
+
+def test_an_unknown_range_is_refused():
+    with pytest.raises(ValueError, match=r"RandomInputRange has the range 'normalized': use some of '0\.\.1'"):
+        augmentation.RandomInputRange("0..1", ["normalized"])

@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+from collections.abc import Callable
 
 import gin
 import keras
@@ -25,13 +26,15 @@ logger = logging.getLogger(__name__)
 _latest: dict[str, keras.Model] = {}
 
 
-def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
+def slim_student(parameters: float = 0.25, seed: int = 0, augment: Callable | None = None) -> keras.Model:
     """Builds a slim copy of the configuration's teacher that returns logits.
 
     Args:
         parameters: Float in (0, 1]. The share of the teacher's parameters to have at most; more if not enough of them
             can be cut. Defaults to 0.25.
         seed: Integer. Seed of the procedural images. Defaults to 0.
+        augment: A callable `(images, uniforms) -> images` of `dk.augmentation`, for the procedural images. Defaults to
+            none.
 
     Returns:
         Keras model, trainable.
@@ -40,7 +43,7 @@ def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
         InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    made = _cut_once(teacher, parameters, seed)
+    made = _cut_once(teacher, parameters, seed, augment)
     network = keras.models.clone_model(made)
     copy_weights(made, network)
     for layer in batch_norms(network):
@@ -48,17 +51,17 @@ def slim_student(parameters: float = 0.25, seed: int = 0) -> keras.Model:
     return returning_logits(network, teacher)
 
 
-def _cut_once(teacher: Teacher, parameters: float, seed: int) -> keras.Model:
+def _cut_once(teacher: Teacher, parameters: float, seed: int, augment: Callable | None) -> keras.Model:
     """Returns the slim copy of a teacher, the same one as the last time if everything is as it was then.
 
     The plan of a run and the run itself build the same student. Whether it is cut anew must make no difference to what
     is built after it, whose seeds Keras draws from Python's random numbers.
     """
-    inputs = (teacher.image_shape, repr(teacher.inputs))
-    known = json.dumps([describe(teacher.model), weights_checksum(teacher.model), *inputs, parameters, seed])
+    given = (teacher.model, teacher.image_shape, teacher.inputs, parameters, seed, augment)
+    known = json.dumps([weights_checksum(teacher.model), *map(describe, given)])
     if known not in _latest:
         state = random.getstate()
-        made = _slimmed(teacher, calibration_inputs(teacher, seed), parameters)
+        made = _slimmed(teacher, calibration_inputs(teacher, seed, augment), parameters)
         random.setstate(state)
         _latest.clear()
         _latest[known] = made
@@ -77,21 +80,23 @@ def _slimmed(teacher: Teacher, inputs: np.ndarray, parameters: float) -> keras.M
     return _slimmed(teacher, inputs, larger)
 
 
-def calibration_inputs(teacher: Teacher, seed: int = 0) -> np.ndarray:
+def calibration_inputs(teacher: Teacher, seed: int = 0, augment: Callable | None = None) -> np.ndarray:
     """Draws procedural images in the form that a teacher takes them.
 
     Args:
         teacher: `Teacher` whose image shape is known.
         seed: Integer. Defaults to 0.
+        augment: A callable `(images, uniforms) -> images` of `dk.augmentation`. Defaults to none.
     """
     height, width, _ = teacher.image_shape
     count, synthesizer = max(64, min(IMAGES, PIXELS // (height * width))), ProceduralImages()
     synthesizer.prepare(teacher, count)
     key = np.array([seed, 2**63 - 1], dtype=np.uint64)  # which neither training nor evaluation uses
-    latents = np.random.Generator(np.random.Philox(key=key)).standard_normal(
-        (count, synthesizer.latent_dim), np.float32
-    )
+    noise = np.random.Generator(np.random.Philox(key=key))
+    latents = noise.standard_normal((count, synthesizer.latent_dim), np.float32)
     images = synthesizer.sample(keras.ops.convert_to_tensor(latents), teacher)
+    if augment is not None:
+        images = augment(images, noise.random((count, 8), np.float32))
     return keras.ops.convert_to_numpy(teacher.to_inputs(images))
 
 

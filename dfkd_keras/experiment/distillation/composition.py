@@ -85,7 +85,7 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
 
 
 def _task(request: Request, findings: Findings) -> dict[str, Any]:
-    bindings = {
+    bindings = _in_other_ranges(findings) | {
         "image_shape": findings.image_shape,
         "normalization": "@Normalization()",
         "Normalization.mean": (0.5,),
@@ -107,6 +107,17 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
     return (
         bindings | {"Task.data": "@image_folder()"} | {f"image_folder.{name}": value for name, value in folder.items()}
     )
+
+
+def _in_other_ranges(findings: Findings) -> dict[str, Any]:
+    """Returns the bindings that show some images in each range that may be right."""
+    if not findings.other_ranges:
+        return {}
+    return {
+        "procedural_augment": "@RandomInputRange()",
+        "RandomInputRange.input_range": findings.input_range,
+        "RandomInputRange.others": findings.other_ranges,
+    }
 
 
 def _count(most: int, pixels: int, findings: Findings) -> int:
@@ -141,7 +152,7 @@ def _teacher(request: Request, findings: Findings) -> dict[str, Any]:
 def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str, Any], str]:
     """Returns the bindings of the student of this name, and what it is in words."""
     if slimmed := re.fullmatch(r"slim:(0?\.\d+|1|1\.0*)", name):
-        return _slim(float(slimmed[1]))
+        return _slim(float(slimmed[1]), findings)
     if name == "compact":
         return _compact(findings)
     if name.endswith(MODEL_SUFFIXES):
@@ -155,8 +166,9 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
     return _network(function, findings) | {f"{function}.{key}": value for key, value in arguments.items()}, name
 
 
-def _slim(share: float) -> tuple[dict[str, Any], str]:
+def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
+    bindings |= {"slim_student.augment": "@RandomInputRange()"} if findings.other_ranges else {}
     return bindings | dict(WARM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
 
 

@@ -40,6 +40,7 @@ class Findings:
         channel_order: String or None. The order of the channels, None if it is not known.
         convention_reason: String. Why this range and order are taken, in words.
         convention_is_sure: Boolean. Whether they are known rather than guessed.
+        other_ranges: Tuple of strings. Other ranges that may be right.
         outputs: String. What it returns, as in `Teacher`.
         output_units: Integer. Number of its outputs; 1 for the second of two classes.
         num_classes: Integer. Number of classes.
@@ -61,6 +62,7 @@ class Findings:
     channel_order: ChannelOrder | None
     convention_reason: str
     convention_is_sure: bool
+    other_ranges: tuple[InputRange, ...]
     outputs: Outputs
     output_units: int
     num_classes: int
@@ -190,15 +192,21 @@ def _convention(
             reason += ", hardly more than by chance: check the labels and the order of the classes"
         return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
     guess = guess_input_convention(model, shape, images=None if split is None else split.images)
-    sure = guess.confidence == "certain"
-    remedy = "" if sure else "; --input_range changes it"
-    return _fields(guess.input_range, request.channel_order, guess.reason + remedy, sure)
+    sure, remedy = guess.confidence == "certain", "; --input_range changes it"
+    # What BatchNorm layers stored is better ground than how a model responds.
+    others = () if sure or batch_norms(model) else guess.others
+    shown = f"; some images are shown as {', '.join(others)} too" if others else ""
+    reason = guess.reason if sure else f"{guess.reason}{shown}{remedy}"
+    return _fields(guess.input_range, request.channel_order, reason, sure, others)
 
 
-def _fields(input_range: str, order: str | None, reason: str, sure: bool) -> dict[str, object]:
+def _fields(
+    input_range: str, order: str | None, reason: str, sure: bool, others: tuple[str, ...] = ()
+) -> dict[str, object]:
     return {
         "input_range": input_range,
         "channel_order": order,
         "convention_reason": reason,
         "convention_is_sure": sure,
+        "other_ranges": others,
     }

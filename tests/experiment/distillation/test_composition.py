@@ -221,6 +221,21 @@ def test_the_default_student_is_a_slim_copy_that_returns_logits(tmp_path, last):
     assert float(keras.ops.max(distiller.student(images))) > 0 or not last  # logits, not their softmax's logarithm
 
 
+@pytest.mark.parametrize("student", [None, "compact"])
+def test_where_the_range_is_a_guess_images_of_other_likely_ranges_are_shown_too(tmp_path, student):
+    keras.utils.set_random_seed(0)
+    body = [layers.Conv2D(8, 3, use_bias=False), layers.GroupNormalization(4), layers.ReLU(), layers.Flatten()]
+    keras.Sequential([layers.Input((8, 8, 3)), *body, layers.Dense(4)]).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"), student=student)
+    findings = examine(request)
+    assert findings.other_ranges and findings.input_range not in findings.other_ranges
+    assert f"some images are shown as {', '.join(findings.other_ranges)} too; " in findings.lines()["values"]
+    augment = built(request).augment
+    assert (augment.input_range, tuple(augment.others)) == (findings.input_range, findings.other_ranges)
+    told = built(Request(str(tmp_path / "teacher.keras"), student=student, input_range=findings.input_range))
+    assert told.augment is None
+
+
 def test_batch_norm_of_a_slim_student_rests(tmp_path):
     images = keras.Input((8, 8, 3))
     x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(16, 3)(images)))
