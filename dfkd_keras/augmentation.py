@@ -84,10 +84,6 @@ class RandomInputRange(Configured):
 
     Raises:
         InvalidInputError: If a range is unknown, or "normalized".
-
-    Example:
-        >>> augment = RandomInputRange("0..1", ["0..255"])
-        >>> images = augment(keras.ops.ones((64, 8, 8, 3)), keras.random.uniform((64, 8)))  # some are 255
     """
 
     input_range: InputRange = "0..1"
