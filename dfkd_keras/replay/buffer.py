@@ -85,7 +85,7 @@ class ReplayBuffer(Component, ImageSource):
     @property
     def stored(self) -> int:
         """Number of images in the buffer."""
-        return int(ops.convert_to_numpy(self.size.value))
+        return int(ops.convert_to_numpy(ops.copy(self.size.value)))  # what a strategy sums on reading is no array
 
     def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
         """Creates the variables; see `ImageSource.prepare`.

@@ -14,7 +14,7 @@ from dfkd_keras.experiment import configure
 from dfkd_keras.experiment.run_directory import read_history
 
 KEYS = [
-    "method", "task", "seed", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
+    "method", "task", "seed", "decisions", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
     "student_accuracy_best", "agreement", "evaluated_on",
     "test_images", "synthetic_images", "buffer_images", "synthesis_updates",
     "student_updates", "seconds_synthesis", "seconds_student",

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from dfkd_keras.utils import retries
 from dfkd_keras.utils.errors import ServerError, ServerTimeoutError
 from dfkd_keras.utils.retries import Unavailable, retry
 
@@ -12,7 +13,7 @@ def clock(monkeypatch):
     pauses = []
     monkeypatch.setattr("time.monotonic", lambda: sum(pauses))
     monkeypatch.setattr("time.sleep", pauses.append)
-    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr(retries._random, "uniform", lambda low, high: high)
     return pauses
 
 
