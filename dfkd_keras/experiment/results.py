@@ -102,7 +102,8 @@ def _updates(trained: TrainingResult) -> UpdateCounts:
 def _amounts(trained: TrainingResult) -> dict[str, int]:
     distiller, updates = trained.distiller, _updates(trained)
     if distiller.replay.keeps_images:
-        synthesized, stored = int(ops.convert_to_numpy(distiller.replay.written.value)), distiller.replay.stored
+        written = ops.copy(distiller.replay.written.value)  # what a strategy sums on reading is no array
+        synthesized, stored = int(ops.convert_to_numpy(written)), distiller.replay.stored
     else:
         synthesized, stored = fresh_batches(distiller, trained.steps, updates) * distiller.batch_size, 0
     return {

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from dfkd_keras.backend import distribution
-from tests.commandline import ROOT, environment
+from tests.commandline import ROOT, environment, script
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's")
 METHODS = (  # besides SSD-KD, which has all that is shared between replicas: images, priorities, statistics
@@ -254,3 +254,11 @@ def test_every_machine_has_an_index_of_its_own(monkeypatch, cluster, role, numbe
     strategy = SimpleNamespace(cluster_resolver=tf.distribute.cluster_resolver.TFConfigClusterResolver())
     monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
     assert distribution.worker() == number
+
+
+def test_a_run_that_keeps_images_ends_under_a_strategy(tmp_path):
+    flags = ["--gin_file=baselines/procedural_replay.gin", "--gin_file=smoke.gin", "--strategy=mirrored"]
+    process = script("train.py", *flags, "--run_dir=run", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["synthetic_images"] == results["buffer_images"] == 16 / 4 * results["student_updates"] > 0
