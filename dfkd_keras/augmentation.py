@@ -78,8 +78,7 @@ class RandomInputRange(Configured):
     image would be in that range, so that a student matches its teacher whichever range is right.
 
     Args:
-        input_range: String. The range that the network's images are converted to, as in `InputConvention`. Defaults to
-            "0..1".
+        input_range: String. The range that images are converted to, as in `InputConvention`. Defaults to "0..1".
         others: Sequence of strings. The other ranges that may be right. Defaults to none.
 
     Raises:
@@ -109,8 +108,8 @@ class RandomInputRange(Configured):
         if not self.others:
             return images
         ranges = [self.input_range, *self.others]
-        position = ops.maximum(0.0, 2.0 * uniforms[:, -1] - 1.0) * len(self.others)  # 0 for half of the images
-        chosen = ops.where(uniforms[:, -1] < 0.5, 0, 1 + ops.cast(ops.floor(position), "int32"))
+        position = ops.floor((2.0 * uniforms[:, -1] - 1.0) * len(self.others))  # below 0 for half of the images
+        chosen = ops.maximum(0, ops.cast(position, "int32") + 1)
         statistics = [relative_statistics(each, self.input_range, images.shape[-1]) for each in ranges]
         scales, offsets = zip(*statistics, strict=True)
         scale, offset = (ops.take(np.stack(values), chosen, axis=0) for values in (scales, offsets))

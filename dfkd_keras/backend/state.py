@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from dfkd_keras.backend import keras_internals
@@ -11,6 +12,11 @@ from dfkd_keras.utils.serialization import Configured
 
 # The dtype of counters. TensorFlow does not keep int32 variables on a GPU, where a step compiled by XLA needs them.
 INTEGER = keras.backend.standardize_dtype("int")
+
+
+def array_of(variable: keras.Variable) -> np.ndarray:
+    """Returns the value of a variable, also of one that a strategy sums on reading, which is no array until copied."""
+    return ops.convert_to_numpy(ops.copy(variable.value))
 
 
 class Component(Configured, keras.layers.Layer):

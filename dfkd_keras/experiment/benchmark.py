@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras import ops
 
 from dfkd_keras.backend import gradient
+from dfkd_keras.backend.state import array_of
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.schedules.schedule import Schedule, StepKind, UpdateCounts
 
@@ -62,8 +62,7 @@ def restored_state(distiller: DataFreeDistiller) -> Iterator[None]:
     variables = [*distiller.variables, *distiller.optimizer.variables, *distiller.metrics_variables]
     variables = {id(variable): variable for variable in variables}.values()
     position = distiller.position
-    # Copied, because a variable that a strategy sums on reading is no array.
-    values = [ops.convert_to_numpy(ops.copy(variable.value)) for variable in variables]
+    values = [array_of(variable) for variable in variables]
     try:
         yield
     finally:

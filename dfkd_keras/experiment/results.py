@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from dfkd_keras import metrics
+from dfkd_keras.backend.state import array_of
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
 from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT, Evaluation
@@ -102,8 +102,7 @@ def _updates(trained: TrainingResult) -> UpdateCounts:
 def _amounts(trained: TrainingResult) -> dict[str, int]:
     distiller, updates = trained.distiller, _updates(trained)
     if distiller.replay.keeps_images:
-        written = ops.copy(distiller.replay.written.value)  # what a strategy sums on reading is no array
-        synthesized, stored = int(ops.convert_to_numpy(written)), distiller.replay.stored
+        synthesized, stored = int(array_of(distiller.replay.written)), distiller.replay.stored
     else:
         synthesized, stored = fresh_batches(distiller, trained.steps, updates) * distiller.batch_size, 0
     return {

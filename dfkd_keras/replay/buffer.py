@@ -7,7 +7,7 @@ from keras import ops
 
 from dfkd_keras.backend.distribution import gather, local_shard
 from dfkd_keras.backend.rows import assign_rows, take_rows, value_or_none
-from dfkd_keras.backend.state import INTEGER, Component
+from dfkd_keras.backend.state import INTEGER, Component, array_of
 from dfkd_keras.images import to_uint8, to_unit
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.capacity import check_capacity
@@ -85,7 +85,7 @@ class ReplayBuffer(Component, ImageSource):
     @property
     def stored(self) -> int:
         """Number of images in the buffer."""
-        return int(ops.convert_to_numpy(ops.copy(self.size.value)))  # what a strategy sums on reading is no array
+        return int(array_of(self.size))
 
     def prepare(self, teacher: Teacher, batch_size: int, rounds: int) -> None:
         """Creates the variables; see `ImageSource.prepare`.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.backend.state import array_of
 from dfkd_keras.schedules.noise import NoiseStream
 from dfkd_keras.schedules.schedule import SKIPPED, Position
 
@@ -54,7 +55,7 @@ class ScheduleCallback(keras.callbacks.Callback):
             return
         replay = self.model.replay  # whose variables Keras brings up to date for a callback's model
         self.classes_checked = replay.stored == replay.capacity
-        missing = np.flatnonzero(ops.convert_to_numpy(ops.copy(replay.class_counts.value)) == 0)
+        missing = np.flatnonzero(array_of(replay.class_counts) == 0)
         if self.classes_checked and len(missing):
             logger.warning(
                 "the replay buffer is full, and %d classes are in none of its %d images (%s): the student learns "

@@ -15,8 +15,7 @@ class Rule(NamedTuple):
     """What is chosen if a condition holds, and why.
 
     Attributes:
-        holds: Callable. Takes `Findings`, and for a method `Facts` too, and
-            returns a Boolean.
+        holds: Callable. Takes `Findings`, and for a method `Facts` too, and returns a Boolean.
         choice: String. The gin file of a method without its suffix, or a student as `distill` names it.
         reason: String. In words, for the user.
     """

@@ -121,7 +121,7 @@ def _in_other_ranges(findings: Findings) -> dict[str, Any]:
 
 
 def _count(most: int, pixels: int, findings: Findings) -> int:
-    """Returns how many images to take at once: fewer of large ones."""
+    """Returns how many images to hold: fewer of large ones."""
     height, width, _ = findings.image_shape
     return max(FEWEST_IMAGES, min(most, pixels // (height * width)))
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from dfkd_keras.backend.state import array_of
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.teacher.teacher import Teacher
@@ -36,7 +37,7 @@ def diagnose(distiller: DataFreeDistiller, images: int = 1024) -> Diagnostics:
     """
     counts, confidences = teacher_statistics(distiller.teacher, distiller.replay.preview(images, distiller))
     if distiller.replay.keeps_images:
-        counts = ops.convert_to_numpy(distiller.replay.class_counts.value)
+        counts = array_of(distiller.replay.class_counts)
     return Diagnostics(counts.tolist(), confidences, distiller.replay.effective_sample_size())
 
 

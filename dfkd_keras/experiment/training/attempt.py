@@ -4,8 +4,8 @@ import logging
 from typing import Any
 
 import keras
-from keras import ops
 
+from dfkd_keras.backend.state import array_of
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.reporting.image_grids import ImageGrids
@@ -141,7 +141,5 @@ class Attempt:
         ]
 
     def _metadata(self, recorder: Recorder) -> dict[str, Any]:
-        # Copied, because a variable that a strategy sums on reading is no array.
-        means = [ops.copy(variable.value) for variable in self.distiller.metrics_variables]
-        means = [ops.convert_to_numpy(mean).tolist() for mean in means]
+        means = [array_of(variable).tolist() for variable in self.distiller.metrics_variables]
         return {"learning_rate_factor": self.learning_rate_factor, "seconds": recorder.seconds, "means": means}
