@@ -54,9 +54,9 @@ def _logits_layer(teacher: Teacher) -> Any:
             f"class similarity needs the teacher's last dense layer, but {teacher.model.name!r} has none: use "
             "RandomClasses."
         ) from error
-    if layer.kernel.shape[1] != teacher.num_classes:
+    if len(layer.kernel.shape) > 2 or layer.kernel.shape[1] != teacher.num_classes:
         raise InvalidInputError(
-            f"class similarity needs a last dense layer with one output per class, but {layer.name!r} has "
-            f"{layer.kernel.shape[1]} and the teacher {teacher.num_classes} classes: use RandomClasses."
+            f"class similarity needs a last dense layer with one output per class, but {layer.name!r} has a kernel of "
+            f"{tuple(layer.kernel.shape)} and the teacher {teacher.num_classes} classes: use RandomClasses."
         )
     return layer

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from dfkd_keras.teacher.hooks import ForwardHooks, layers_in_order
 from dfkd_keras.teacher.model_checks import black_input, probe_shape
@@ -32,7 +33,8 @@ def add_feature_hooks(
     Args:
         hooks: `ForwardHooks`. The hooks to add to.
         model: Built Keras model.
-        names: Sequence of strings. "penultimate" is the input of the layer that computes the logits; "stage_1",
+        names: Sequence of strings. "penultimate" is the input of the layer that computes the logits, the mean over
+            positions if a classifier pools these only afterwards; "stage_1",
             "stage_2", ... are the last maps at each resolution, from the largest on; any other name is a layer's, for
             its output.
         image_shape: Tuple of three integers. Height, width and channels of the model's images; None for any size.
@@ -43,7 +45,7 @@ def add_feature_hooks(
     found = None
     for name in names:
         if name == PENULTIMATE:
-            hooks.add_hook(logits_layer(model, image_shape), _record_input)
+            hooks.add_hook(*_penultimate(model, image_shape))
         elif (layer := {layer.name: layer for layer in layers_in_order(model)}.get(name)) is not None:
             hooks.add_hook(layer, _output_recorder(name))
         else:
@@ -54,7 +56,8 @@ def add_feature_hooks(
 def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> keras.layers.Layer:
     """Returns the layer that computes a model's logits.
 
-    That is the last dense layer to run; in a segmenter, the last dense layer or convolution.
+    That is the last dense layer or convolution to run that has as many outputs as the model: pooling, a softmax and the
+    like may follow, and a squeeze-excite block in the trunk has dense layers too.
 
     Args:
         model: Built Keras model.
@@ -66,18 +69,7 @@ def logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> ker
     Raises:
         InvalidInputError: If there is no such layer.
     """
-    hooks, run = ForwardHooks(), []
-    for layer in layers_in_order(model):
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: run.append(layer))
-    is_segmenter = len(_run_once(model, image_shape, hooks).shape) == 4
-    candidates = [layer for layer in run if is_segmenter or isinstance(layer, keras.layers.Dense)]
-    if not candidates:
-        raise InvalidInputError(
-            f"model {model.name!r} has no Dense layer, so {PENULTIMATE!r} is not known: name the feature's layer, such "
-            "as Teacher.features = ('some_layer',)."
-        )
-    return candidates[-1]
+    return _logits_layer(model, image_shape)[0]
 
 
 def stages(model: keras.Model, image_shape: tuple[int | None, ...]) -> Stages:
@@ -139,6 +131,33 @@ def common_stages(
     return tuple(names)
 
 
+def _logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> tuple[keras.layers.Layer, bool]:
+    """Returns the layer that computes a model's logits, and whether the model is a segmenter."""
+    hooks, run = ForwardHooks(), []
+    for layer in layers_in_order(model):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: run.append((layer, outputs.shape[-1])))
+    shape = _run_once(model, image_shape, hooks).shape
+    candidates = [layer for layer, units in run if units == shape[-1]]
+    if not candidates:
+        raise InvalidInputError(
+            f"model {model.name!r} has no dense layer or convolution of {shape[-1]} outputs, so {PENULTIMATE!r} is not "
+            "known: name the feature's layer, such as Teacher.features = ('some_layer',)."
+        )
+    return candidates[-1], len(shape) == 4
+
+
+def _penultimate(model: keras.Model, image_shape: tuple[int | None, ...]) -> tuple[keras.layers.Layer, Callable]:
+    """Returns the layer that computes a model's logits, and the hook that records its input."""
+    layer, is_segmenter = _logits_layer(model, image_shape)
+
+    def record(kept: dict, inputs: Any, outputs: Any) -> None:
+        positions = () if is_segmenter else tuple(range(1, len(inputs.shape) - 1))
+        kept[PENULTIMATE] = ops.mean(inputs, positions) if positions else inputs
+
+    return layer, record
+
+
 def _run_once(model: keras.Model, image_shape: tuple[int | None, ...], hooks: ForwardHooks) -> Any:
     """Runs a model on a black image while its hooks record, and returns its outputs."""
     with hooks.recording():
@@ -166,10 +185,6 @@ def _stage(model: keras.Model, name: str, found: Stages) -> tuple[keras.layers.L
     size, layer = list(found.items())[number - 1]
     reused = list(found.values()).count(layer) > 1  # at other resolutions, whose maps are not meant
     return layer, _output_recorder(name, size if reused else None)
-
-
-def _record_input(kept: dict, inputs: Any, outputs: Any) -> None:
-    kept[PENULTIMATE] = inputs
 
 
 def _output_recorder(name: str, size: tuple[int, int] | None = None) -> Callable:

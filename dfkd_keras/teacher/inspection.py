@@ -12,7 +12,7 @@ from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.class_similarity import check_class_similarity
 from dfkd_keras.teacher.features import PENULTIMATE, stages, stages_to_match
 from dfkd_keras.teacher.input_conventions import InputGuess, guess_input_convention
-from dfkd_keras.teacher.model_checks import input_image_shape, probe_shape, random_outputs
+from dfkd_keras.teacher.model_checks import input_image_shape, own_network, probe_shape, random_outputs
 from dfkd_keras.teacher.outputs import detect_outputs
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
@@ -116,6 +116,7 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
     Example:
         >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
     """
+    model = own_network(model)
     shape = tuple(image_shape or input_image_shape(model))
     with _as_teacher(model, shape) as teacher:
         missing = _missing(teacher)

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
-from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.models.loading.architecture import load_architecture
 from dfkd_keras.models.loading.file_format import file_format
 from dfkd_keras.models.loading.hdf5 import load_h5_weights
@@ -19,6 +16,7 @@ from dfkd_keras.models.loading.saved_model import READERS, reading
 from dfkd_keras.models.loading.tensorflow_savedmodel import read_signature, savedmodel_network
 from dfkd_keras.models.loading.weight_limit import weight_limit
 from dfkd_keras.teacher.black_box import Runtime, black_box
+from dfkd_keras.teacher.model_checks import check_layers
 from dfkd_keras.teacher.runtimes import litert_runtime, onnx_runtime, savedmodel_runtime
 from dfkd_keras.teacher.served_model import served_runtime
 from dfkd_keras.utils.checks import single_line
@@ -83,7 +81,7 @@ def load_teacher(
         if isinstance(found, Runtime):
             found, output = black_box(found, _name(path), output, image_shape), None
         model = image_network(found, output, image_shape)
-        _check_layers(model)
+        check_layers(model)
         return model
 
 
@@ -169,19 +167,3 @@ def _takes_images(function: Callable) -> bool:
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     is_needed = [each.default is each.empty and each.kind in positional for each in parameters]
     return any(is_needed) or any(each.kind is each.VAR_POSITIONAL for each in parameters)
-
-
-def _check_layers(model: keras.Model) -> None:
-    """Checks that a model works on images with their channels last, and that its weights are numbers."""
-    for layer in flatten_layers(model):
-        if getattr(layer, "data_format", None) == "channels_first":
-            raise InvalidInputError(
-                f"has a layer {layer.name!r} with channels first, and only channels last is supported: build the model "
-                "again with data_format='channels_last' and the same weights."
-            )
-    for variable in model.variables:
-        if "float" in variable.dtype and not np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32"))).all():
-            raise InvalidInputError(
-                f"has weights that are not finite, first in {variable.path!r}: its training diverged, or the file is "
-                "damaged."
-            )

@@ -1,14 +1,50 @@
 """Checks of a model's images and outputs, on random images where no attribute tells."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.images import InputConvention
+from dfkd_keras.models.loading.image_network import image_network
 from dfkd_keras.teacher.outputs import Outputs, check_values
 from dfkd_keras.utils.errors import InvalidInputError
+
+
+def own_network(model: keras.Model) -> keras.Model:
+    """Returns a trained model as one of images that gradients can reach, see `image_network`; itself where it is one.
+
+    Args:
+        model: Keras model, which need not know the shape of its images.
+
+    Raises:
+        InvalidInputError: If it is no model from images to a score for each class, or has channels first.
+    """
+    try:
+        network = image_network(model) if getattr(model, "inputs", None) else model
+        check_layers(network)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"model {model.name!r} {error}") from error
+    return network
+
+
+def check_layers(model: keras.Model) -> None:
+    """Raises `InvalidInputError` unless a model works on channels last, and its weights are numbers."""
+    for layer in flatten_layers(model):
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise InvalidInputError(
+                f"has a layer {layer.name!r} with channels first, and only channels last is supported: build the model "
+                "again with data_format='channels_last' and the same weights."
+            )
+    for variable in model.variables:
+        if "float" in variable.dtype and not np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32"))).all():
+            raise InvalidInputError(
+                f"has weights that are not finite, first in {variable.path!r}: its training diverged, or the file is "
+                "damaged."
+            )
 
 
 def input_image_shape(model: keras.Model) -> tuple[int | None, ...]:
@@ -95,7 +131,18 @@ def random_outputs(
     """
     inputs = inputs or InputConvention(shape=own_input_shape(model))
     probe = np.random.default_rng(0).uniform(size=probe_shape(image_shape, 4)).astype("float32")
-    outputs = ops.convert_to_numpy(ops.cast(model(inputs.from_unit(probe), training=False), "float32"))
+    outputs = model(inputs.from_unit(probe), training=False)
+    _check_rank(model, outputs)
+    outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
     if expected is not None:
         check_values(model.name, outputs, expected)
     return outputs
+
+
+def _check_rank(model: keras.Model, outputs: Any) -> None:
+    if len(getattr(outputs, "shape", ())) not in (2, 4):
+        described = f"the shape {tuple(outputs.shape)}" if hasattr(outputs, "shape") else f"a {type(outputs).__name__}"
+        raise InvalidInputError(
+            f"model {model.name!r} returns {described}, and a teacher returns a score for each class, [B, K] or "
+            "[B, H, W, K]: cut it down to the layer that computes these."
+        )

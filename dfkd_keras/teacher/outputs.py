@@ -104,6 +104,8 @@ def check_values(name: str, outputs: np.ndarray, expected: Outputs) -> None:
 def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
     """Returns what is wrong with outputs of the expected kind, and the remedy; None if nothing is."""
     sums, single = outputs.sum(axis=-1), outputs.shape[-1] == 1
+    if single and (outputs == 1.0).all():
+        return "has one output, always 1, as the softmax of a single value is: train it with a sigmoid instead."
     if expected == "logits":
         if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
@@ -111,7 +113,7 @@ def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
             return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
         return None
     if expected == "probabilities" and single:
-        return f"has one output per image or pixel, whose softmax is always 1: set {_setting('sigmoid')}"
+        return f"has one output per image or pixel, which is no softmax: set {_setting('sigmoid')}"
     if expected == "probabilities" and not (outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE)):
         return f"does not return probabilities (rows sum to {sums.flat[0]:.3g}): set {_setting('logits')}"
     sums = np.exp(np.minimum(outputs, 1.0)).sum(axis=-1)

@@ -16,7 +16,13 @@ from dfkd_keras.teacher.batch_statistics import BatchStatistics, batch_norms, me
 from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.features import PENULTIMATE, add_feature_hooks, logits_layer
 from dfkd_keras.teacher.hooks import ForwardHooks
-from dfkd_keras.teacher.model_checks import check_outputs, input_image_shape, own_input_shape, random_outputs
+from dfkd_keras.teacher.model_checks import (
+    check_outputs,
+    input_image_shape,
+    own_input_shape,
+    own_network,
+    random_outputs,
+)
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs, to_logits, with_outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -83,7 +89,7 @@ class Teacher(Component):
         image_shape: tuple[int, int, int] | None = None,
     ):
         super().__init__(name="teacher")
-        self.model = model
+        self.model = model = own_network(model)
         self.normalization = normalization or Normalization()
         self.input_range, self.channel_order = input_range, channel_order
         self.inputs = InputConvention(input_range, channel_order, self.normalization, own_input_shape(model))

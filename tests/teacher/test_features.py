@@ -83,11 +83,29 @@ def test_unknown_features_are_refused_with_what_there_is():
         add_feature_hooks(ForwardHooks(), model, ["stage_5"], SHAPE)
 
 
-def test_a_model_without_dense_layers_has_no_penultimate_feature():
+def test_a_model_without_a_layer_of_its_logits_has_no_penultimate_feature():
     inputs = layers.Input(SHAPE)
-    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inputs)))
-    with pytest.raises(ValueError, match="has no Dense layer"):
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3)(inputs)))
+    with pytest.raises(ValueError, match="has no dense layer or convolution of 1 outputs"):
         logits_layer(model, SHAPE)
+
+
+def squeeze_excite_with_a_convolution_as_its_head():
+    inputs = layers.Input(SHAPE)
+    maps = layers.Conv2D(16, 3, activation="relu")(inputs)
+    squeezed = layers.Dense(4, activation="relu")(layers.GlobalAveragePooling2D(keepdims=True)(maps))
+    maps = layers.Multiply(name="excited")([maps, layers.Dense(16, activation="sigmoid")(squeezed)])
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(5, 1, name="head")(maps)))
+
+
+def test_the_logits_come_from_the_head_not_from_a_squeeze_excite_block(rng):
+    model = squeeze_excite_with_a_convolution_as_its_head()
+    assert logits_layer(model, SHAPE).name == "head"
+    images = rng.uniform(size=(2, *SHAPE)).astype("float32")
+    teacher = dk.Teacher(model)
+    teacher.record({"features"})
+    maps = keras.Model(model.input, model.get_layer("excited").output)(images)
+    np.testing.assert_allclose(teacher(images).features["penultimate"], np.mean(maps, (1, 2)), atol=1e-6)
 
 
 def test_common_stages_pair_equal_resolutions():

@@ -2,11 +2,13 @@ import keras
 import keras_cv
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 import dfkd_keras as dk
 from dfkd_keras import models
 from dfkd_keras.backend.keras_internals import flatten_layers
+from dfkd_keras.utils.errors import InvalidInputError
 from tests.conftest import equal, values
 
 
@@ -200,5 +202,66 @@ def test_a_single_sigmoid_declared_as_something_else_is_refused(outputs, cause):
 def test_a_teacher_that_gives_nan_is_refused():
     model = functional()
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
-    with pytest.raises(ValueError, match="outputs that are not finite"):
+    with pytest.raises(ValueError, match="weights that are not finite, first in"):
         dk.Teacher(model)
+
+
+def heads(as_outputs):
+    images = layers.Input(SHAPE)
+    flat = layers.Flatten()(images)
+    return keras.Model(images, as_outputs(layers.Dense(4, name="a")(flat), layers.Dense(4, name="b")(flat)))
+
+
+NO_TEACHERS = {
+    "two heads": (lambda: heads(lambda a, b: [a, b]), "has the outputs a, b: .* --output=a"),
+    "named heads": (lambda: heads(lambda a, b: {"x": a, "y": b}), "has the outputs x, y"),
+    "boxes": (lambda: heads(lambda a, b: layers.Reshape((2, 2))(a)), r"of the shape \(None, 2, 2\)"),
+    "channels first": (
+        lambda: keras.Sequential([layers.Input((3, 8, 8)), layers.GlobalAveragePooling2D("channels_first")]),
+        "with channels first",
+    ),
+    "one softmax": (
+        lambda: keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(1, activation="softmax")]),
+        "always 1, as the softmax of a single value",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), NO_TEACHERS.values(), ids=NO_TEACHERS)
+@pytest.mark.parametrize("entrance", [dk.Teacher, dk.inspect_teacher])
+def test_what_is_no_teacher_is_told_in_python_as_it_is_of_a_file(make, message, entrance):
+    with pytest.raises(InvalidInputError, match=message) as told:
+        entrance(make())
+    assert "\n" not in str(told.value)
+
+
+def test_a_subclassed_model_of_two_heads_is_told_its_outputs():
+    class TwoHeads(keras.Model):
+        def call(self, images, training=False):
+            return images, images
+
+    with pytest.raises(InvalidInputError, match="returns a tuple, and a teacher returns a score for each class"):
+        dk.Teacher(TwoHeads(), image_shape=SHAPE)
+
+
+def test_gradients_reach_the_images_of_a_model_that_takes_bytes(rng):
+    model = keras.Sequential(
+        [layers.Input(SHAPE, dtype="uint8"), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(5)]
+    )
+    images = rng.uniform(size=(2, *SHAPE)).astype("float32")
+    teacher = dk.Teacher(model, input_range="0..255")
+    with tf.GradientTape() as tape:
+        tape.watch(variable := tf.constant(images))
+        logits = teacher(variable).logits
+    assert np.abs(tape.gradient(logits, variable)).max() > 0
+    whole = np.round(images * 255).astype("uint8")
+    np.testing.assert_allclose(teacher(whole / 255.0).logits, model(whole), atol=1e-5)
+
+
+def test_a_model_of_channels_first_gets_them_at_its_entrance(rng):
+    inner = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
+    inputs = layers.Input((SHAPE[2], *SHAPE[:2]))
+    teacher = dk.Teacher(keras.Model(inputs, inner(layers.Permute((2, 3, 1))(inputs))))
+    images = rng.uniform(size=(2, *SHAPE)).astype("float32")
+    assert teacher.image_shape == SHAPE
+    np.testing.assert_allclose(teacher(images).logits, inner(images), atol=1e-6)

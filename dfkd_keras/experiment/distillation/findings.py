@@ -16,7 +16,7 @@ from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.teacher.input_conventions import best_convention, guess_input_convention
 from dfkd_keras.teacher.loading import load_teacher, teacher_kind
 from dfkd_keras.teacher.model_checks import black_input, input_image_shape, own_input_shape, random_outputs
-from dfkd_keras.teacher.outputs import Outputs, detect_outputs
+from dfkd_keras.teacher.outputs import Outputs, check_values, detect_outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
 ORDER = " (RGB or BGR cannot be seen and matters to the export alone: --channel_order)"
@@ -130,6 +130,7 @@ def examine(request: Request) -> Findings:
     data = _images(request, shape, classes) if request.images else None
     convention = _convention(request, model, shape, data)
     outputs = request.outputs or detect_outputs(model, raw)
+    check_values(model.name, raw, outputs)
     black_box = outputs_only(model)
     return Findings(
         model=model,

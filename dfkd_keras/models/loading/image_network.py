@@ -121,14 +121,17 @@ def _images_and_outputs(model: keras.Model, image_shape: Shape | None) -> tuple[
     if own is not None and len(shape) == 1:
         _check_vector(shape[0], image_shape)
         return own, model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    shape = known_shape(shape, image_shape)
+    channels_first = own is not None and len(shape) == 3 and is_channels_first(shape)
+    shape = known_shape((*shape[1:], shape[0]) if channels_first else shape, image_shape)
     if len(shape) not in (2, 3):
         raise InvalidInputError(
             f"takes inputs of the shape {shape}, not images of height, width and channels, nor vectors of their values."
         )
-    if own is None or not own.dtype.startswith("float"):
-        return _called(model, keras.Input(shape, name="images"))
-    return own, model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    if own is None or channels_first:
+        images = keras.Input(shape, name="images")
+        return images, _of_floats(model)(layers.Permute((3, 1, 2))(images) if channels_first else images)
+    model = _of_floats(model)
+    return model.inputs[0], model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
 
 def _built_shape(model: keras.Model) -> Shape | None:
@@ -138,13 +141,14 @@ def _built_shape(model: keras.Model) -> Shape | None:
     return tuple(shape[1:]) if is_images else None
 
 
-def _called(model: keras.Model, images: Any) -> tuple[Any, Any]:
-    """Returns a model's outputs for images of its own, floats, through which gradients pass even if it takes bytes."""
-    if _only_input(model) is None:
-        return images, model(images)
-    copy = keras.models.clone_model(model, input_tensors=images)
+def _of_floats(model: keras.Model) -> keras.Model:
+    """Returns a model through which gradients pass to its images: a copy that takes floats of one that takes bytes."""
+    images = _only_input(model)
+    if images is None or images.dtype.startswith("float"):
+        return model
+    copy = keras.models.clone_model(model, input_tensors=keras.Input(images.shape[1:], name="images"))
     copy.set_weights(model.get_weights())
-    return images, copy.outputs[0] if isinstance(copy, keras.Sequential) else copy.output
+    return copy
 
 
 def _check_vector(size: int | None, image_shape: Shape | None) -> None:
