@@ -21,7 +21,9 @@ class CoupledSGD(keras.optimizers.SGD):
     """SGD with coupled weight decay: an L2 penalty in the gradient, g + l2 * w, which passes through the momentum.
 
     Keras' own `weight_decay` is decoupled: it shrinks the weights beside the step. Published recipes are mostly
-    PyTorch's, where the decay is coupled and applies to all parameters, including biases and BatchNorm.
+    PyTorch's, where the decay is coupled and applies to all parameters, including biases and BatchNorm. There the
+    velocity is one of gradients, too: v = momentum v + g, and the step is rate times v, so that a fall of the learning
+    rate takes effect at once. In Keras' own SGD the velocity goes on at the rates of its gradients.
 
     Args:
         learning_rate: Float, or a `keras.optimizers.schedules.LearningRateSchedule`. Defaults to 0.01.
@@ -51,6 +53,15 @@ class CoupledSGD(keras.optimizers.SGD):
             for gradient, variable in zip(grads, variables, strict=True)
         ]
         return super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        """Updates a variable by its gradient, to which the decay is already added."""
+        learning_rate, step = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
+        if self.momentum:
+            velocity = keras_internals.momentum_of(self, variable)
+            self.assign(velocity, self.momentum * velocity + step)
+            step = self.momentum * velocity + step if self.nesterov else velocity
+        self.assign_sub(variable, learning_rate * step)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments by name."""

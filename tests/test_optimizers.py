@@ -8,15 +8,18 @@ from dfkd_keras.backend.keras_internals import learning_rate
 from dfkd_keras.optimizers import CosineDecayOverTraining, CoupledSGD, set_total_updates
 
 
-def test_decay_passes_through_the_momentum_as_in_pytorch():
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_decay_and_a_falling_rate_work_as_in_pytorch(nesterov):
     variable = keras.Variable([1.0, -2.0])
-    optimizer = CoupledSGD(0.1, momentum=0.9, l2=0.5)
+    rates = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.01])
+    optimizer = CoupledSGD(rates, momentum=0.9, l2=0.5, nesterov=nesterov)
     optimizer.build([variable])
     weights, velocity = np.array([1.0, -2.0]), np.zeros(2)
-    for gradient in ([0.3, 0.1], [-0.2, 0.4], [0.0, 0.0]):
+    for rate, gradient in ((0.1, [0.3, 0.1]), (0.1, [-0.2, 0.4]), (0.01, [0.0, 0.0])):
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
-        velocity = 0.9 * velocity + (np.array(gradient) + 0.5 * weights)
-        weights = weights - 0.1 * velocity
+        step = np.array(gradient) + 0.5 * weights
+        velocity = 0.9 * velocity + step
+        weights = weights - rate * (step + 0.9 * velocity if nesterov else velocity)
     np.testing.assert_allclose(variable.value, weights, rtol=1e-5)
 
 
@@ -26,7 +29,7 @@ def test_without_decay_it_is_sgd():
         optimizer.build([variable])
         for _ in range(3):
             optimizer.apply([keras.ops.convert_to_tensor([0.5, -0.5])], [variable])
-    np.testing.assert_array_equal(variables[0].value, variables[1].value)
+    np.testing.assert_allclose(variables[0].value, variables[1].value, rtol=1e-6)
 
 
 def test_it_survives_serialization():

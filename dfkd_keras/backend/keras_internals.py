@@ -95,6 +95,14 @@ def optimizer_variables_to_update(optimizer: keras.optimizers.Optimizer) -> list
     return list(optimizer._trainable_variables)
 
 
+def momentum_of(optimizer: keras.optimizers.SGD, variable: keras.Variable) -> keras.Variable:
+    """Returns the variable in which an optimizer keeps a variable's momentum.
+
+    Needed to give the velocity another unit. Public `momentums` is a list, and which entry is a variable's is private.
+    """
+    return optimizer.momentums[optimizer._get_variable_index(variable)]
+
+
 def disable_gradient_sum(optimizer: keras.optimizers.Optimizer) -> None:
     """Keeps a TensorFlow optimizer from summing gradients over replicas.
 

@@ -66,8 +66,8 @@ def sigmoid_generator(
         latent_dim: Integer. Length of the latents, Z. Defaults to 256.
         image_shape: Tuple of three integers. Height, width and channels. Defaults to
             `(32, 32, 3)`.
-        width: Integer. Channels of the first map: 128 in Fast (2,328,899 parameters at the defaults), 256 in CMI.
-            Defaults to 128.
+        width: Integer. Channels of the first map: 128 in Fast and CMI (2,328,899 parameters at the
+            defaults). Defaults to 128.
         filters: Tuple of two integers. Channels of the two upsampled convolutions. Half of all channels take a quarter
             of the time. Defaults to `(128, 64)`.
         name: String. Name of the model. Defaults to "generator".

@@ -72,11 +72,11 @@ class LocalResponseNormalization(keras.layers.Layer):
     """Divides every activation by the energy of its neighboring channels.
 
     y_c = x_c / (bias + alpha sum_j x_j^2)^beta, where the sum is over the channels from c - radius to c + radius. The
-    defaults are AlexNet's.
+    defaults are AlexNet's, but for the bias, which is 2 there and 1 in ZSKD's code.
 
     Args:
         radius: Integer. Radius of the neighborhood, in channels. Defaults to 2.
-        bias: Float, at least 1. Added to the energy. Defaults to 2.
+        bias: Float, at least 1. Added to the energy. Defaults to 1.
         alpha: Float. Factor of the energy. Defaults to 1e-4.
         beta: Float. Exponent. Defaults to 0.75.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -85,7 +85,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012, section 3.3.
     """
 
-    def __init__(self, radius: int = 2, bias: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any):
+    def __init__(self, radius: int = 2, bias: float = 1.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any):
         super().__init__(**kwargs)
         self.radius, self.bias, self.alpha, self.beta = radius, bias, alpha, beta
 

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
 from dfkd_keras.losses.student_loss import check_temperature
+from dfkd_keras.models.blocks import dense
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
@@ -61,9 +62,9 @@ class ContrastiveDiversity(Component, Term):
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Builds h and the bank; see `Term.prepare`."""
         features = outputs.sample_means.shape[-1]
-        hidden = layers.Dense(features, activation="relu", dtype="float32")
-        self.head = keras.Sequential([hidden, layers.Dense(self.width, dtype="float32")], name="head")
-        self.head.build((None, features))
+        inputs = layers.Input((features,))
+        hidden = dense(inputs, features, activation="relu", dtype="float32")
+        self.head = keras.Model(inputs, dense(hidden, self.width, dtype="float32"), name="head")
         self.optimizer_state.track(self.optimizer, self.head.trainable_variables)
         self.drop_variables()
         self.latest = self.state("latest", (2, batch_size, features))

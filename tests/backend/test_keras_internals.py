@@ -107,6 +107,13 @@ def test_an_optimizers_variables_to_update_are_those_it_was_built_on():
     assert [each is variable for each in internals.optimizer_variables_to_update(optimizer)] == [True]
 
 
+def test_the_momentum_of_a_variable_is_found():
+    optimizer, variables = keras.optimizers.SGD(0.1, momentum=0.9), [keras.Variable(1.0), keras.Variable(2.0)]
+    optimizer.build(variables)
+    for variable, momentum in zip(variables, optimizer.momentums, strict=True):
+        assert internals.momentum_of(optimizer, variable) is momentum
+
+
 def test_gradients_are_not_summed_over_replicas_again():
     tf = tensorflow()
     summed = []

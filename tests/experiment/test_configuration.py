@@ -120,6 +120,26 @@ def test_paper_files_have_the_published_numbers_of_updates(name, schedule, synth
     assert gin.query_parameter("%batch_size") == batch_size
 
 
+AUTHORS = [
+    ("tasks/cifar10_resnet34_resnet18", {"%teacher_first_decay_step": 30889, "%teacher_second_decay_step": 46529}),
+    ("tasks/svhn_wrn40_2_wrn16_1", {"%teacher_first_decay_step": 45267, "%teacher_second_decay_step": 68187}),
+    ("papers/dfad_cifar10", {"%student_first_decay_step": 24750, "%student_second_decay_step": 49750}),
+    ("papers/dfad_cifar10", {"%synthesis_first_decay_step": 4950, "%synthesis_second_decay_step": 9950}),
+    ("papers/dfad_mnist", {"teacher/CoupledSGD.learning_rate": 0.01, "teacher/CoupledSGD.l2": 1e-4}),
+    ("papers/dfad_mnist", {"TeacherRecipe.batch_size": 256, "TeacherRecipe.epochs": 10}),
+    ("papers/cmi_cifar10", {"teacher/PiecewiseConstantDecay.values": [0.1, 0.01, 0.001, 0.0001]}),
+    ("papers/cmi_cifar10", {"%generator_width": 128, "contrast/Adam.epsilon": 1e-8}),
+    ("papers/fast5", {"teacher/PiecewiseConstantDecay.values": [0.1, 0.02, 0.004, 0.0008]}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), AUTHORS)
+def test_recipes_are_those_of_the_authors_code(name, values):
+    files = [f"{name}.gin"] if name.startswith("papers/") else ["rdskd.gin", f"{name}.gin"]
+    experiment(*files)
+    assert {parameter: gin.query_parameter(parameter) for parameter in values} == values
+
+
 @pytest.mark.parametrize("data", DATA_OF_RDSKD)
 def test_mskd_is_dafl_and_one_term_more(data):
     terms = {}

@@ -27,7 +27,8 @@ def trainable(model):
         (lambda: models.upsampling_generator(1000, (32, 32, 3)), 8_423_939),
         (lambda: models.vgg(depth=11), 9_231_114),
         (lambda: models.sigmoid_generator(256, (32, 32, 3)), 2_328_899),
-        (lambda: models.alexnet(), 1_657_642),
+        (lambda: models.alexnet(), 1_659_178),
+        (lambda: models.alexnet(width=0.5), 417_434),
     ],
     ids=[
         "lenet5",
@@ -42,6 +43,7 @@ def trainable(model):
         "vgg11",
         "sigmoid",
         "alexnet",
+        "half_alexnet",
     ],
 )
 def test_parameter_counts_are_the_published_ones(build, parameters):
@@ -160,7 +162,7 @@ def test_response_normalization_equals_numpy(rng):
     expected = np.empty_like(x)
     for channel in range(7):
         neighbors = x[..., max(0, channel - 2) : channel + 3]
-        expected[..., channel] = x[..., channel] / (2.0 + 1e-4 * (neighbors**2).sum(axis=-1)) ** 0.75
+        expected[..., channel] = x[..., channel] / (1.0 + 1e-4 * (neighbors**2).sum(axis=-1)) ** 0.75
     np.testing.assert_allclose(LocalResponseNormalization()(x), expected, atol=1e-5)
 
 

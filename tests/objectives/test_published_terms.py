@@ -145,12 +145,12 @@ def contrast():
     keras.utils.set_random_seed(0)
     term = objectives.ContrastiveDiversity(keras.optimizers.Adam(0.01), temperature=0.5, bank_images=6, width=4)
     term.prepare(TeacherOutputs(None, {}, [], ops.zeros((1, 5))), batch_size=3)
-    term.head.layers[0].bias.assign([2.0] * 5)  # nothing is projected to 0, which has no direction
+    term.head.layers[1].bias.assign([2.0] * 5)  # nothing is projected to 0, which has no direction
     return term
 
 
 def project_with(term):
-    first, second = term.head.layers
+    _, first, second = term.head.layers
     weights = [np.array(variable) for layer in (first, second) for variable in (layer.kernel, layer.bias)]
     return lambda f: np.maximum(f @ weights[0] + weights[1], 0) @ weights[2] + weights[3]
 
