@@ -53,6 +53,9 @@ def predict(client: PredictClient, paths: list[Path]) -> dict:
     """
     if paths[0].suffix in (".npz", ".npy"):
         return client.predict(read_images(paths[0]))
+    for path in paths:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would block
+            raise NotFoundError(f"image file {str(path)!r} is not a regular file: give a PNG or JPEG file.")
     try:
         return client.predict_encoded([path.read_bytes() for path in paths])
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:

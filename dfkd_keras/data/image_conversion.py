@@ -34,6 +34,8 @@ def read_image(path: str, image_shape: tuple[int, int, int]) -> np.ndarray:
     if not status.st_size:
         raise ValueError("empty file")
     with pillow.open(path) as image:
+        if image.format == "EPS":
+            raise ValueError("a PostScript program, which would be run")
         return convert_image(_with_8_bits(operations.exif_transpose(image)), image_shape)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dfkd_keras.utils.checks import same_shape, single_line
+from dfkd_keras.data.array_files import UnreadableArrays, array_headers, read_array
+from dfkd_keras.utils.checks import same_shape
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import NO_SUCH_ARRAYS
 
 
 def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int | None] | None = None) -> np.ndarray:
@@ -28,16 +28,15 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     path = Path(path)
     if not path.exists():
         raise NotFoundError(f"image file {str(path)!r} does not exist: check the path (here: {Path.cwd()}).")
+    name = "images" if path.suffix == ".npz" else ""
     try:
-        content = np.load(path)
-        images = content["images"] if path.suffix == ".npz" else content
-    except NO_SUCH_ARRAYS as error:
+        check_images(array_headers(path)[name], image_shape)
+        return read_array(path, name)
+    except UnreadableArrays as error:
         raise InvalidInputError(
-            f"image file {str(path)!r} holds no array 'images' ({single_line(error)}): write it with "
-            "np.savez('x.npz', images=images)."
+            f"image file {str(path)!r} holds no array 'images' ({error}): write it with np.savez('x.npz', "
+            "images=images)."
         ) from error
-    check_images(images, image_shape)
-    return images
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int | None, ...] | None = None) -> None:

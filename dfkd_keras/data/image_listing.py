@@ -4,17 +4,17 @@ import csv
 import io
 import logging
 import os
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from dfkd_keras.data.array_files import UnreadableArrays, array_headers, read_array
 from dfkd_keras.data.image_files import check_images
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import NO_SUCH_ARRAYS
+from dfkd_keras.utils.finite import entry
 
 LABELS_CSV = "labels.csv"
 IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
@@ -125,7 +125,7 @@ def _from_csv(table: Path, source: Path, class_names: Sequence[str] | None) -> I
         file, label = _columns(rows)
         if not os.path.exists(source / rows[0][file]):
             del rows[0]  # the header
-        pairs = sorted((str(source / row[file]), row[label].strip()) for row in rows)
+        pairs = sorted((_within(source, row[file]), row[label].strip()) for row in rows)
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidInputError(
             f"label file {str(table)!r} has no rows of a file and its label ({single_line(error)}): write a line such "
@@ -133,6 +133,14 @@ def _from_csv(table: Path, source: Path, class_names: Sequence[str] | None) -> I
         ) from error
     paths, labels = ([pair[part] for pair in pairs] for part in (0, 1))
     return _labeled(paths, labels, labels, class_names, table, {})
+
+
+def _within(folder: Path, name: str) -> str:
+    """Returns the path of a file in a folder; raises ValueError if the name leads out of it."""
+    path = folder / name
+    if not os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), "")):
+        raise ValueError(f"{name!r} is not in the folder {str(folder)!r}")
+    return str(path)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
@@ -149,26 +157,45 @@ def _columns(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
 def _from_arrays(source: Path, class_names: Sequence[str] | None) -> ImageListing:
     """Lists the images of an array file."""
     try:
-        arrays = np.load(source, allow_pickle=False)
-        prefix = "" if "images" in arrays else "test_"
-        images = arrays[f"{prefix}images"]
-        labels = arrays.get(f"{prefix}labels")
-    except (*NO_SUCH_ARRAYS, zlib.error) as error:
+        headers = array_headers(source)
+        prefix = "" if "images" in headers else "test_"
+        image_header, label_header = headers[f"{prefix}images"], headers.get(f"{prefix}labels")
+        _check_shapes(image_header, label_header, source)
+        images = read_array(source, f"{prefix}images")
+        if label_header is None:
+            return ImageListing(images, None, tuple(class_names or ()), {})
+        labels = read_array(source, f"{prefix}labels").ravel()
+    except UnreadableArrays as error:
         raise InvalidInputError(
-            f"array file {str(source)!r} holds no array 'images' or 'test_images' ({single_line(error)}): write it "
-            "with np.savez('x.npz', images=images, labels=labels)."
+            f"array file {str(source)!r} holds no array 'images' or 'test_images' ({error}): write it with "
+            "np.savez('x.npz', images=images, labels=labels)."
         ) from error
+    _check_labels(labels, source)
+    labels = list(map(str, labels))
+    return _labeled(images, labels, labels, class_names, source, {})
+
+
+def _check_shapes(images: np.ndarray, labels: np.ndarray | None, source: Path) -> None:
+    """Raises InvalidInputError unless there are images, and one label for each if there are any."""
     check_images(images, (None, None, None))
     if images.shape[-1] > 4:
         raise InvalidInputError(f"images in {str(source)!r} have shape {images.shape}: give 1, 3 or 4 channels, last.")
-    if labels is None:
-        return ImageListing(images, None, tuple(class_names or ()), {})
-    if labels.size != len(images):
+    if labels is not None and labels.size != len(images):
         raise InvalidInputError(
             f"array file {str(source)!r} has {len(images)} images and labels {labels.shape}: give one label per image."
         )
-    labels = [str(label) for label in labels.ravel()]
-    return _labeled(images, labels, labels, class_names, source, {})
+
+
+def _check_labels(labels: np.ndarray, source: Path) -> None:
+    """Raises InvalidInputError unless all labels are indices or names of classes."""
+    wrong = np.full(labels.shape, labels.dtype.kind not in "iuU")
+    if labels.dtype.kind == "i":
+        wrong = labels < 0
+    if wrong.any():
+        raise InvalidInputError(
+            f"array file {str(source)!r} has labels{entry(labels, wrong)}, which is no class: give the index of a "
+            "class from 0 on, or its name."
+        )
 
 
 def _labeled(

@@ -1,8 +1,10 @@
 """The export formats, and the one path to all of them: write, read back, compare with the student, publish."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +17,8 @@ from dfkd_keras.export.parity import ParityReport, Predictor, compare
 from dfkd_keras.export.savedmodel import load_savedmodel, write_errors, write_savedmodel
 from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.versions import check_versions, publish_version
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 from dfkd_keras.utils.files import replace, temporary_path, translate_write_errors
 
 
@@ -66,6 +69,8 @@ def litert(precision: str, tolerance: float, **kwargs: Any) -> Format:
     return Format(f"student_{precision}.tflite", write, load_litert, tolerance, **kwargs)
 
 
+MOST_DISAGREEMENT = 0.1  # of images, or of labeled pixels, with another class than the student's
+UNSUPPORTED = re.compile(r"'(tf\.\w+)' op|No Op registered for (\w+)")  # as LiteRT and ONNX say it
 FAILURE = (
     "the export to {!r} failed",
     "free some space, or choose a folder that can be written, and export again; a previous export is unchanged",
@@ -103,14 +108,15 @@ def export_student(
         calibration: uint8 array `[N, H, W, C]`. Images that "litert_int8" is calibrated with; synthetic ones will do.
             Defaults to None.
         tolerance: Float. Replaces the format's own tolerance: of logits, relative to the largest, for float formats; of
-            accuracy (0.01 is one percentage point) for formats with int8 weights. Defaults to None.
+            accuracy (0.01 is one percentage point) for formats with int8 weights. At most a tenth of the classes may
+            differ besides, or as many as a larger tolerance says. Defaults to None.
 
     Returns:
         The parity report.
 
     Raises:
-        InvalidInputError: If the format is unknown, the images do not fit, the folder holds something else, or the
-            difference exceeds the tolerance. Nothing is left then.
+        InvalidInputError: If the format is unknown, the images do not fit, the folder holds something else, the format
+            lacks an operation of the student, or the difference exceeds the tolerance. Nothing is left then.
         StorageError: If the export cannot be written. Nothing is left, and an earlier export is unchanged.
         MissingDependencyError: If a package that the format needs is not installed.
 
@@ -130,18 +136,42 @@ def export_student(
         arguments["calibration"] = calibration
     chosen.check(target)
     with translate_write_errors(target, *FAILURE, write_errors()), temporary_path(target) as aside:
-        chosen.write(served, aside, **arguments)
-        report = compare(name, aside, chosen.load(aside), served, images, labels)
+        with telling(name, served):
+            chosen.write(served, aside, **arguments)
+            predict = chosen.load(aside)
+        report = compare(name, aside, predict, served, images, labels)
         check_parity(report, chosen.criterion, chosen.tolerance if tolerance is None else tolerance)
         return dataclasses.replace(report, path=str(chosen.publish(aside, target)))
 
 
-def check_parity(report: ParityReport, criterion: str, tolerance: float) -> None:
-    """Raises InvalidInputError if an export differs from its student by more than the tolerance."""
-    value = getattr(report, criterion)
-    if not value <= tolerance:
-        remedy = "calibrate with other or more images" if report.format == "litert_int8" else "raise the tolerance"
+@contextlib.contextmanager
+def telling(name: str, served: ServedStudent) -> Iterator[None]:
+    """Raises what a converter or a runtime raises about a student as an `InvalidInputError` of one line."""
+    try:
+        yield
+    except (DFKDError, MemoryError, OSError, *write_errors()):
+        raise
+    except Exception as error:  # converters and runtimes raise errors of many kinds, over dozens of lines
+        operators = UNSUPPORTED.search(str(error))
+        said = single_line(error).rsplit(" failed:", 1)[-1][:200]  # without the path of the unfinished file
+        cause = f"no {next(filter(None, operators.groups()))} there" if operators else said
         raise InvalidInputError(
-            f"the {report.format} export differs from the student on {report.images} images ({criterion} {value:.3g}, "
-            f"tolerance {tolerance:g}) and was not kept: {remedy}, or choose another format."
-        )
+            f"student {served.model.name!r} cannot be exported as {name} ({cause}): choose another format, such as "
+            "savedmodel, or replace the layer that needs it."
+        ) from error
+
+
+def check_parity(report: ParityReport, criterion: str, tolerance: float) -> None:
+    """Raises InvalidInputError if an export differs from its student by more than the tolerance.
+
+    Whatever the criterion, it has to predict the student's class for most images: accuracy may stay the same by chance.
+    """
+    limits = {criterion: tolerance, "disagreement": max(tolerance, MOST_DISAGREEMENT)}
+    for name, limit in limits.items():
+        value = 1.0 - report.agreement if name == "disagreement" else getattr(report, name)
+        if not value <= limit:
+            remedy = "calibrate with other or more images" if report.format == "litert_int8" else "raise the tolerance"
+            raise InvalidInputError(
+                f"the {report.format} export differs from the student on {report.images} images ({name} {value:.3g}, "
+                f"tolerance {limit:g}) and was not kept: {remedy}, or choose another format."
+            )

@@ -87,8 +87,8 @@ class ServedStudent:
             takes images of any size. Defaults to None, the model's own.
 
     Raises:
-        InvalidInputError: If the number of names is not that of the classes, the shape of the images is unknown, or the
-            backend is not TensorFlow.
+        InvalidInputError: If the number of names is not that of the classes, a name is no text, the shape of the images
+            is unknown, or the backend is not TensorFlow.
     """
 
     model: keras.Model
@@ -115,11 +115,9 @@ class ServedStudent:
         object.__setattr__(self, "model", in_float32(self.model))
         object.__setattr__(self, "inputs", self.inputs or InputConvention(shape=own_input_shape(self.model)))
         classes = self.network().output["logits"].shape[-1]
-        if self.class_names is not None and len(self.class_names) != classes:
-            raise InvalidInputError(
-                f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
-                "classes: give one name per class, in the order of its outputs."
-            )
+        if self.class_names is not None:
+            object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
+            self._check_names(classes)
 
     def network(self, dtype: Literal["uint8", "float32"] = "uint8") -> keras.Model:
         """Returns the student with its preprocessing, as `serving_model` makes it."""
@@ -132,3 +130,13 @@ class ServedStudent:
         batches = np.split(inputs, range(batch_size, len(inputs), batch_size))
         outputs = np.concatenate([ops.convert_to_numpy(self.model(batch, training=False)) for batch in batches])
         return ops.convert_to_numpy(to_logits(outputs, self.outputs))
+
+    def _check_names(self, classes: int) -> None:
+        if len(self.class_names) != classes:
+            raise InvalidInputError(
+                f"class_names has {len(self.class_names)} names, but student {self.model.name!r} has {classes} "
+                "classes: give one name per class, in the order of its outputs."
+            )
+        # The name of a folder may be of bytes that are no text.
+        if wrong := [name for name in self.class_names if name.encode(errors="ignore").decode() != name]:
+            raise InvalidInputError(f"class_names holds {wrong[0]!r}, which is no text: rename the class.")

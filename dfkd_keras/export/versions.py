@@ -2,10 +2,13 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import fsync, is_temporary
+
+VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def publish_version(aside: Path, folder: Path) -> Path:
@@ -53,5 +56,5 @@ def versions(folder: Path) -> list[int]:
 
 
 def is_version(path: Path) -> bool:
-    """Returns whether a path is a numbered version."""
-    return path.name.isdecimal() and path.is_dir()
+    """Returns whether a path is a numbered version, as TF Serving counts them: digits of a 64-bit number."""
+    return VERSION.fullmatch(path.name) is not None and path.is_dir()

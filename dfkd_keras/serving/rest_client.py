@@ -1,22 +1,16 @@
 """A client for TF Serving's REST predict API, which is also the V1 protocol of other servers."""
 
 import base64
-import http.client
 import json
-import time
-import urllib.error
-import urllib.request
 from typing import Any, Literal
+from urllib.parse import quote
 
 import numpy as np
 
 from dfkd_keras.serving.client import PredictClient, error_of
-from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, ServerError
-from dfkd_keras.utils.retries import Unavailable
-
-BUSY = (429, 502, 503, 504)
-CHUNK = 1 << 16
+from dfkd_keras.utils.http_requests import HttpError, is_url, request_json
+from dfkd_keras.utils.predict_api import outputs_in
 
 
 class RestClient(PredictClient):
@@ -31,7 +25,8 @@ class RestClient(PredictClient):
             Defaults to "row".
 
     Raises:
-        InvalidInputError: If the URL is not an http(s) URL, or the form is unknown.
+        InvalidInputError: If the URL is not an http(s) URL, the form is unknown, or the name, the version or the
+            deadline cannot be one.
 
     Example:
 
@@ -47,12 +42,12 @@ class RestClient(PredictClient):
         deadline_seconds: float = 10.0,
         form: Literal["row", "column"] = "row",
     ):
-        if not url.startswith(("http://", "https://")):
+        if not is_url(url):
             raise InvalidInputError(f"url {url!r} is not an http(s) URL: give one such as http://localhost:8501.")
         if form not in ("row", "column"):
             raise InvalidInputError(f"form {form!r} is unknown: use 'row' or 'column'.")
-        path = f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
-        super().__init__(f"{url.rstrip('/')}{path}:predict", deadline_seconds)
+        path = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{version}")
+        super().__init__(f"{url.rstrip('/')}{path}:predict", model, version, deadline_seconds)
         self.form = form
 
     def _message(self, signature: str, images: np.ndarray | list[bytes]) -> bytes:
@@ -66,49 +61,15 @@ class RestClient(PredictClient):
         return json.dumps(body).encode()
 
     def _send(self, message: bytes, seconds: float) -> Any:
-        request = urllib.request.Request(self.address, message, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as response:
-                content = read(response, time.monotonic() + seconds)
-        except urllib.error.HTTPError as error:
-            said = " ".join(error.read(CHUNK).decode(errors="replace").split())[:500]
-            answered = f"{self.address} answered HTTP {error.code}: {said or error.reason}"
-            raise error_of(answered, error.code in BUSY, error.code < 500) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"{self.address}: {getattr(error, 'reason', None) or single_line(error)}") from error
-        try:
-            return json.loads(content)
-        except ValueError as error:
+            return request_json(self.address, message, seconds)
+        except HttpError as error:
+            raise error_of(str(error), busy=False, refused=error.status < 500) from error
+
+    def _outputs(self, answer: Any, count: int) -> dict[str, np.ndarray]:
+        outputs = outputs_in(answer, count, self.address)
+        if not isinstance(outputs, dict):
             raise ServerError(
-                f"the answer of {self.address} is not JSON ({single_line(error)}): check that it is a predict API."
-            ) from error
-
-    def _outputs(self, answer: Any) -> dict[str, np.ndarray]:
-        try:
-            if "outputs" in answer:
-                return {name: np.asarray(values) for name, values in answer["outputs"].items()}
-            rows = answer["predictions"]
-            return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ServerError(
-                f"the answer of {self.address} is not understood ({type(error).__name__}): check that it is a predict "
-                "API."
-            ) from error
-
-
-def read(response: http.client.HTTPResponse, end: float) -> bytes:
-    """Returns the body of an answer, read in pieces so that a slow one cannot outlast the deadline.
-
-    Args:
-        response: The HTTP response.
-        end: Float. The deadline, as `time.monotonic` counts.
-
-    Raises:
-        Unavailable: If the answer was not complete before the deadline.
-    """
-    pieces = []
-    while piece := response.read1(CHUNK):
-        pieces.append(piece)
-        if time.monotonic() > end:
-            raise Unavailable("the answer was not complete in time")
-    return b"".join(pieces)
+                f"the answer of {self.address} names no outputs: check that it serves an exported student."
+            )
+        return outputs

@@ -1,8 +1,10 @@
 """Models of which only the outputs are known: an ONNX or LiteRT file, a server, a Python function."""
 
+import contextlib
 import dataclasses
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,8 +15,10 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.models.loading.image_network import choose_output, is_channels_first, known_shape, named_outputs
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.finite import first_not_finite
 
 TRIAL_IMAGES = 2
+MOST_VALUES = 1 << 26  # of an image; a file or server may claim any shape
 Shape = Sequence[int | None]
 
 
@@ -99,22 +103,34 @@ def black_box(
         named = _in_batches(runtime.function, inputs, batch)
         return {each: _channels_last(array) for each, array in named.items()} if channels_first else named
 
-    try:
+    with _telling("", TRIAL_IMAGES, shape):
         trial = outputs(np.full((TRIAL_IMAGES, *shape), 0.5, "float32"))
-    except DFKDError:
+        chosen = choose_output(trial, output)
+        scores = _scores_shape(np.asarray(trial[chosen]))
+
+    def function(images: np.ndarray) -> np.ndarray:
+        with _telling(f"teacher {name!r} ", len(images), shape):
+            return _scores(np.asarray(outputs(images)[chosen]), len(images), scores)
+
+    images = keras.Input(shape, name="images")
+    return keras.Model(images, OutputsOnly(function, scores, "black_box")(images), name=name)
+
+
+@contextlib.contextmanager
+def _telling(subject: str, count: int, shape: tuple[int, ...]) -> Iterator[None]:
+    """Raises what a runtime or a user's function raises as an `InvalidInputError` of one line about its subject."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{subject}{error}") from error
+    except (DFKDError, MemoryError):
         raise
     except Exception as error:  # runtimes and users' functions raise errors of many kinds
         cause = f"{type(error).__name__}: {single_line(error)[:200]}"
         raise InvalidInputError(
-            f"fails for {TRIAL_IMAGES} images of the shape {shape} ({cause}): give the right --image_shape, or mend it."
+            f"{subject}fails for {count} images of the shape {shape} ({cause}): give the right --image_shape, or mend "
+            "it."
         ) from error
-    chosen = choose_output(trial, output)
-    scores = _scores_shape(np.asarray(trial[chosen]))
-    layer = OutputsOnly(
-        lambda images: np.asarray(outputs(images)[chosen], "float32").reshape(len(images), *scores), scores, "black_box"
-    )
-    images = keras.Input(shape, name="images")
-    return keras.Model(images, layer(images), name=name)
 
 
 def _images_shape(own: Shape, image_shape: Shape | None) -> tuple[int, ...]:
@@ -127,6 +143,10 @@ def _images_shape(own: Shape, image_shape: Shape | None) -> tuple[int, ...]:
         raise InvalidInputError(
             f"takes images of the shape {shape}, where None stands for any size: choose one, such as "
             "--image_shape=224,224,3."
+        )
+    if math.prod(shape) > MOST_VALUES:
+        raise InvalidInputError(
+            f"takes images of the shape {shape}, which are too large: give a model of smaller ones."
         )
     return shape
 
@@ -157,11 +177,24 @@ def _scores_shape(outputs: np.ndarray) -> tuple[int, ...]:
     """Returns the shape of the scores of one image, `(K,)` or `(H, W, K)`, in the outputs of the trial."""
     shape = outputs.shape[1:] or (1,)
     shape = shape[2:] if len(shape) == 3 and shape[:2] == (1, 1) else shape
-    if outputs.shape[:1] != (TRIAL_IMAGES,) or len(shape) not in (1, 3) or outputs.dtype.kind not in "fiu":
+    if outputs.shape[:1] != (TRIAL_IMAGES,) or len(shape) not in (1, 3) or outputs.dtype.kind not in "fiuO":
         raise InvalidInputError(
             f"returns {outputs.dtype} of the shape {outputs.shape} for {TRIAL_IMAGES} images, and a teacher returns a "
             "score for each class, [B, K] or [B, H, W, K]: choose another output by --output, or wrap the model."
         )
-    if not np.isfinite(outputs).all():
-        raise InvalidInputError("returns outputs that are not finite for gray images: check the model.")
+    _scores(outputs, TRIAL_IMAGES, shape)
     return shape
+
+
+def _scores(outputs: np.ndarray, count: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the outputs for a batch as scores, float32 `[count, *shape]`, since any batch may be answered wrongly."""
+    if outputs.shape[:1] != (count,) or outputs.size != count * math.prod(shape):
+        raise InvalidInputError(
+            f"returns outputs of the shape {outputs.shape} for {count} images, not {(count, *shape)} as it did before: "
+            "check the model."
+        )
+    if wrong := first_not_finite(outputs):
+        raise InvalidInputError(
+            f"returns outputs that are not finite numbers, first {wrong} for {count} images: check the model."
+        )
+    return outputs.astype("float32").reshape(count, *shape)

@@ -8,6 +8,8 @@ The command line prints only the message of these errors, and the traceback of a
 class DFKDError(Exception):
     """Base class of the errors that the package's own checks raise."""
 
+    _keras_call_info_injected = True  # else Keras makes a page of the line of an error in a layer's call
+
 
 class InvalidInputError(DFKDError, ValueError):
     """An argument, configuration or file content that cannot work."""

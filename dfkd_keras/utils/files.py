@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import uuid
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, StorageError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What NumPy raises when a file of arrays is damaged or holds other arrays.
-NO_SUCH_ARRAYS = (KeyError, IndexError, OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ def test_a_split_that_is_not_there_is_told_with_the_remedy(path):
         (np.zeros((5, 4, 4, 3), "float32"), np.zeros(5, "int32")),
         (np.zeros((5, 4, 4), "uint8"), np.zeros(5, "int32")),
         (np.zeros((5, 4, 4, 3), "uint8"), np.zeros(4, "int32")),
+        (np.zeros((0, 4, 4, 3), "uint8"), np.zeros(0, "int32")),
     ],
 )
 def test_images_that_are_no_pixels_or_lack_labels_are_refused(tmp_path, images, labels):
@@ -58,15 +59,19 @@ def test_images_that_are_no_pixels_or_lack_labels_are_refused(tmp_path, images, 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.full((5, 4, 4), 7), "holds the label 7, but there are 2 classes"),
-        (np.full((5, 4, 4), -1), "holds the label -1, but there are 2 classes"),
+        (np.full((5, 4, 4), 7), r"test_labels\[0, 0, 0\] = 7 is none of the 2 classes"),
+        (np.full((5, 4, 4), -1), r"test_labels\[0, 0, 0\] = -1 is none of the 2 classes"),
+        (np.full((5, 4, 4), 2**32), r"test_labels\[0, 0, 0\] = 4294967296 is none of the 2 classes"),
+        (np.full((5, 4, 4), 0.5), r"test_labels\[0, 0, 0\] = 0\.5 is none of the 2 classes"),
+        (np.full((5, 4, 4), np.nan), r"test_labels\[0, 0, 0\] = nan is none of the 2 classes"),
+        (np.full((5, 4, 4), "red"), r"test_labels\[0, 0, 0\] = 'red' is none of the 2 classes"),
         (np.zeros((5, 4, 3)), r"labels \(5, 4, 3\): give a label for each image, or a mask of its height"),
         (np.zeros((5, 1)), r"labels \(5, 1\): give a label for each image, or a mask of its height"),
     ],
 )
 def test_masks_of_other_labels_or_sizes_are_refused(tmp_path, labels, message):
     known = {"name": "own", "class_names": ["red", "blue"], "test_images": np.zeros((5, 4, 4, 3), "uint8")}
-    np.savez(tmp_path / "own.npz", test_labels=labels.astype("int32"), **known)
+    np.savez(tmp_path / "own.npz", test_labels=labels, **known)
     with pytest.raises(ValueError, match=message):
         array_dataset(str(tmp_path / "own.npz")).load("test")
 
@@ -84,6 +89,27 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"does not hold a data set"):
         array_dataset(str(tmp_path / "cut.npz"))
+
+
+@pytest.mark.parametrize("names", [np.array("red"), np.array([["red"]]), np.zeros(0, "U3"), np.array([0.5])])
+def test_what_names_no_classes_is_told(tmp_path, names):
+    images, labels = colors("test")
+    np.savez(tmp_path / "x.npz", name="x", class_names=names, test_images=images, test_labels=labels)
+    with pytest.raises(InvalidInputError, match=r"class_names are .*, not a text for each class\)"):
+        array_dataset(str(tmp_path / "x.npz"))
+
+
+def test_the_name_of_a_data_set_leads_to_no_other_folder(tmp_path):
+    write_arrays(ImageDataset("../../x\x1b[2J", (4, 4, 3), ("red", "blue"), colors), tmp_path / "x.npz")
+    assert array_dataset(str(tmp_path / "x.npz")).name == ".._.._x_2J"
+
+
+def test_damage_of_the_images_is_told_when_they_are_loaded(path):
+    with open(path, "r+b") as file:
+        file.seek(file.read().index(b"test_images.npy") + 120)
+        file.write(b"\xff" * 20)
+    with pytest.raises(InvalidInputError, match=r"does not hold a data set \(it cannot be read: .*dfkd export-arrays"):
+        array_dataset(path).load("test")
 
 
 @pytest.mark.parametrize(

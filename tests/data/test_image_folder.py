@@ -152,6 +152,13 @@ def test_decompression_bombs_are_not_opened(tmp_path, monkeypatch):
         assert "exceeds limit" in cause
 
 
+def test_programs_that_draw_images_are_not_run(tmp_path):
+    save(tmp_path, "good.png", filled(RED))
+    save(tmp_path, "program.eps", filled(RED))
+    (cause,) = read(tmp_path).skipped.values()
+    assert cause == "a PostScript program, which would be run"
+
+
 def test_where_nothing_can_be_read_the_error_says_why(tmp_path, damaged):
     (damaged / "good.png").unlink()
     with pytest.raises(ValueError, match=r"holds no image that can be read: .*cut\.jpg' \(image file is truncated"):
@@ -248,6 +255,8 @@ def test_a_csv_file_elsewhere_may_hold_indices_and_name_absent_files(photos, tmp
         (b"", "it is empty"),
         (b"cat/1.png\n", r"the row \['cat/1.png'\] is too short"),
         (b"\xff\xfe\x00", "can't decode byte"),
+        (b"cat/1.png,cat\n../outside.png,cat\n", r"'\.\./outside\.png' is not in the folder"),
+        (b"cat/1.png,cat\n/etc/passwd,cat\n", "'/etc/passwd' is not in the folder"),
         (b"cat/1.png,bird\n", "none of the 2 classes, 'cat', 'dog': 'bird'"),
     ],
 )
@@ -282,7 +291,10 @@ def test_array_files_are_read_and_resized(tmp_path, rng, prefix):
         ({"images": np.zeros((1, 2, 2, 1))}, "dtype float64: give uint8"),
         ({"images": np.zeros((1, 2, 2, 5), "uint8")}, "give 1, 3 or 4 channels, last"),
         ({"images": np.zeros((2, 2, 2, 1), "uint8"), "labels": np.zeros(3, int)}, "give one label per image"),
-        ({"images": np.zeros((1, 2, 2, 1), "uint8"), "labels": np.array([-1])}, "none of the 1 classes.*: '-1'"),
+        ({"images": np.zeros((1, 2, 2, 1), "uint8"), "labels": np.array([-1])}, r"labels\[0\] = -1, which is no class"),
+        ({"images": np.zeros((1, 2, 2, 1), "uint8"), "labels": np.array([0.0])}, r"labels\[0\] = 0\.0, which is no"),
+        ({"images": np.zeros((1, 2, 2, 1), "uint8"), "labels": np.array([np.nan])}, r"labels\[0\] = nan, which is no"),
+        ({"images": np.zeros((1, 2, 2, 1), "uint8"), "labels": np.array([1])}, "none of the 1 classes.*: '1'"),
     ],
 )
 def test_array_files_of_anything_else_are_refused(tmp_path, arrays, message):

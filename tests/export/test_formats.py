@@ -1,5 +1,7 @@
 """Every format of every kind of student says what the student says, here and where this package is not installed."""
 
+import contextlib
+import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -172,6 +174,32 @@ def test_labels_turn_agreement_into_accuracy(student, tmp_path, images, monkeypa
     assert report.lost_accuracy == 0.0
 
 
+def replaced(monkeypatch, load, criterion="lost_accuracy", tolerance=0.01):
+    """Lets the SavedModel format load something else than was written."""
+    false = formats.Format("student", formats.write_savedmodel, load, tolerance, criterion, versioned=True)
+    monkeypatch.setitem(formats.FORMATS, "savedmodel", false)
+
+
+def test_an_export_of_the_same_accuracy_by_chance_is_not_kept(student, tmp_path, images, monkeypatch):
+    logits = iter(np.split(np.roll(student.logits(images), 1, axis=-1), [32]))
+    replaced(monkeypatch, lambda path: lambda batch: next(logits, np.zeros((len(batch), 10), np.float32)))
+    classes = student.logits(images).argmax(axis=-1)
+    neither = (classes + 2) % 10  # what the export says is another class, but as wrong as the student's
+    with pytest.raises(
+        InvalidInputError, match=r"differs from the student on 40 images \(disagreement 1, tolerance 0\.1"
+    ):
+        export.export_student(student, "savedmodel", tmp_path, images, labels=neither)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("right", "kept"), [(90, True), (89, False)])
+def test_of_ten_images_nine_must_have_the_students_class(right, kept):
+    report = dataclasses.replace(parity_of(np.arange(100) < right), lost_accuracy=0.0)
+    with contextlib.nullcontext() if kept else pytest.raises(InvalidInputError, match=r"disagreement 0\.11"):
+        formats.check_parity(report, "lost_accuracy", 0.01)
+    formats.check_parity(report, "lost_accuracy", 0.2)
+
+
 def test_logits_that_are_not_finite_are_beyond_every_tolerance(student, tmp_path, images, monkeypatch):
     broken = lambda path: lambda batch: np.full((len(batch), 10), np.nan, np.float32)  # noqa: E731
     false = formats.Format("student", formats.write_savedmodel, broken, 1e9, versioned=True)
@@ -250,3 +278,26 @@ def test_a_student_without_a_fixed_image_shape_must_be_given_one(tmp_path, make,
         export.ServedStudent(student)
     served = export.ServedStudent(student, class_names=list("abcdefghij"), image_shape=(32, 32, 1))
     assert export.export_student(served, "savedmodel", tmp_path, images).agreement == 1.0
+
+
+def with_gelu():
+    return [layers.Flatten(), layers.Dense(4, activation="gelu"), layers.Dense(3)]
+
+
+def with_lstm():
+    return [layers.Reshape((8, 8)), layers.LSTM(4), layers.Dense(3)]
+
+
+@pytest.mark.parametrize(
+    ("body", "format_name", "cause"),
+    [(with_gelu, "onnx", "no Erfc there"), (with_lstm, "litert", r"no tf\.TensorListReserve there"),
+     (with_lstm, "onnx", "InvalidArgument|Invalid tensor data type")],
+)  # fmt: skip
+def test_what_a_format_lacks_is_told_in_one_line(tmp_path, rng, body, format_name, cause):
+    served = export.ServedStudent(keras.Sequential([layers.Input((8, 8, 1)), *body()], name="own"))
+    images = rng.integers(0, 256, (4, 8, 8, 1), dtype="uint8")
+    message = rf"student 'own' cannot be exported as {format_name} \(.*({cause}).*\): choose another format, such as"
+    with pytest.raises(InvalidInputError, match=message) as told:
+        export.export_student(served, format_name, tmp_path, images)
+    assert "\n" not in str(told.value) and len(str(told.value)) < 400
+    assert list(tmp_path.iterdir()) == []

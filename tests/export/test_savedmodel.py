@@ -183,6 +183,12 @@ def test_a_wrong_number_of_names_is_an_error(names):
         export.ServedStudent(models.lenet5_half(), class_names=names)
 
 
+def test_names_are_text_whatever_a_folder_is_called():
+    assert export.ServedStudent(models.lenet5_half(), class_names=range(10)).class_names == tuple("0123456789")
+    with pytest.raises(InvalidInputError, match=r"class_names holds '\\udcff', which is no text: rename the class"):
+        export.ServedStudent(models.lenet5_half(), class_names=[*NAMES[:9], "\udcff"])
+
+
 def test_a_segmenter_is_served_with_its_mask(tmp_path, rng):
     student = models.small_deeplab((32, 32, 3), width=4)
     images = rng.integers(0, 256, size=(3, 32, 32, 3), dtype="uint8")

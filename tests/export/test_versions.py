@@ -35,6 +35,11 @@ def test_a_folder_of_versions_holds_versions_and_unfinished_ones(tmp_path):
     (tmp_path / ".writing-12-1").mkdir()
     check_versions(tmp_path)
     assert versions(tmp_path) == [1]
+    for name in ("\u0663", "9" * 19, "1.0"):  # the first is a digit of another script
+        (tmp_path / name).mkdir()
+        with pytest.raises(InvalidInputError, match=f"numbered versions only, but there is '{name}'"):
+            check_versions(tmp_path)
+        (tmp_path / name).rmdir()
     (tmp_path / "2").write_text("a file")
     with pytest.raises(InvalidInputError, match="numbered versions only, but there is '2': choose another folder"):
         check_versions(tmp_path)

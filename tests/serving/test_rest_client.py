@@ -2,8 +2,10 @@ import concurrent.futures
 import contextlib
 import http.server
 import io
+import itertools
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from dfkd_keras.serving import RestClient
 from dfkd_keras.utils.errors import InvalidInputError, ServerError, ServerTimeoutError
 from tests.serving.servers import free_port
+from tests.utils.raw_server import PATIENCE, raw_server
 
 CLIENTS, REQUESTS = 8, 1000
 
@@ -117,12 +120,17 @@ def scripted(*answers):
     server.server_close()
 
 
-GOOD = (200, json.dumps({"predictions": [{"class_id": 3}]}).encode())
+def row(**others):
+    """The answer for one image, of class 1 of two."""
+    return {"logits": [0.0, 1.0], "probabilities": [0.3, 0.7], "class_id": 1} | others
+
+
+GOOD = (200, json.dumps({"predictions": [row()]}).encode())
 
 
 def test_a_busy_server_is_asked_again(images):
     with scripted((503, b"loading"), (429, b"slow down"), GOOD) as (url, asked):
-        assert RestClient(url, version=7).predict(images[:1])["class_id"].tolist() == [3]
+        assert RestClient(url, version=7).predict(images[:1])["class_id"].tolist() == [1]
     assert asked == ["/v1/models/student/versions/7:predict"] * 3
 
 
@@ -153,8 +161,16 @@ def test_a_server_that_stays_busy_or_is_not_there_runs_into_the_deadline(images)
         (b"hello", "is not JSON"),
         (b"[1]", "is not understood"),
         (b'{"predictions": []}', "is not understood"),
-        (b'{"predictions": [{"class_id": 3}, {"class_id": 4}]}', "another number of images than the 1"),
-        (b'{"outputs": {"class_id": [1, 2, 3]}}', "another number of images than the 1"),
+        (b'{"predictions": [{"class_id": 3}, {"class_id": 4}]}', "no prediction for each of 1 images"),
+        (b'{"outputs": {"class_id": [1, 2, 3]}}', "no prediction for each of 1 images"),
+        (b'{"predictions": [[0.5, 0.5]]}', "names no outputs"),
+        (
+            json.dumps({"predictions": [row(class_id=-7)]}).encode(),
+            r"class_id\[0\] = -7, which is none of the 2 classes",
+        ),
+        (json.dumps({"predictions": [row(logits=[1, float("inf")])]}).encode(), r"logits\[0, 1\] = inf"),
+        (json.dumps({"predictions": [row(logits=[1, None])]}).encode(), r"logits\[0, 1\] = None"),
+        (b'{"predictions": [{"probabilities": [1.0], "logits": [1.0]}]}', "no class_id"),
     ],
 )
 def test_an_answer_that_is_none_is_told(images, body, message):
@@ -162,11 +178,33 @@ def test_an_answer_that_is_none_is_told(images, body, message):
         RestClient(url).predict(images[:1])
 
 
+def test_the_deadline_bounds_an_answer_that_never_ends(images):
+    endless, started = lambda: itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), time.monotonic()
+    with raw_server(endless) as url, pytest.raises(ServerTimeoutError, match=r"no answer within 0\.2 s"):
+        RestClient(url, deadline_seconds=0.2).predict(images[:1])
+    assert time.monotonic() - started < PATIENCE / 2
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_redirect_does_not_lose_the_images(images, status):
+    with scripted((status, b""), GOOD) as (url, asked), pytest.raises(ServerError, match="give that address instead"):
+        RestClient(url).predict(images[:1])
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"url": "localhost:8501"}, "url 'localhost:8501' is not an http"),
+        ({"url": "http://localhost:port"}, "url 'http://localhost:port' is not an http"),
         ({"deadline_seconds": 0}, "deadline_seconds=0 must be"),
+        ({"deadline_seconds": float("nan")}, "deadline_seconds=nan must be"),
+        ({"deadline_seconds": float("inf")}, "deadline_seconds=inf must be"),
+        ({"model": "../../admin"}, r"model '\.\./\.\./admin' cannot be the name of a served model"),
+        ({"model": "a?b"}, r"model 'a\?b' cannot be the name of a served model"),
+        ({"model": ""}, "model '' cannot be the name of a served model"),
+        ({"version": "1/../2"}, r"version='1/\.\./2' must be a whole number"),
+        ({"version": -1}, "version=-1 must be a whole number"),
         ({"form": "table"}, "form 'table' is unknown"),
     ],
 )

@@ -113,7 +113,12 @@ def test_outputs_have_a_class_axis_and_no_empty_ones(shape):
         (lambda x: x.mean(), (None, 6, 8, 3), {}, r"returns float32 of the shape \(\) for 2 images"),
         (lambda x: x[:, 0], (None, 6, 8, 3), {}, r"returns float32 of the shape \(2, 8, 3\)"),
         (lambda x: x.mean(axis=(1, 2))[:1], (None, 6, 8, 3), {}, r"of the shape \(1, 3\) for 2 images"),
-        (lambda x: x.mean(axis=(1, 2)) * np.nan, (None, 6, 8, 3), {}, "outputs that are not finite"),
+        (
+            lambda x: x.mean(axis=(1, 2)) * np.nan,
+            (None, 6, 8, 3),
+            {},
+            r"outputs that are not finite numbers, first \[0, 0\] = nan",
+        ),
         (lambda x: x.mean(axis=7), (None, 6, 8, 3), {}, r"fails for 2 images of the shape \(6, 8, 3\) \(AxisError"),
     ],
 )
@@ -121,6 +126,23 @@ def test_what_is_no_teacher_is_told(function, shape, options, message):
     with pytest.raises(InvalidInputError, match=message) as told:
         black_box(Runtime(function, shape), "none", **options)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("later", "message"),
+    [
+        (lambda x: x.mean(axis=(1, 2)) / 0, r"returns outputs that are not finite numbers, first \[0, 0\] = (inf|nan)"),
+        (lambda x: x.mean(axis=(1, 2))[:, :2], r"returns outputs of the shape \(5, 2\) for 5 images, not \(5, 3\)"),
+        (lambda x: x.mean(axis=(1, 2)).T, r"returns outputs of the shape \(3, 5\) for 5 images"),
+        (lambda x: np.full((5, 3), "a"), r"returns outputs that are not finite numbers, first \[0, 0\] = 'a'"),
+        (lambda x: x.mean(axis=7), r"fails for 5 images of the shape \(6, 8, 3\) \(AxisError"),
+    ],
+)
+def test_later_outputs_are_checked_as_the_first_are(images, later, message):
+    functions = iter([Recorded(), later])
+    model = black_box(Runtime(lambda x: next(functions)(x), (None, 6, 8, 3)), "fickle")
+    with pytest.raises(InvalidInputError, match=f"^teacher 'fickle' {message}"), np.errstate(all="ignore"):
+        model(images)
 
 
 def test_open_sizes_are_those_of_the_images(images):

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dfkd_keras.experiment.reporting.plots import make_figure
+from dfkd_keras.experiment.reporting.plots import label, make_figure
 from dfkd_keras.experiment.run_directory import RunDirectory, read_history
 from dfkd_keras.metrics import METRICS
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
+from dfkd_keras.utils.text import printable
 
 REAL = "real test images"
 LINES = ("-", "--", ":")  # for the first ten methods, the next ten, ...
@@ -154,7 +155,7 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
         "training time",
         f"to {reference}'s final",
     )
-    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    lines = ["| " + " | ".join(map(_cell, titles)) + " |", "|---" * len(titles) + "|"]
     for row in rows:
         spread = "" if row[f"{student}_std"] is None else f" ± {100 * row[f'{student}_std']:.2f}"
         cells = (
@@ -168,8 +169,13 @@ def markdown(rows: Sequence[dict[str, Any]], reference: str, metric: str = "accu
             f"{row['seconds']:,.0f} s ({row['seconds_synthesis']:,.0f} + {row['seconds_student']:,.0f})",
             "not reached" if row["seconds_to_reference"] is None else f"{row['seconds_to_reference']:,.0f} s",
         )
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    """Returns a value for a cell of a table, which the name of a method or a task must not end."""
+    return printable(str(value)).replace("|", r"\|")
 
 
 def _row(method: str, runs: Sequence[Run], goal: float) -> dict[str, Any]:
@@ -199,13 +205,13 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
     styles: dict[str, dict[str, str]] = {}
     for run in runs:
         method = run.results["method"]
-        label = None if method in styles else method
+        shown = None if method in styles else label(method)
         style = styles.setdefault(method, _line_style(len(styles)))
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
-        axes.plot([second / 60 for second in seconds], accuracies, label=label, **style)
+        axes.plot([second / 60 for second in seconds], accuracies, label=shown, **style)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
     images = runs[0].results.get("evaluated_on", REAL) if runs else REAL
-    axes.set(xlabel="training time in minutes", ylabel=f"{metric} on {images}")
+    axes.set(xlabel="training time in minutes", ylabel=label(f"{metric} on {images}"))
     axes.grid(alpha=0.3)
     if styles:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

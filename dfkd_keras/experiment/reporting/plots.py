@@ -11,10 +11,12 @@ import numpy as np
 
 from dfkd_keras.metrics import IGNORED
 from dfkd_keras.utils.optional_imports import require_package
+from dfkd_keras.utils.text import printable
 
 COLUMNS = 12
 SHOWN_CLASSES, SHOWN_PIXELS = 20, 64  # rows of a grid, and the height and width of its images
 SHOWN_WITH_MASKS = 12  # images in a grid of masks
+LONGEST_LABEL = 40  # characters
 
 
 def make_figure(width: float, height: float) -> Any:
@@ -28,6 +30,20 @@ def make_figure(width: float, height: float) -> Any:
         MissingDependencyError: If Matplotlib is not installed.
     """
     return require_package("matplotlib.figure", "matplotlib").Figure(figsize=(width, height), layout="constrained")
+
+
+def label(text: Any) -> str:
+    """Returns a text, such as the name of a class, so that Matplotlib draws it as it is.
+
+    Dollar signs would begin formulas, control characters are no glyphs, a legend leaves out what begins with an
+    underscore, and a long text leaves no room for the picture.
+
+    Args:
+        text: String, or what is shown as one.
+    """
+    shown = printable(str(text))
+    shown = shown if len(shown) <= LONGEST_LABEL else f"{shown[: LONGEST_LABEL - 1]}…"
+    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
 
 
 def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> None:
@@ -53,7 +69,7 @@ def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_n
     figure = make_figure(COLUMNS * 0.5 + 1.2, len(shown) * 0.5)
     axes = figure.subplots()
     axes.imshow(grid.squeeze(-1) if channels == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    names = [class_names[shown_class] for shown_class in shown]
+    names = [label(class_names[shown_class]) for shown_class in shown]
     axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(shown))], names, fontsize=8)
     axes.set_xticks([])
     _hide_frame(axes)
@@ -75,7 +91,7 @@ def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarra
     palette[: len(class_names)] = colors
     painted = [palette[mask[: len(images)]] for mask in masks.values()]
     parts = [np.broadcast_to(images, (*images.shape[:3], 3)), *painted]
-    titles = ["image", *masks] * max(1, 9 // len(parts))
+    titles = ["image", *map(label, masks)] * max(1, 9 // len(parts))
     grid = _side_by_side(parts, len(titles) // len(parts))
     figure = make_figure(11.0, 11.0 * grid.shape[0] / grid.shape[1] + 0.8)
     axes = figure.subplots()
@@ -85,7 +101,7 @@ def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarra
     axes.set_yticks([])
     _hide_frame(axes)
     patch = require_package("matplotlib.patches", "matplotlib").Patch
-    patches = [patch(color=color, label=name) for color, name in zip(colors, class_names, strict=True)]
+    patches = [patch(color=color, label=label(name)) for color, name in zip(colors, class_names, strict=True)]
     figure.legend(handles=patches, loc="outside lower center", ncols=min(8, len(patches)), fontsize=8)
     figure.savefig(path, format="png", dpi=110)
 
@@ -123,8 +139,8 @@ def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logar
     figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     for name, (epochs, values) in series.items():
-        axes.plot(epochs, values, label=name.replace("_", " "), marker="." if len(values) < 30 else None)
-    axes.set(title=title, xlabel="epoch")
+        axes.plot(epochs, values, label=label(name.replace("_", " ")), marker="." if len(values) < 30 else None)
+    axes.set(title=label(title), xlabel="epoch")
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
     if logarithmic:
@@ -143,12 +159,12 @@ def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "i
         counts: Sequence of integers. One per class.
         unit: String. What is counted. Defaults to "images".
     """
-    figure = make_figure(5.2, 3.2)
+    figure, names = make_figure(5.2, 3.2), list(map(label, names))
     axes = figure.subplots()
     axes.bar(range(len(names)), counts)
     if len(names) <= 20:
         axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 3 else 0, fontsize=8)
-    axes.set(title=title, ylabel=unit)
+    axes.set(title=label(title), ylabel=unit)
     return _svg(figure)
 
 
@@ -162,7 +178,7 @@ def histogram(title: str, values: np.ndarray) -> str:
     figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     axes.hist(values, bins=20, range=(0.0, 1.0))
-    axes.set(title=title, xlabel="highest probability", ylabel="images")
+    axes.set(title=label(title), xlabel="highest probability", ylabel="images")
     return _svg(figure)
 
 

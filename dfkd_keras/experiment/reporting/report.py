@@ -10,6 +10,7 @@ from dfkd_keras.experiment.reporting.diagnostics import Diagnostics
 from dfkd_keras.experiment.reporting.plots import bars, curves, histogram
 from dfkd_keras.experiment.run_directory import History, RunDirectory
 from dfkd_keras.metrics import METRICS
+from dfkd_keras.utils.text import printable
 
 MEASURED = ("val_mean_iou", "val_accuracy", "val_agreement", "val_estimated_agreement")
 NOT_TERMS = (
@@ -73,14 +74,14 @@ def write_report(
     if diagnostics.effective_sample_size is not None:
         figures["priorities_effective_sample_size"] = diagnostics.effective_sample_size
     page = PAGE.format(
-        title=html.escape(f"{results['method']} on {results['task']}, seed {results['seed']}"),
-        headline=headline(results),
+        title=_text(f"{results['method']} on {results['task']}, seed {results['seed']}"),
+        headline=_text(headline(results)),
         plots="".join(f"<div>{plot}</div>" for plot in plots),
         grids=_grids(run, results["evaluated_on"]),
         rows="".join(
-            f"<tr><td>{name}</td><td>{html.escape(_shown(value))}</td></tr>" for name, value in figures.items()
+            f"<tr><td>{_text(name)}</td><td>{_text(_shown(value))}</td></tr>" for name, value in figures.items()
         ),
-        configuration=html.escape(run.configuration.read_text()),
+        configuration="\n".join(map(_text, run.configuration.read_text().splitlines())),
     )
     run.write_text(run.report, page)
 
@@ -111,9 +112,14 @@ def _grids(run: RunDirectory, evaluated_on: str) -> str:
     drawn = (
         f"<p>{described}</p>{_embedded(paths[-1], 'grid of synthetic images')}" if paths else "<p>None were drawn.</p>"
     )
-    title = f"<h2>{evaluated_on.capitalize()}</h2>"
+    title = f"<h2>{_text(evaluated_on.capitalize())}</h2>"
     real = f"{title}{_embedded(run.test_images, 'images and their masks')}" if masks else ""
     return f"<h2>Synthetic images</h2>{drawn}{real}"
+
+
+def _text(text: str) -> str:
+    """Returns a text, in which the names of classes may be anything, for the page."""
+    return html.escape(printable(text))
 
 
 def _embedded(path: Path, described: str) -> str:

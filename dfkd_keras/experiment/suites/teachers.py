@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dfkd_keras.data import Split, digits, tfds_dataset
+from dfkd_keras.data.array_files import UnreadableArrays, read_array
 from dfkd_keras.data.dataset import SplitName, resize
 from dfkd_keras.images import ChannelOrder, InputConvention, InputRange
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import NO_SUCH_ARRAYS
 
 MANIFEST = "teachers.json"
 TFDS = "tfds:"
@@ -121,11 +121,10 @@ def _arrays(path: str, split: SplitName) -> Split:
     if not Path(path).is_file():
         raise NotFoundError(f"the images {path!r} do not exist: give digits, tfds:NAME, or the path of an .npz file.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return Split(file[f"{split}_images"], file[f"{split}_labels"])
-    except NO_SUCH_ARRAYS as error:
+        return Split(read_array(path, f"{split}_images"), read_array(path, f"{split}_labels"))
+    except UnreadableArrays as error:
         raise InvalidInputError(
-            f"{path!r} holds no images ({single_line(error)}): give the arrays {split}_images and {split}_labels."
+            f"{path!r} holds no images ({error}): give the arrays {split}_images and {split}_labels."
         ) from error
 
 

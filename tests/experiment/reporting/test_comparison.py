@@ -122,3 +122,8 @@ def test_settings_of_one_method_from_several_files_are_told_apart(tmp_path):
 
 def test_no_two_of_thirty_methods_look_alike():
     assert len({tuple(_line_style(place).values()) for place in range(30)}) == 30
+
+
+def test_names_of_any_kind_end_no_cell_and_begin_no_formula(tmp_path):
+    table = write_comparison(tmp_path, [run("a|b$$\x1b[2J", [0.2, 0.4], evaluated_on="$$")])
+    assert r"| a\|b$$\x1b[2J | 1 |" in table and "\x1b" not in table

@@ -1,0 +1,159 @@
+"""HTTP requests that one deadline bounds as a whole, whatever the server does."""
+
+import functools
+import http.client
+import io
+import json
+import socket
+import time
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import ServerError
+from dfkd_keras.utils.retries import Unavailable
+from dfkd_keras.utils.text import printable
+
+BUSY = (429, 502, 503, 504)
+CHUNK = 1 << 16
+MOST_BYTES = 1 << 30  # of an answer
+SHOWN = 500  # characters of an error's text
+
+
+class HttpError(ServerError):
+    """An error that a server answers.
+
+    Args:
+        message: String. Who answered what.
+        status: Integer. The HTTP status, from 400 on.
+    """
+
+    def __init__(self, message: str, status: int):
+        super().__init__(message)
+        self.status = status
+
+
+def is_url(text: str) -> bool:
+    """Returns whether a text is an http(s) URL of a server."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_server and text.isascii() and text.isprintable() and " " not in text
+
+
+def request_json(url: str, message: bytes | None, seconds: float) -> Any:
+    """Returns the JSON that a server answers.
+
+    A redirect is not followed, since that would turn a POST into a GET without its message.
+
+    Args:
+        url: String. URL to ask, for which `is_url` holds.
+        message: Bytes. JSON to post; None for a GET.
+        seconds: Float. Limit for all of the answer: its header, interim ones included, and its body, also of an error.
+
+    Raises:
+        Unavailable: If there is no whole answer in time, or the server is too busy.
+        HttpError: If the server answers with an error.
+        ServerError: If it answers with a redirect, with too much, or with anything but JSON.
+    """
+    request = urllib.request.Request(url, message, {"Content-Type": "application/json"})
+    try:
+        with _opener().open(request, timeout=seconds) as response:
+            content = _content(response)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        cause = getattr(error, "reason", None) or error
+        raise Unavailable(f"{url}: {printable(single_line(cause))}") from error
+    if len(content) > MOST_BYTES:
+        raise ServerError(f"the answer of {url} is longer than {MOST_BYTES:,} bytes: ask for fewer at once.")
+    _check_status(url, response, content)
+    try:
+        return json.loads(content)
+    except (RecursionError, ValueError) as error:
+        cause = printable(single_line(error))
+        raise ServerError(f"the answer of {url} is not JSON ({cause}): check that it is a predict API.") from error
+
+
+def _content(response: http.client.HTTPResponse) -> bytes:
+    """Returns the body of an answer, or the beginning of one that is too long."""
+    pieces, size = [], 0
+    while size <= MOST_BYTES and (piece := response.read1(CHUNK)):
+        pieces.append(piece)
+        size += len(piece)
+    if size <= MOST_BYTES and response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(pieces)
+
+
+def _check_status(url: str, response: http.client.HTTPResponse, content: bytes) -> None:
+    """Raises what an answer means that is no success."""
+    status, said = response.status, " ".join(content[:CHUNK].decode(errors="replace").split()) or response.reason
+    answered = f"{url} answered HTTP {status}: {printable(said)[:SHOWN]}"
+    if status in BUSY:
+        raise Unavailable(answered)
+    if status >= 400:
+        raise HttpError(answered, status)
+    if status >= 300:
+        target = str(response.headers.get("Location"))[:SHOWN]
+        raise ServerError(f"{url} redirects to {target!r}, where the message would be lost: give that address instead.")
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Returns an opener that uses the environment's proxies, follows no redirect and returns errors as answers."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (urllib.request.ProxyHandler(), _HTTPHandler(), _HTTPSHandler()):
+        opener.add_handler(handler)
+    return opener
+
+
+class _UntilDeadline:
+    """Mixin of handlers whose answers end at the deadline."""
+
+    def do_open(self, http_class, request, **arguments):
+        end = time.monotonic() + request.timeout
+
+        def connection(*args: Any, **kwargs: Any) -> http.client.HTTPConnection:
+            made = http_class(*args, **kwargs)
+            made.response_class = functools.partial(_Response, end=end)
+            return made
+
+        return super().do_open(connection, request, **arguments)
+
+
+class _HTTPHandler(_UntilDeadline, urllib.request.HTTPHandler):
+    pass
+
+
+class _HTTPSHandler(_UntilDeadline, urllib.request.HTTPSHandler):
+    pass
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer of which nothing is read after the deadline: a timeout of sockets bounds each reading alone."""
+
+    def __init__(self, sock: socket.socket, *args: Any, end: float, **kwargs: Any):
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, end))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, end: float):
+        super().__init__()
+        self.raw, self.sock, self.end = raw, sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer was not complete in time")
+        self.sock.settimeout(left)
+        return self.raw.readinto(buffer)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()

@@ -1,0 +1,27 @@
+"""Text from files and servers, made safe to print and to name files by."""
+
+import re
+
+LONGEST_FILE_NAME = 100
+
+
+def printable(text: str) -> str:
+    """Returns a text in which characters that a terminal would act on, or that cannot be shown, are written as escapes.
+
+    Args:
+        text: String. Any text, such as the name of a class or the answer of a server.
+
+    Example:
+        >>> printable("cat\\x1b[2J")
+        'cat\\\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def file_name(text: str) -> str:
+    """Returns a text as a part of a file's name, which leads to no other folder.
+
+    Args:
+        text: String. Any text, such as the name of a data set.
+    """
+    return re.sub(r"[^\w.+-]+", "_", text)[:LONGEST_FILE_NAME]
