@@ -9,7 +9,7 @@ ROUNDS = ["generator_learning_rate = 5e-4", "latent_learning_rate = 1.5e-3"]
 SHORT_STEPS = {
     "dfad.gin": ["adversarial_learning_rate = 2e-3"],
     "zskt.gin": [f"{role}/CosineDecayOverTraining.initial_learning_rate = 5e-4" for role in ("student", "synthesis")],
-    **dict.fromkeys(("fast.gin", "fast_meta.gin", "ssdkd.gin"), ROUNDS),
+    **dict.fromkeys(("fast.gin", "fast_meta.gin", "nayer.gin", "ssdkd.gin"), ROUNDS),
     "cmi.gin": [*ROUNDS, "ContrastiveDiversity.temperature = 1.0"],  # at 0.1, its gradients are ten times larger
 }
 

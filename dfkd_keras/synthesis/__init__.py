@@ -3,7 +3,9 @@
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.generator_learning import ContinuedLearning, FreshStart, GeneratorLearning
 from dfkd_keras.synthesis.latent_inversion import LatentInversion
+from dfkd_keras.synthesis.latents import FreeLatents, Latents
 from dfkd_keras.synthesis.meta_learning import FirstOrderMAML, MetaLearning, Reptile
+from dfkd_keras.synthesis.noisy_layer import NoisyLayer
 from dfkd_keras.synthesis.pixel_inversion import PixelInversion
 from dfkd_keras.synthesis.procedural import (
     DeadLeaves,
@@ -24,13 +26,16 @@ __all__ = [
     "DeadLeaves",
     "DirichletTargets",
     "FirstOrderMAML",
+    "FreeLatents",
     "FreshStart",
     "GeneratorLearning",
     "GeneratorSynthesizer",
     "ImageFamily",
     "LatentInversion",
+    "Latents",
     "MetaLearning",
     "NoisePyramids",
+    "NoisyLayer",
     "PixelInversion",
     "ProceduralImages",
     "RandomClasses",

@@ -13,7 +13,7 @@ from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.checks import check_kinds, same_shape, shown
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -26,6 +26,9 @@ class GeneratorSynthesizer(Synthesizer):
         output_space: String. Space of the generator's images: "normalized" for the generators of RDSKD and DAFL, "unit"
             for generators that end in a sigmoid. Defaults to "normalized".
 
+    Raises:
+        InvalidInputError: If `generator` is no built Keras model of these shapes, or has nothing to train.
+
     Example:
         >>> objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()])
         >>> synthesizer = GeneratorSynthesizer(dk.models.upsampling_generator(latent_dim=100), objective)
@@ -36,6 +39,22 @@ class GeneratorSynthesizer(Synthesizer):
     def __init__(self, generator: keras.Model, objective: Objective, output_space: Space = "normalized"):
         super().__init__(objective, output_space)
         self.generator = generator
+        self._check_generator()
+
+    def _check_generator(self) -> None:
+        owner, generator = type(self).__name__, self.generator
+        check_kinds(owner, keras.Model, generator=generator)
+        shapes = [getattr(generator, name, None) for name in ("input_shape", "output_shape")]
+        if [len(shape or ()) for shape in shapes] != [2, 4]:
+            raise InvalidInputError(
+                f"{owner}.generator={shown(generator)} must map latents [B, Z] to images [B, H, W, C], but its shapes "
+                f"are {shapes[0]} and {shapes[1]}: build it so."
+            )
+        if not generator.trainable_variables:
+            raise InvalidInputError(
+                f"{owner}.generator={shown(generator)} has no trainable weights, so that nothing would be learned: set "
+                "trainable = True on it and its layers."
+            )
 
     @property
     def latent_dim(self) -> int:

@@ -17,8 +17,11 @@ from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels
 from dfkd_keras.synthesis.generator import GeneratorSynthesizer
 from dfkd_keras.synthesis.generator_learning import ContinuedLearning, GeneratorLearning
+from dfkd_keras.synthesis.latents import FreeLatents, Latents
+from dfkd_keras.synthesis.targets import RandomClasses, Targets
 from dfkd_keras.teacher.hooks import layers_in_order
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_counts, check_functions, check_kinds, given
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -26,8 +29,7 @@ class LatentInversion(GeneratorSynthesizer):
     """Inverts the teacher by rounds: latents and generator are moved towards images of random target classes.
 
     A round draws latents and targets, takes some updates of latents and generator, and returns the batch of the lowest
-    loss, as it was before that update. The generator always normalizes by the batch's own statistics. Labels are drawn
-    uniformly (`Draws.labels`).
+    loss, as it was before that update. The generator always normalizes by the batch's own statistics.
 
     Args:
         generator: Keras model, built, from latents `[B, Z]` to images `[B, H, W, C]`.
@@ -35,6 +37,8 @@ class LatentInversion(GeneratorSynthesizer):
         latent_optimizer: Keras optimizer of the latents, reset in every round.
         learning: `GeneratorLearning`. How the generator learns from one round to the next. Defaults to
             `ContinuedLearning()`, plain Fast.
+        latents: `Latents`. Where the latents come from. Defaults to `FreeLatents()`, which are optimized themselves.
+        targets: `Targets`. The classes that images are made for. Defaults to `RandomClasses()`.
         augment: Augmentation of the images before teacher and student get them, called as `augment(images, uniforms)`.
             Defaults to None.
         second_view: Augmentation that makes a second view of each image, for `ContrastiveDiversity`. Defaults to None.
@@ -43,7 +47,8 @@ class LatentInversion(GeneratorSynthesizer):
             first BatchNorm are initialized anew, once; 139 in Fast's official code. Defaults to None, for never.
 
     Raises:
-        InvalidInputError: If `latent_optimizer` cannot be reset, or `output_space` is unknown.
+        InvalidInputError: If `latent_optimizer` cannot be reset, `output_space` is unknown, or an argument is of
+            another kind.
 
     Reference:
         Fang et al., "Up to 100x Faster Data-free Knowledge Distillation" (Fast), AAAI 2022, after "Contrastive Model
@@ -59,14 +64,23 @@ class LatentInversion(GeneratorSynthesizer):
         objective: Objective,
         latent_optimizer: keras.optimizers.Optimizer,
         learning: GeneratorLearning | None = None,
+        latents: Latents | None = None,
+        targets: Targets | None = None,
         augment: Callable | None = None,
         second_view: Callable | None = None,
         output_space: Space = "unit",
         reset_at_round: int | None = None,
     ):
         super().__init__(generator, objective, output_space)
+        check_kinds("LatentInversion", keras.optimizers.Optimizer, latent_optimizer=latent_optimizer)
         check_resettable(latent_optimizer, "the latent optimizer")
+        check_kinds("LatentInversion", GeneratorLearning, **given(learning=learning))
+        check_kinds("LatentInversion", Latents, **given(latents=latents))
+        check_kinds("LatentInversion", Targets, **given(targets=targets))
+        check_functions("LatentInversion", **given(augment=augment, second_view=second_view))
+        check_counts("LatentInversion", minimum=0, **given(reset_at_round=reset_at_round))
         self.latent_optimizer, self.learning = latent_optimizer, learning or ContinuedLearning()
+        self.latents, self.targets = latents or FreeLatents(), targets or RandomClasses()
         self.augment, self.second_view, self.reset_at_round = augment, second_view, reset_at_round
         self.latent_optimizer_state, self.best = OptimizerState(), BestBatch()
         self.seeds = keras.random.SeedGenerator()
@@ -110,18 +124,21 @@ class LatentInversion(GeneratorSynthesizer):
     def prepare(self, teacher: Teacher, batch_size: int) -> None:
         """Checks that the parts fit together and creates the variables; see `Synthesizer.prepare`."""
         super().prepare(teacher, batch_size)
-        self.latents = self.state("latents", (batch_size, self.latent_dim), "float32")
+        self.targets.prepare(teacher)
+        self.latents.prepare(teacher, batch_size, self.latent_dim)
         self.labels = self.state("labels", (batch_size,), INTEGER)
         self.best.prepare((batch_size, *teacher.image_shape))
-        self.latent_optimizer_state.track(self.latent_optimizer, [self.latents])
+        self.latent_optimizer_state.track(self.latent_optimizer, self.latents.learned_variables)
         self.learning.prepare(self.generator.trainable_variables)
         if self.reset_at_round is not None:
             self._first_layers()
 
     def begin_round(self, draws: Draws, teacher: Teacher) -> None:
         """Sets latents and labels and resets the latent optimizer; see `Synthesizer.begin_round`."""
-        self.latents.assign(draws.gathered.latents)
-        self.labels.assign(draws.gathered.labels)
+        draws = draws.gathered
+        draws = draws._replace(labels=ops.reshape(draws.labels, self.labels.shape))
+        self.latents.begin_round(draws)
+        self.labels.assign(self.targets.draw(draws, teacher)[0])
         self.best.clear()
         self.latent_optimizer_state.reset()
         if self.reset_at_round is not None:
@@ -133,7 +150,7 @@ class LatentInversion(GeneratorSynthesizer):
         labels, teacher = local_shard(self.labels.value), context.teacher
 
         def loss_fn():
-            latents = local_shard(self.latents.value)
+            latents = local_shard(self.latents.of(self.labels.value))
             images = self.sample(latents, teacher)
 
             def view(augment):
@@ -145,14 +162,14 @@ class LatentInversion(GeneratorSynthesizer):
             loss, values, batch = self._evaluate(view(self.augment), context, **known)
             return loss, (values, batch, gather(images))
 
-        of_generator, of_terms = self.generator.trainable_variables, self.objective.learned_variables
-        groups = [*of_generator, self.latents, *of_terms]
-        loss, (values, batch, images), gradients = differentiate(loss_fn, groups, self.loss_scaling.scale)
-        gradients = self.loss_scaling.unscaled(gradients)
+        of_generator, of_latents = self.generator.trainable_variables, self.latents.learned_variables
+        learned = [*of_generator, *of_latents, *self.objective.learned_variables]
+        loss, (values, batch, images), gradients = differentiate(loss_fn, learned, self.loss_scaling.scale)
+        gradients = iter(self.loss_scaling.unscaled(gradients))
         self.best.update(loss, images)
-        self.learning.update(gradients[: len(of_generator)], of_generator)
-        self.latent_optimizer.apply([gradients[len(of_generator)]], [self.latents])
-        self.objective.learn(gradients[len(of_generator) + 1 :])
+        self.learning.update([next(gradients) for _ in of_generator], of_generator)
+        self.latent_optimizer.apply([next(gradients) for _ in of_latents], of_latents)
+        self.objective.learn([*gradients])
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 

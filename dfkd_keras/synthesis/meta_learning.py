@@ -6,6 +6,7 @@ from keras import ops
 from dfkd_keras.backend.state import OptimizerState
 from dfkd_keras.optimizers import check_resettable
 from dfkd_keras.synthesis.generator_learning import GeneratorLearning
+from dfkd_keras.utils.checks import check_kinds, check_positive
 
 
 class MetaLearning(GeneratorLearning):
@@ -18,11 +19,12 @@ class MetaLearning(GeneratorLearning):
         inner_optimizer: Keras optimizer of the steps within a round, reset in every round.
 
     Raises:
-        InvalidInputError: If `inner_optimizer` cannot be reset.
+        InvalidInputError: If `inner_optimizer` is no Keras optimizer, or cannot be reset.
     """
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer):
         super().__init__()
+        check_kinds(type(self).__name__, keras.optimizers.Optimizer, inner_optimizer=inner_optimizer)
         check_resettable(inner_optimizer, "the inner optimizer of meta-learning")
         self.inner_optimizer = inner_optimizer
         self.inner_state, self.start = OptimizerState(), []
@@ -103,8 +105,11 @@ class Reptile(MetaLearning):
 
     Args:
         inner_optimizer: Keras optimizer of the steps within a round, reset in every round.
-        scale: Float. Factor on the difference of the weights. It has no effect on the step of a plain Adam. Defaults to
-            67.0, as in Fast's official code.
+        scale: Positive float. Factor on the difference of the weights. It has no effect on the step of a plain Adam.
+            Defaults to 67.0, as in Fast's official code.
+
+    Raises:
+        InvalidInputError: If `scale` is not positive and finite.
 
     Reference:
         Nichol et al., "On First-Order Meta-Learning Algorithms", 2018, as used by Fang et al., "Up to 100x Faster
@@ -113,6 +118,7 @@ class Reptile(MetaLearning):
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer, scale: float = 67.0):
         super().__init__(inner_optimizer)
+        check_positive("Reptile", scale=scale)
         self.scale = scale
 
     def meta_gradients(self, variables: list[keras.Variable]) -> list:

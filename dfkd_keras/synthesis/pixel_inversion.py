@@ -19,6 +19,7 @@ from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_label
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.synthesis.targets import RandomClasses, Targets
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_choices, check_functions, check_kinds, given
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -43,7 +44,7 @@ class PixelInversion(Synthesizer):
 
     Raises:
         InvalidInputError: If `output_space` or `bounds` is unknown, bounds are "rescale" in normalized space, or
-            `start` has to be trained itself.
+            `start` has to be trained itself, or an argument is of another kind.
 
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019; Yin et al., "Dreaming to
@@ -62,8 +63,10 @@ class PixelInversion(Synthesizer):
         start: Synthesizer | None = None,
     ):
         super().__init__(objective, output_space)
-        if bounds not in ("none", "clip", "rescale"):
-            raise InvalidInputError(f"PixelInversion.bounds={bounds!r} must be 'none', 'clip' or 'rescale'.")
+        check_kinds("PixelInversion", Targets, **given(targets=targets))
+        check_functions("PixelInversion", **given(jitter=jitter))
+        check_kinds("PixelInversion", Synthesizer, **given(start=start))
+        check_choices("PixelInversion", ("none", "clip", "rescale"), bounds=bounds)
         if bounds == "rescale" and output_space != "unit":
             raise InvalidInputError("PixelInversion.bounds='rescale' makes unit images: set output_space='unit' too.")
         if start is not None and start.trains:

@@ -11,7 +11,7 @@ from dfkd_keras.objectives.objective import NoObjective
 from dfkd_keras.schedules.noise import normal_to_uniform
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.checks import check_kinds, same_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -23,6 +23,9 @@ class RealImages(Synthesizer):
 
     Args:
         data: `ImageDataset`. Its "train" split is drawn from; the labels are not used.
+
+    Raises:
+        InvalidInputError: If `data` is no `ImageDataset`.
     """
 
     synthesizes = False
@@ -31,6 +34,7 @@ class RealImages(Synthesizer):
 
     def __init__(self, data: ImageDataset):
         super().__init__(NoObjective())
+        check_kinds("RealImages", ImageDataset, data=data)
         self.data = data
 
     def image_shape(self, teacher: Teacher) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, forward_batch
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
 SYNTHESIZER_NEEDS = {
@@ -45,7 +46,7 @@ class Synthesizer(Component):
         provides: Frozenset of strings. The needs of terms that it can meet, out of `SYNTHESIZER_NEEDS`.
 
     Raises:
-        InvalidInputError: If `output_space` is unknown.
+        InvalidInputError: If `objective` is no `Objective`, or `output_space` is unknown.
     """
 
     works_by_rounds = False
@@ -56,6 +57,7 @@ class Synthesizer(Component):
 
     def __init__(self, objective: Objective, output_space: Space = "unit"):
         super().__init__(name="synthesizer")
+        check_kinds(type(self).__name__, Objective, objective=objective)
         check_space(f"{type(self).__name__}.output_space", output_space)
         self.objective, self.output_space = objective, output_space
         self.optimizer_state, self.loss_scaling = OptimizerState(), LossScaling()

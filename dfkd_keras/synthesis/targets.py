@@ -11,6 +11,7 @@ from dfkd_keras.backend.state import Component
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.class_similarity import check_class_similarity, class_similarity
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import is_number
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -87,7 +88,7 @@ class DirichletTargets(Targets):
     def __init__(self, concentrations: Sequence[float] = (1.0, 0.1)):
         super().__init__()
         self.concentrations = tuple(concentrations) if isinstance(concentrations, (list, tuple)) else ()
-        if not self.concentrations or any(not 0 < beta < float("inf") for beta in self.concentrations):
+        if not self.concentrations or not all(is_number(beta) and beta > 0 for beta in self.concentrations):
             raise InvalidInputError(
                 f"DirichletTargets.concentrations={concentrations!r} must be one or more positive and finite numbers, "
                 "such as (1.0, 0.1)."

@@ -25,6 +25,7 @@ METHODS = (  # besides SSD-KD, which has all that is shared between replicas: im
     "cmi",
     "fast",
     "fast_meta",
+    "nayer",
 )
 TWO_DEVICES = """
 import keras

@@ -29,7 +29,20 @@ def experiment(*files, params=()):
 
 
 def test_the_promised_files_are_there():
-    methods = {"rdskd", "fast", "fast_meta", "ssdkd", "dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "deepinversion"}
+    methods = {
+        "rdskd",
+        "fast",
+        "fast_meta",
+        "nayer",
+        "ssdkd",
+        "dafl",
+        "mskd",
+        "dfad",
+        "zskt",
+        "dfq",
+        "zskd",
+        "deepinversion",
+    }
     assert {f"{name}.gin" for name in methods | {"adaptive_deepinversion", "cmi"}} == set(METHODS)
     pairs = ("resnet34_resnet18", "vgg11_resnet18", "wrn40_2_wrn16_1", "wrn40_2_wrn40_1", "wrn40_2_wrn16_2")
     tasks = {
@@ -48,7 +61,7 @@ def test_the_promised_files_are_there():
     }
     assert {f"tasks/{task}.gin" for task in tasks} == set(TASKS)
     compared = {f"{name}_{data}" for name in ("dafl", "mskd", "zskd", "deepinversion") for data in DATA_OF_RDSKD}
-    others = {"dfad_mnist", "dfad_cifar10", "zskt_svhn", "zskt_cifar10", "dfq_cifar10", "cmi_cifar10"}
+    others = {"dfad_mnist", "dfad_cifar10", "zskt_svhn", "zskt_cifar10", "dfq_cifar10", "cmi_cifar10", "nayer_cifar10"}
     others |= {"fast2", "fast5", "fast10", "ssdkd", "adaptive_deepinversion_cifar10"}
     rdskd = {f"rdskd_{name}" for name in DATA_OF_RDSKD}
     assert {f"papers/{name}.gin" for name in compared | others | rdskd} == set(PAPERS)

@@ -15,7 +15,7 @@ pytest.importorskip("jax")
 pytest.importorskip("tensorflow")
 
 METHODS = ("rdskd", "dafl", "mskd", "dfad", "zskt", "dfq", "zskd", "deepinversion", "adaptive_deepinversion", "cmi")
-METHODS += ("fast", "fast_meta", "ssdkd")
+METHODS += ("fast", "fast_meta", "nayer", "ssdkd")
 TWO_DEVICES = """
 import sys
 import gin

@@ -21,6 +21,7 @@ METHODS = [
     "deepinversion.gin",
     "adaptive_deepinversion.gin",
     "cmi.gin",
+    "nayer.gin",
 ]
 
 
@@ -95,6 +96,10 @@ PARAMETERS = [
     ("cmi.gin", "RandomResizedCropFlip.scale = (0.9, 1.0)"),
     ("cmi.gin", "contrast/Adam.learning_rate = 0.1"),
     ("cmi.gin", "LatentInversion.learning = @ContinuedLearning()"),
+    ("nayer.gin", "NoisyLayer.embedding_dim = 16"),
+    ("nayer.gin", "FreshStart.every_rounds = 1"),
+    ("nayer.gin", "LatentInversion.latents = @FreeLatents()"),
+    ("nayer.gin", "LatentInversion.targets = @RandomClasses()"),
 ]
 # One of each method, as a step of each has to be compiled; of those that compile long, none.
 IN_BRIEF = (

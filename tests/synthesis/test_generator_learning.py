@@ -136,6 +136,7 @@ def test_a_fresh_start_draws_new_weights_in_every_round():
     keras.utils.set_random_seed(0)
     generator = models.sigmoid_generator(LATENT, SHAPE, width=16)
     learning = FreshStart()
+    learning.prepare(generator.trainable_variables)
     learning.compile(adam(), generator.trainable_variables)
     drawn = []
     for _ in range(2):

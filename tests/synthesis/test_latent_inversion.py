@@ -17,10 +17,10 @@ from tests.synthesis.latent_round import BATCH, LATENT, SHAPE, Round, adam, draw
 def test_a_round_moves_latents_and_generator_and_lowers_the_loss():
     rounds = Round()
     rounds.begin()
-    latents, weights = np.array(rounds.inversion.latents.value), rounds.weights
+    latents, weights = np.array(rounds.inversion.latents.values.value), rounds.weights
     losses = [float(rounds.update()) for _ in range(8)]
     assert losses[-1] < losses[0]
-    assert not np.allclose(rounds.inversion.latents.value, latents)
+    assert not np.allclose(rounds.inversion.latents.values.value, latents)
     assert not any(np.array_equal(a, b) for a, b in zip(rounds.weights, weights, strict=True))
 
 
@@ -65,7 +65,7 @@ def test_a_round_forgets_the_one_before():
     first = rounds.run(seed=1)[1]
     copy = np.array(first)
     rounds.begin(seed=2)
-    np.testing.assert_array_equal(rounds.inversion.latents.value, draws(2).latents)
+    np.testing.assert_array_equal(rounds.inversion.latents.values.value, draws(2).latents)
     assert np.isinf(rounds.inversion.best.loss.value)
     iterations = rounds.inversion.latent_optimizer.iterations
     assert int(iterations.value) == 0

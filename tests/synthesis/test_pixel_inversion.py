@@ -39,7 +39,8 @@ def test_a_round_may_start_from_the_images_of_another_synthesizer(make, space):
 
 
 def test_a_round_does_not_start_from_a_synthesizer_that_has_to_be_trained(make):
-    generator = dk.synthesis.GeneratorSynthesizer(None, dk.objectives.WeightedSum([dk.objectives.ClassEntropy()]))
+    objective = dk.objectives.WeightedSum([dk.objectives.ClassEntropy()])
+    generator = dk.synthesis.GeneratorSynthesizer(dk.models.sigmoid_generator(2, (8, 8, 1)), objective)
     with pytest.raises(ValueError, match=r"PixelInversion\.start=GeneratorSynthesizer has to be trained itself"):
         make(start=generator)
 
@@ -99,7 +100,7 @@ def test_rescaled_images_fill_the_unit_interval_before_each_update(make):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"bounds": "box"}, "must be 'none', 'clip' or 'rescale'"),
+        ({"bounds": "box"}, "must be one of 'none', 'clip', 'rescale'"),
         ({"bounds": "rescale"}, "set output_space='unit'"),
     ],
 )

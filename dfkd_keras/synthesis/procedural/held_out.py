@@ -5,7 +5,7 @@ import numpy as np
 
 from dfkd_keras.metrics import evaluation_batch_size
 from dfkd_keras.synthesis.procedural.textured_objects import TexturedObjects
-from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.checks import check_counts, check_seed, check_shape
 
 
 def held_out_images(image_shape: tuple[int, int, int], count: int, seed: int = 0) -> np.ndarray:
@@ -29,8 +29,8 @@ def held_out_images(image_shape: tuple[int, int, int], count: int, seed: int = 0
     Example:
         >>> images = held_out_images((32, 32, 3), count=2000)
     """
-    height, width, channels = image_shape
-    check_counts("held_out_images", height=height, width=width, channels=channels, count=count)
+    check_shape("held_out_images", 3, image_shape=image_shape)
+    check_counts("held_out_images", count=count)
     check_seed("held_out_images", seed)
     family, batch_size = TexturedObjects(), evaluation_batch_size(image_shape)
     noise = np.random.Generator(np.random.Philox(key=np.array([seed, 2**64 - 1], dtype=np.uint64)))

@@ -19,6 +19,7 @@ from dfkd_keras.synthesis.procedural.spectra import Spectra
 from dfkd_keras.synthesis.procedural.strokes import Strokes
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_lists
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -53,11 +54,10 @@ class ProceduralImages(Synthesizer):
         super().__init__(NoObjective())
         default = (NoisePyramids(), DeadLeaves(), Spectra(), Strokes())
         self.families = default if families is None else families
-        is_sequence = isinstance(self.families, (list, tuple)) and len(self.families)
-        if not is_sequence or not all(isinstance(family, ImageFamily) for family in self.families):
+        check_lists("ProceduralImages", ImageFamily, families=self.families)
+        if not self.families:
             raise InvalidInputError(
-                f"ProceduralImages.families={families!r} must be one or more ImageFamily objects, such as "
-                "[DeadLeaves(), Strokes()]."
+                "ProceduralImages.families=[] must be one or more families, such as [DeadLeaves(), Strokes()]."
             )
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:

@@ -49,7 +49,7 @@ def test_training_sees_none_of_them():
     [
         ({"count": 0}, r"held_out_images\.count=0 must be"),
         ({"seed": -1}, r"held_out_images\.seed=-1 must be"),
-        ({"image_shape": (None, None, 3)}, r"held_out_images\.height=None must be"),
+        ({"image_shape": (None, None, 3)}, r"held_out_images\.image_shape=\(None, None, 3\) must be"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, message):

@@ -118,9 +118,18 @@ def test_a_teacher_of_any_size_must_be_told_a_size():
         ProceduralImages().prepare(teacher, 8)
 
 
-@pytest.mark.parametrize("families", [(), "strokes", ["strokes"], Strokes(), [Strokes]])
-def test_families_must_be_families(families):
-    with pytest.raises(ValueError, match=r"ProceduralImages\.families=.* must be one or more ImageFamily objects"):
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ((), "must be one or more families"),
+        ("strokes", "must be a list of objects of ImageFamily"),
+        (["strokes"], "must be a list of objects of ImageFamily"),
+        (Strokes(), "must be a list of objects of ImageFamily"),
+        ([Strokes], r"must be a list of objects of ImageFamily, not a class: call Strokes, in gin @Strokes\(\)"),
+    ],
+)
+def test_families_must_be_families(families, message):
+    with pytest.raises(ValueError, match=rf"ProceduralImages\.families=.* {message}"):
         ProceduralImages(families)
 
 
