@@ -1,8 +1,8 @@
 """Differentiable augmentation of unit images.
 
 An augmentation is called as `augment(images, uniforms)`: with unit images `[B, H, W, C]` and numbers that are uniform
-in [0, 1), `[B, 8]`, of which each class says which ones it uses (`Draws.augmentation`). Where an image moves away, its
-border is black, which is 0. The gradient flows back to the images.
+in [0, 1), `[B, 8]` (`Draws.augmentation`). Where an image moves away, its border is black, which is 0. The gradient
+flows back to the images.
 """
 
 import dataclasses
@@ -16,15 +16,35 @@ from keras import ops
 
 from dfkd_keras.backend.distribution import gather
 from dfkd_keras.images import STATISTICS, InputRange, relative_statistics
-from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.checks import LARGEST, check_choices, check_counts, check_flags, entries, is_number
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
 __all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomInputRange", "RandomResizedCropFlip", "RollFlip"]
 
 
+class Augmentation(Configured):
+    """Base class of the augmentations. A subclass implements `augment`, which says what uniform numbers it uses."""
+
+    def __call__(self, images: Any, uniforms: Any) -> Any:
+        """Augments a batch.
+
+        Args:
+            images: Float array or tensor `[B, H, W, C]`. Unit images.
+            uniforms: Float array or tensor `[B, 8]` in [0, 1).
+
+        Returns:
+            The augmented images, float32 `[B, H, W, C]`.
+        """
+        return self.augment(ops.cast(images, "float32"), ops.cast(uniforms, "float32"))
+
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Augments float32 tensors; see `__call__`."""
+        raise NotImplementedError
+
+
 @dataclasses.dataclass(frozen=True)
-class RandomCropFlip(Configured):
+class RandomCropFlip(Augmentation):
     """Pads every image with black, crops it at random, and mirrors it with probability 0.5.
 
     Shifting is a product with a 0/1 matrix per image, which is faster than gathering, forward and backward.
@@ -35,7 +55,7 @@ class RandomCropFlip(Configured):
         flip: Boolean. Whether images are mirrored, which digits must not be. Defaults to True.
 
     Raises:
-        InvalidInputError: If `padding` is negative or not a whole number.
+        InvalidInputError: If `padding` is negative or not a whole number, or `flip` is no Boolean.
 
     Example:
         >>> augment = RandomCropFlip(padding=4)
@@ -48,17 +68,10 @@ class RandomCropFlip(Configured):
 
     def __post_init__(self):
         check_counts("RandomCropFlip", minimum=0, padding=self.padding)
+        check_flags("RandomCropFlip", flip=self.flip)
 
-    def __call__(self, images: Any, uniforms: Any) -> Any:
-        """Augments a batch.
-
-        Args:
-            images: Float tensor `[B, H, W, C]`. Unit images.
-            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first three columns are used.
-
-        Returns:
-            The augmented images, `[B, H, W, C]`.
-        """
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Shifts and mirrors each image by its first three numbers; see `Augmentation`."""
         _, height, width, _ = images.shape
         shifts = ops.cast(ops.floor(uniforms[:, :2] * (2 * self.padding + 1)), "int32") - self.padding
         columns = ops.arange(width, dtype="int32")[None]
@@ -71,7 +84,7 @@ class RandomCropFlip(Configured):
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomInputRange(Configured):
+class RandomInputRange(Augmentation):
     """Shows a network whose input range is not known some of the images in other ranges.
 
     An image keeps its range with probability 0.5, or gets one of the others. What the network then takes is what the
@@ -89,35 +102,31 @@ class RandomInputRange(Configured):
     others: Sequence[InputRange] = ()
 
     def __post_init__(self):
-        for name in (self.input_range, *self.others):
-            if name not in STATISTICS:
-                raise InvalidInputError(
-                    f"RandomInputRange has the range {name!r}: use some of {', '.join(map(repr, STATISTICS))}."
-                )
+        ranges = {"input_range": self.input_range, **entries("RandomInputRange", others=self.others)}
+        check_choices("RandomInputRange", STATISTICS, **ranges)
 
-    def __call__(self, images: Any, uniforms: Any) -> Any:
-        """Augments a batch.
-
-        Args:
-            images: Float tensor `[B, H, W, C]`. Unit images.
-            uniforms: Float tensor `[B, 8]` in [0, 1), of which the last column is used.
-
-        Returns:
-            Images `[B, H, W, C]` that the conversion to `input_range` turns into images of various ranges.
-        """
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Returns images that the conversion to `input_range` takes to a range chosen by the last number of each."""
         if not self.others:
             return images
-        ranges = [self.input_range, *self.others]
+        statistics = [self._statistics(each, images) for each in (self.input_range, *self.others)]
         position = ops.floor((2.0 * uniforms[:, -1] - 1.0) * len(self.others))  # below 0 for half of the images
         chosen = ops.maximum(0, ops.cast(position, "int32") + 1)
-        statistics = [relative_statistics(each, self.input_range, images.shape[-1]) for each in ranges]
         scales, offsets = zip(*statistics, strict=True)
         scale, offset = (ops.take(np.stack(values), chosen, axis=0) for values in (scales, offsets))
         return images * scale[:, None, None, :] + offset[:, None, None, :]
 
+    def in_range(self, images: Any, name: InputRange) -> Any:
+        """Returns images `[B, H, W, C]` that the conversion to `input_range` takes to another range."""
+        scale, offset = self._statistics(name, images)
+        return images * scale + offset
+
+    def _statistics(self, name: InputRange, images: Any) -> tuple[np.ndarray, np.ndarray]:
+        return relative_statistics(name, self.input_range, images.shape[-1])
+
 
 @dataclasses.dataclass(frozen=True)
-class RandomResizedCropFlip(Configured):
+class RandomResizedCropFlip(Augmentation):
     """Resizes a random crop of every image to the full size, bilinearly, and mirrors it with probability 0.5.
 
     Args:
@@ -128,7 +137,7 @@ class RandomResizedCropFlip(Configured):
         flip: Boolean. Whether images are mirrored, which digits must not be. Defaults to True.
 
     Raises:
-        InvalidInputError: If a range is empty or exceeds its bounds.
+        InvalidInputError: If a range is empty or exceeds its bounds, or `flip` is no Boolean.
     """
 
     scale: tuple[float, float] = (0.25, 1.0)
@@ -136,23 +145,17 @@ class RandomResizedCropFlip(Configured):
     flip: bool = True
 
     def __post_init__(self):
-        for name, (low, high), highest in (("scale", self.scale, 1.0), ("ratio", self.ratio, math.inf)):
-            if not 0 < low <= high <= highest:
+        check_flags("RandomResizedCropFlip", flip=self.flip)
+        for name, limits, highest in (("scale", self.scale, 1.0), ("ratio", self.ratio, LARGEST)):
+            are_two = isinstance(limits, (tuple, list)) and len(limits) == 2 and all(map(is_number, limits))
+            if not are_two or not 0 < limits[0] <= limits[1] <= highest:
                 raise InvalidInputError(
-                    f"RandomResizedCropFlip.{name}={(low, high)} must be two positive numbers, the smaller first"
+                    f"RandomResizedCropFlip.{name}={limits} must be two positive numbers, the smaller first"
                     f"{', of at most 1' if highest == 1 else ''}."
                 )
 
-    def __call__(self, images: Any, uniforms: Any) -> Any:
-        """Augments a batch.
-
-        Args:
-            images: Float tensor `[B, H, W, C]`. Unit images.
-            uniforms: Float tensor `[B, 8]` in [0, 1), of which the last five columns are used.
-
-        Returns:
-            The augmented images, `[B, H, W, C]`.
-        """
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Crops, resizes and mirrors each image by its last five numbers; see `Augmentation`."""
         _, height, width, _ = images.shape
         area = self.scale[0] + uniforms[:, 3:4] * (self.scale[1] - self.scale[0])
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
@@ -167,7 +170,7 @@ class RandomResizedCropFlip(Configured):
 
 
 @dataclasses.dataclass(frozen=True)
-class RollFlip(Configured):
+class RollFlip(Augmentation):
     """Rolls the whole batch by one random offset around the border, which is DeepInversion's jitter.
 
     Args:
@@ -175,7 +178,7 @@ class RollFlip(Configured):
         flip: Boolean. Whether the whole batch is also mirrored with probability 0.5. Defaults to False.
 
     Raises:
-        InvalidInputError: If `pixels` is negative or not a whole number.
+        InvalidInputError: If `pixels` is negative or not a whole number, or `flip` is no Boolean.
 
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
@@ -186,17 +189,10 @@ class RollFlip(Configured):
 
     def __post_init__(self):
         check_counts("RollFlip", minimum=0, pixels=self.pixels)
+        check_flags("RollFlip", flip=self.flip)
 
-    def __call__(self, images: Any, uniforms: Any) -> Any:
-        """Augments a batch.
-
-        Args:
-            images: Float tensor `[B, H, W, C]`. Unit images.
-            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first three numbers of the first row are used.
-
-        Returns:
-            The augmented images, `[B, H, W, C]`.
-        """
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Rolls and mirrors the batch by the first three numbers of its first row; see `Augmentation`."""
         first = gather(uniforms)[0]
         offsets = ops.cast(ops.floor(first[:2] * (2 * self.pixels + 1)), "int32") - self.pixels
         images = ops.roll(images, offsets, axis=(1, 2))
@@ -204,7 +200,7 @@ class RollFlip(Configured):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataImpressionAugmentation(Configured):
+class DataImpressionAugmentation(Augmentation):
     """ZSKD's augmentation of the student's images: crops, shifts, rotations, reflections, and their compositions.
 
     Each image gets one of the 103 geometric variants of the authors' code at random, where that code trains the student
@@ -215,16 +211,8 @@ class DataImpressionAugmentation(Configured):
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019; the authors' code.
     """
 
-    def __call__(self, images: Any, uniforms: Any) -> Any:
-        """Augments a batch.
-
-        Args:
-            images: Float tensor `[B, H, W, C]`. Unit images.
-            uniforms: Float tensor `[B, 8]` in [0, 1), of which the first column picks the variant.
-
-        Returns:
-            The augmented images, `[B, H, W, C]`.
-        """
+    def augment(self, images: Any, uniforms: Any) -> Any:
+        """Transforms each image by the variant that its first number picks; see `Augmentation`."""
         _, height, width, _ = images.shape
         variants = _data_impression_variants(height, width)  # [V, 2, 3]
         picked = ops.cast(ops.floor(uniforms[:, 0] * len(variants)), "int32")

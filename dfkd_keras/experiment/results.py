@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from dfkd_keras import metrics
+from dfkd_keras.augmentation import RandomInputRange
 from dfkd_keras.backend.state import array_of
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
@@ -21,6 +22,7 @@ from dfkd_keras.schedules.schedule import UpdateCounts
 
 VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
 MEASURED_STEPS = 3
+IN_OTHER_RANGES = "estimated_agreement_in_other_ranges"
 
 
 def collect(
@@ -41,7 +43,8 @@ def collect(
         segmentation, `student_mean_iou` and `student_mean_iou_best` are likewise, `student_iou_of` has the IoU of each
         class (null for a class that neither mask contains), and `metric` says which of the two is the headline.
         `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree; without real
-        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names.
+        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names, and where the
+        range of the images' values is a guess, the same in each other range that may be right.
         `synthetic_images` counts the different images synthesized for the student, `images_per_second` the images it
         was trained on, repeated ones included. `seconds_total` covers this call and the training steps of earlier ones.
         `stopped_by` is what ended the training before its last epoch, and `learning_rate_factor` is below 1 if a loss
@@ -85,9 +88,20 @@ def _quality(trained: TrainingResult, evaluated: Evaluation) -> dict[str, Any]:
         **quality,
         f"student_{metric}_best": best,
         agreement: metrics.agreement(*predicted.values(), labels),
+        **_in_other_ranges(trained.distiller, evaluated),
         "evaluated_on": evaluated.described,
         "test_images": len(labels),
     }
+
+
+def _in_other_ranges(distiller: DataFreeDistiller, evaluated: Evaluation) -> dict[str, dict[str, float]]:
+    """Returns the estimate in each other range of the images that may be right, if the range is a guess."""
+    augment = distiller.augment
+    if evaluated.metric != ESTIMATED_AGREEMENT or not isinstance(augment, RandomInputRange) or not augment.others:
+        return {}
+    images = evaluated.split.unit_images
+    predicted = {name: distiller.predict_classes(augment.in_range(images, name)) for name in augment.others}
+    return {IN_OTHER_RANGES: {name: metrics.agreement(*classes.values()) for name, classes in predicted.items()}}
 
 
 def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:
