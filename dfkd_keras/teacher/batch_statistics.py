@@ -66,9 +66,8 @@ def statistics_recorder(layer: keras.layers.BatchNormalization) -> Callable:
     """Returns a hook, see `ForwardHooks`, that appends the `BatchStatistics` of a layer's input."""
 
     def record(kept, inputs, outputs):
-        moving = layer.moving_mean, layer.moving_variance
-        moments = channel_moments(ops.cast(inputs, "float32"), layer.axis)
-        statistics = BatchStatistics(*moments, *map(ops.convert_to_tensor, moving))
+        moving = (ops.cast(each, "float32") for each in (layer.moving_mean, layer.moving_variance))
+        statistics = BatchStatistics(*channel_moments(ops.cast(inputs, "float32"), layer.axis), *moving)
         kept.setdefault("batch_statistics", []).append(statistics)
 
     return record

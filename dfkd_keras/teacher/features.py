@@ -153,7 +153,8 @@ def _penultimate(model: keras.Model, image_shape: tuple[int | None, ...]) -> tup
 
     def record(kept: dict, inputs: Any, outputs: Any) -> None:
         positions = () if is_segmenter else tuple(range(1, len(inputs.shape) - 1))
-        kept[PENULTIMATE] = ops.mean(inputs, positions) if positions else inputs
+        features = ops.cast(inputs, "float32")
+        kept[PENULTIMATE] = ops.mean(features, positions) if positions else features
 
     return layer, record
 
@@ -190,6 +191,6 @@ def _stage(model: keras.Model, name: str, found: Stages) -> tuple[keras.layers.L
 def _output_recorder(name: str, size: tuple[int, int] | None = None) -> Callable:
     def record(kept, inputs, outputs):
         if size is None or tuple(outputs.shape[1:3]) == size:
-            kept[name] = outputs
+            kept[name] = ops.cast(outputs, "float32")
 
     return record

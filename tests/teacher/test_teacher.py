@@ -265,3 +265,26 @@ def test_a_model_of_channels_first_gets_them_at_its_entrance(rng):
     images = rng.uniform(size=(2, *SHAPE)).astype("float32")
     assert teacher.image_shape == SHAPE
     np.testing.assert_allclose(teacher(images).logits, inner(images), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_all_that_comes_out_of_a_teacher_is_float32(images, dtype):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        teacher = dk.Teacher(functional(), features=("penultimate", "stage_1"))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    teacher.record({"features", "batch_statistics", "sample_means"})
+    found = teacher(images)
+    everything = [found.logits, found.sample_means, *found.features.values(), *found.batch_statistics[0]]
+    assert len(everything) == 8
+    assert {keras.backend.standardize_dtype(each.dtype) for each in everything} == {"float32"}
+
+
+@pytest.mark.parametrize("declared", ["probabilities", None])
+def test_a_softmax_in_half_precision_is_probabilities(declared):
+    head = layers.Dense(1000, activation="softmax", dtype="bfloat16")
+    model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), head])
+    outputs = declared or dk.inspect_teacher(model).outputs
+    assert dk.Teacher(model, outputs=outputs).outputs == "probabilities"
