@@ -19,6 +19,7 @@ from dfkd_keras.utils.finite import entry
 LABELS_CSV = "labels.csv"
 IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
 INDEX_DIGITS = 5  # a longer number, such as a date, is a name
+SPLITS = ("test", "val", "valid", "validation", "dev", "train")  # folders that are no classes, the best one first
 SHOWN = 10  # labels that a message names
 logger = logging.getLogger(__name__)
 
@@ -63,12 +64,23 @@ def find_images(path: str, class_names: Sequence[str] | None, labels_csv: str | 
             return _from_csv(table, source, class_names)
         if labels_csv:
             raise NotFoundError(f"label file {labels_csv!r} does not exist: check labels_csv (here: {Path.cwd()}).")
-        return _from_folders(source, class_names)
+        return _from_folders(_split_in(source, class_names), class_names)
     if labels_csv:
         raise InvalidInputError(f"labels_csv={labels_csv!r} needs a folder of images, and {path!r} is none.")
     if source.is_file() and source.suffix.lower() == ".npz":
         return _from_arrays(source, class_names)
     return ImageListing([str(source)], None, tuple(class_names or ()), {})
+
+
+def _split_in(source: Path, class_names: Sequence[str] | None) -> Path:
+    """Returns the folder of the test images where all subfolders are parts of a data set, otherwise the folder."""
+    _, folders, _ = next(os.walk(source), ("", [], []))
+    splits = {name.lower(): name for name in _visible(folders) if name not in (class_names or ())}
+    if not splits or len(splits) < len(_visible(folders)) or splits.keys() - {*SPLITS}:
+        return source
+    chosen = splits[next(name for name in SPLITS if name in splits)]
+    logger.info("reading the images of %r in %r", chosen, str(source))
+    return source / chosen
 
 
 def _from_folders(source: Path, class_names: Sequence[str] | None) -> ImageListing:

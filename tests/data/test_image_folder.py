@@ -327,3 +327,31 @@ def test_of_many_images_so_many_are_read_evenly_spread(photos, caplog):
 def test_impossible_shapes_are_refused(photos, shape):
     with pytest.raises(ValueError, match="must be height, width, and 1, 3 or 4"):
         read(photos, shape)
+
+
+@pytest.mark.parametrize(
+    ("parts", "chosen"),
+    [
+        (("train", "test"), "test"),
+        (("Train", "val"), "val"),
+        (("train",), "train"),
+        (("validation", "dev"), "validation"),
+    ],
+)
+def test_of_the_parts_of_a_data_set_the_test_images_are_read(tmp_path, parts, chosen):
+    for part in parts:
+        for position, name in enumerate(("cat", "dog")):
+            save(tmp_path, f"{part}/{name}/1.png", filled((100 * position + 10 * (part == chosen),) * 3))
+    found = read(tmp_path)
+    images, labels = found.load("test")
+    assert found.class_names == ("cat", "dog")
+    assert labels.tolist() == [0, 1]
+    assert images[:, 0, 0, 0].tolist() == [10, 110]
+
+
+def test_a_class_may_be_named_as_a_part_of_a_data_set_is(tmp_path):
+    for name in ("train", "test"):
+        save(tmp_path, f"{name}/1.png", filled(WHITE))
+    assert read(tmp_path, class_names=("test", "train", "plane")).load("test").labels.tolist() == [0, 1]
+    save(tmp_path, "plane/1.png", filled(WHITE))
+    assert read(tmp_path).class_names == ("plane", "test", "train")
