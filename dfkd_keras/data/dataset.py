@@ -4,12 +4,21 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from keras import ops
 
-from dfkd_keras.metrics import IGNORED, evaluation_batch_size
+from dfkd_keras.metrics import IGNORED, check_labels, evaluation_batch_size
+from dfkd_keras.utils.checks import (
+    check_choices,
+    check_flags,
+    check_functions,
+    check_kinds,
+    check_lists,
+    check_shape,
+    same_shape,
+)
 from dfkd_keras.utils.errors import InvalidInputError
 
 SplitName = Literal["train", "test"]
@@ -46,6 +55,10 @@ class ImageDataset:
         source: String. It distinguishes data of the same name, for example by their folder and splits. Defaults to "".
         masks: Boolean. Whether a label is a class for each pixel, where `IGNORED` marks pixels of no class. Defaults to
             False.
+
+    Raises:
+        InvalidInputError: If an argument is of another kind, or when a split is loaded, if its name is another one, or
+            images or labels are not what they should be.
     """
 
     name: str
@@ -55,10 +68,38 @@ class ImageDataset:
     source: str = ""
     masks: bool = False
 
+    def __post_init__(self):
+        check_kinds("ImageDataset", str, name=self.name, source=self.source)
+        check_shape("ImageDataset", 3, any_size=True, image_shape=self.image_shape)
+        check_lists("ImageDataset", str, class_names=self.class_names)
+        check_functions("ImageDataset", load=self.load)
+        check_flags("ImageDataset", masks=self.masks)
+        object.__setattr__(self, "load", _checked(self, self.load))  # the one way to a frozen field
+
     @property
     def num_classes(self) -> int:
         """Integer. The number of classes."""
         return len(self.class_names)
+
+
+def _checked(data: ImageDataset, load: Callable[[SplitName], Split]) -> Callable[[SplitName], Split]:
+    """Returns a function that loads a split of a data set and checks it."""
+
+    def load_checked(name: SplitName) -> Split:
+        check_choices(f"{data.name}.load", get_args(SplitName), split=name)
+        split = Split(*load(name))
+        images, owner = np.asarray(split.images), f"the {name} split of data set {data.name!r}"
+        if images.dtype != np.uint8 or images.ndim != 4 or not same_shape(images.shape[1:], data.image_shape):
+            raise InvalidInputError(
+                f"{owner} has images {images.dtype} {images.shape}: give uint8 images from 0 to 255 of shape "
+                f"{('N', *data.image_shape)}."
+            )
+        if split.labels is not None:
+            shape = images.shape[:3] if data.masks else images.shape[:1]
+            check_labels(owner, split.labels, shape, data.num_classes or None)
+        return split
+
+    return load_checked
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

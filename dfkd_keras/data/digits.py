@@ -3,6 +3,7 @@
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, resize
+from dfkd_keras.utils.checks import check_counts
 from dfkd_keras.utils.optional_imports import require_package
 
 TEST_IMAGES = 360
@@ -18,11 +19,13 @@ def digits(size: int = 32) -> ImageDataset:
         `ImageDataset` of 1,437 training and 360 test images with one channel, in 10 classes.
 
     Raises:
+        InvalidInputError: If `size` is below 1.
         MissingDependencyError: When a split is loaded, if scikit-learn is not installed.
 
     Reference:
         The test set of "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak, UCI, 1998.
     """
+    check_counts("digits", size=size)
 
     def load(name: SplitName) -> Split:
         images, labels = require_package("sklearn.datasets", "scikit-learn").load_digits(return_X_y=True)
@@ -31,8 +34,7 @@ def digits(size: int = 32) -> ImageDataset:
         train_images, test_images, train_labels, test_labels = selection.train_test_split(
             images, labels.astype(np.int32), test_size=TEST_IMAGES, stratify=labels, random_state=0
         )
-        if name == "train":
-            return Split(resize(train_images, (size, size)), train_labels)
-        return Split(resize(test_images, (size, size)), test_labels)
+        images, labels = (train_images, train_labels) if name == "train" else (test_images, test_labels)
+        return Split(resize(images, (size, size)), labels)
 
     return ImageDataset("digits", (size, size, 1), tuple(str(digit) for digit in range(10)), load)

@@ -47,8 +47,8 @@ def image_folder(
     Labels come from a CSV file with the columns `file`, a path within the folder, and `label`, which lists the files to
     read; else from the names of the subfolders. There are none if the folder has less than two subfolders or, with
     `class_names`, if no subfolder is one of them. Where all subfolders are parts of a data set, such as train and test,
-    the images are those of its test part, or else of its validation part. A label is the name of a class or, in digits, its index. Files that
-    cannot be read are skipped, with one warning for all. Hidden files are ignored.
+    the images are those of its test part, or else of its validation part. A label is the name of a class or, in digits,
+    its index. Files that cannot be read are skipped, with one warning for all. Hidden files are ignored.
 
     Args:
         path: String. Path of the folder. Also, of one image, or of a .npz file with the uint8 arrays `images` and

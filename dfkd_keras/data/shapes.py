@@ -4,6 +4,7 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName
 from dfkd_keras.metrics import IGNORED
+from dfkd_keras.utils.checks import check_counts
 
 CLASS_NAMES = ("ground", "disc", "square", "triangle", "ring")
 SEEDS = {"train": 0, "test": 1}
@@ -26,7 +27,11 @@ def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> I
 
     Returns:
         `ImageDataset` of color images and masks in 5 classes.
+
+    Raises:
+        InvalidInputError: If a number is below 1.
     """
+    check_counts("shapes", size=size, train_images=train_images, test_images=test_images)
 
     def load(name: SplitName) -> Split:
         rng = np.random.default_rng(SEEDS[name])

@@ -9,6 +9,7 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
 from dfkd_keras.metrics import evaluation_batch_size
+from dfkd_keras.utils.checks import check_counts, check_flags, check_lists, check_shape
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.optional_imports import require_package
 
@@ -42,9 +43,12 @@ def tfds_dataset(
 
     Raises:
         NotFoundError: When a split is loaded, if the data are missing and cannot be downloaded.
-        InvalidInputError: If the data set is unknown or not one of labeled images.
+        InvalidInputError: If the data set is unknown or not one of labeled images, `size` is below 1 or `download` is
+            no Boolean.
         MissingDependencyError: If TFDS or TensorFlow is not installed.
     """
+    check_counts("tfds_dataset", size=size)
+    check_flags("tfds_dataset", download=download)
     builder = _builder(name, data_dir)
     features = builder.info.features
     if not features or not {"image", "label"} <= set(features):
@@ -95,10 +99,15 @@ def tfds_segmentation(
 
     Raises:
         NotFoundError: When a split is loaded, if the data are missing and cannot be downloaded.
-        InvalidInputError: When a split is loaded, if the data set is unknown or lacks a feature, if images are not in
-            color or masks have several values per pixel, or if a label is neither a class nor in `ignore_label`.
+        InvalidInputError: If an argument is not what it should be; when a split is loaded, if the data set is unknown
+            or lacks a feature, if images are not in color or masks have several values per pixel, or if a label is
+            neither a class nor in `ignore_label`.
         MissingDependencyError: When a split is loaded, if TFDS or TensorFlow is not installed.
     """
+    check_lists("tfds_segmentation", str, class_names=class_names)
+    check_shape("tfds_segmentation", 2, size=size)
+    check_counts("tfds_segmentation", minimum=0, first_label=first_label)
+    check_flags("tfds_segmentation", download=download)
 
     def load(split: SplitName) -> Split:
         builder = _builder(name, data_dir)

@@ -37,7 +37,7 @@ from dfkd_keras.experiment.training.loop import TrainingResult, train
 from dfkd_keras.experiment.training.preemption import Preemption
 from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.checks import check_counts, check_flags, check_seed, given
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
@@ -61,6 +61,8 @@ class Experiment:
         steps_per_execution: Integer. Training steps per call of the compiled function. More than 1 pays off where a
             step takes hardly longer than a call, for methods that do not change the kind of step within an epoch, on
             one device. Defaults to 1.
+        jit_compile: Boolean. Whether XLA compiles the training steps. Defaults to None, which leaves it to Keras: on
+            accelerators, and always on JAX.
         early_stopping: `AgreementEarlyStopping`. Ends the training when it no longer improves. Defaults to None, no
             early stopping.
         callbacks: Sequence of Keras callbacks for the training, in addition to those of the run. Their own state is
@@ -85,6 +87,7 @@ class Experiment:
     images_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
     steps_per_execution: int = 1
+    jit_compile: bool | None = None
     early_stopping: AgreementEarlyStopping | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
     precision: str | None = None
@@ -99,6 +102,7 @@ class Experiment:
             steps_per_execution=self.steps_per_execution,
         )
         check_seed("Experiment", self.seed)
+        check_flags("Experiment", **given(jit_compile=self.jit_compile))
         for callback in self.callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise InvalidInputError(
@@ -134,7 +138,8 @@ class Experiment:
             seed_initial_weights(self.seed)
             distiller = self.distiller(teacher=teacher, student=self.task.student(), seed=self.seed)
             optimizers = self.optimizer(), self.synthesis_optimizer()
-            distiller.compile(*optimizers, steps_per_execution=self.steps_per_execution)
+            compiled = {"steps_per_execution": self.steps_per_execution, **given(jit_compile=self.jit_compile)}
+            distiller.compile(*optimizers, **compiled)
         if self.early_stopping:
             self.early_stopping.check(distiller)
         return distiller
