@@ -17,14 +17,13 @@ def compare(*arguments, cwd):
 
 
 def test_runs_are_added_to_those_that_are_complete_and_a_failed_one_is_named(tmp_path):
-    first = compare("--gin_file=rdskd.gin", "--seeds=0", cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
+    first = compare("--gin_file=nowhere.gin", "--gin_file=rdskd.gin", "--reference=nowhere", cwd=tmp_path)
+    assert "these runs failed, see their logs in out: nowhere-seed0" in error_line(first)
+    assert "does not exist" in (tmp_path / "out" / "nowhere-seed0.log").read_text()
     written = {path: path.stat().st_mtime for path in (tmp_path / "out").glob("*/results.json")}
     assert len(written) == 1
-    files = "--gin_file=nowhere.gin", "--gin_file=rdskd.gin"
-    second = compare(*files, "--reference=nowhere", "--seeds=0,1", cwd=tmp_path)
-    assert "these runs failed, see their logs in out: nowhere-seed0, nowhere-seed1" in error_line(second)
-    assert "does not exist" in (tmp_path / "out" / "nowhere-seed0.log").read_text()
+    second = compare("--gin_file=rdskd.gin", "--seeds=0,1", cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
     assert all(path.stat().st_mtime == time for path, time in written.items())
     table = (tmp_path / "out" / "comparison.md").read_text()
     assert table in second.stdout
