@@ -9,7 +9,7 @@ from dfkd_keras.backend import distribution
 from dfkd_keras.cli import configuration
 from dfkd_keras.cli.configuration import configured_experiment
 from dfkd_keras.experiment import Experiment
-from dfkd_keras.experiment.reporting.report import headline
+from dfkd_keras.experiment.reporting.verdict import headline
 from dfkd_keras.experiment.training.preemption import Preemption
 from dfkd_keras.utils.errors import ServerError
 

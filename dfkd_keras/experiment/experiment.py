@@ -28,7 +28,7 @@ from dfkd_keras.experiment.identity import describe, describe_build, describe_te
 from dfkd_keras.experiment.plan import Plan, plan_of
 from dfkd_keras.experiment.reporting.diagnostics import diagnose
 from dfkd_keras.experiment.reporting.plots import SHOWN_WITH_MASKS, save_mask_grid
-from dfkd_keras.experiment.reporting.report import write_report
+from dfkd_keras.experiment.reporting.report import Assessment, write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import check_same_on_all_workers, without_teacher_training
@@ -255,10 +255,11 @@ class Experiment:
         export_checked(distiller, evaluated, run)
         if distiller.teacher.is_segmenter:
             self._draw_test_images(run, distiller, evaluated)
-        figures = results.collect(trained, evaluated, max_minutes, started)
+        predicted = distiller.predict_classes(evaluated.split.unit_images)
+        figures = results.collect(trained, evaluated, predicted, max_minutes, started)
         described = {"method": self.method, "task": self.task.name, "seed": self.seed, "decisions": self.decisions}
         figures = described | figures
-        write_report(run, figures, trained.history, evaluated.class_names, diagnose(distiller))
+        write_report(run, figures, trained.history, Assessment(evaluated, predicted, diagnose(distiller)))
         run.write_json(run.results, figures)  # last: it makes the run complete
         return figures
 

@@ -26,13 +26,18 @@ IN_OTHER_RANGES = "estimated_agreement_in_other_ranges"
 
 
 def collect(
-    trained: TrainingResult, evaluated: Evaluation, max_minutes: float | None, started: float
+    trained: TrainingResult,
+    evaluated: Evaluation,
+    predicted: dict[str, np.ndarray],
+    max_minutes: float | None,
+    started: float,
 ) -> dict[str, Any]:
     """Evaluates a trained student and gathers the figures of its run; the distiller's state does not change.
 
     Args:
         trained: `TrainingResult`.
         evaluated: `Evaluation`. The images, their labels or masks, and the names of the classes.
+        predicted: Dictionary of integer arrays. What "teacher" and "student" predict for the images.
         max_minutes: Float or None. The time limit of the training, in minutes.
         started: Float. When this call of the run began, in the seconds of `time.perf_counter`.
 
@@ -51,7 +56,7 @@ def collect(
         was not finite. `peak_memory_mb` is null where the system does not tell it.
     """
     distiller = trained.distiller
-    quality = _quality(trained, evaluated)
+    quality = _quality(trained, evaluated, predicted)
     speed = _speed(trained, started)
     return {
         "backend": keras.backend.backend(),
@@ -69,10 +74,9 @@ def collect(
     }
 
 
-def _quality(trained: TrainingResult, evaluated: Evaluation) -> dict[str, Any]:
+def _quality(trained: TrainingResult, evaluated: Evaluation, predicted: dict[str, np.ndarray]) -> dict[str, Any]:
     labels, class_names, metric = evaluated.split.labels, evaluated.class_names, evaluated.metric
     num_classes = len(class_names)
-    predicted = trained.distiller.predict_classes(evaluated.split.unit_images)
     scores = {
         network: evaluated.renamed(metrics.scores(classes, labels, num_classes))
         for network, classes in predicted.items()

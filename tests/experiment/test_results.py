@@ -22,14 +22,19 @@ def trained(make_distiller, tmp_path):
     return TrainingResult(distiller, history, 2, None, 1.0, 0.0)
 
 
+def collected(trained, evaluated):
+    predicted = trained.distiller.predict_classes(evaluated.split.unit_images)
+    return results.collect(trained, evaluated, predicted, None, 0.0)
+
+
 def test_collecting_changes_neither_weights_nor_optimizers(trained):
     test, names = data.digits().load("test"), tuple("0123456789")
     evaluated = Evaluation(data.Split(test.images[:8], test.labels[:8]), names, "accuracy")
     before = state(trained.distiller)
-    figures = results.collect(trained, evaluated, None, 0.0)
+    figures = collected(trained, evaluated)
     assert equal(state(trained.distiller), before)
     assert figures["seconds_synthesis"] + figures["seconds_student"] == pytest.approx(10.0)
-    again = results.collect(trained, evaluated, None, 0.0)
+    again = collected(trained, evaluated)
     names = [name for name in figures if name.endswith("accuracy") or name == "agreement"]
     assert [again[name] for name in names] == [figures[name] for name in names]
 
@@ -39,13 +44,13 @@ def test_an_estimate_tells_what_it_is_in_the_other_ranges_that_may_be_right(trai
     distiller.augment = dk.augmentation.RandomInputRange("0..1", ("-1..1", "0..255"))
     labels = distiller.teacher.predict_classes(images / 255.0)
     evaluated = Evaluation(data.Split(images, labels), tuple("0123456789"), "estimated_agreement")
-    found = results.collect(trained, evaluated, None, 0.0)["estimated_agreement_in_other_ranges"]
+    found = collected(trained, evaluated)["estimated_agreement_in_other_ranges"]
     for name, shown in (("-1..1", images / 127.5 - 1.0), ("0..255", images.astype("float32"))):
         classes = distiller.predict_classes(shown.astype("float32"))
         assert found[name] == np.mean(classes["student"] == classes["teacher"])
     assert found.keys() == {"-1..1", "0..255"}
     known = Evaluation(evaluated.split, evaluated.class_names, "agreement")
-    assert "estimated_agreement_in_other_ranges" not in results.collect(trained, known, None, 0.0)
+    assert "estimated_agreement_in_other_ranges" not in collected(trained, known)
 
 
 def test_peak_memory_is_left_out_where_the_system_does_not_tell_it(monkeypatch):

@@ -15,7 +15,7 @@ from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
-from dfkd_keras.experiment.reporting.report import headline
+from dfkd_keras.experiment.reporting.verdict import headline
 from dfkd_keras.experiment.results import IN_OTHER_RANGES
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model

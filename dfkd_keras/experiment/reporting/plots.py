@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -46,11 +46,11 @@ def label(text: Any) -> str:
     return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
 
 
-def save_class_grid(path: Path, images: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> None:
+def save_class_grid(path: Path | BinaryIO, images: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> None:
     """Writes a PNG with one row of images per class.
 
     Args:
-        path: `Path`. Path of the file.
+        path: `Path`, or a binary file. Where to write.
         images: Float array `[N, H, W, C]`. Unit images with 1 or 3 channels.
         classes: Integer array `[N]`. The class of each image.
         class_names: Sequence of strings. One per class; the row of a class without images stays empty. Of more than

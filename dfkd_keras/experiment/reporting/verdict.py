@@ -1,0 +1,52 @@
+"""What the figures of a run say of its student, in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT
+from dfkd_keras.experiment.reporting.agreement import confidence_interval
+from dfkd_keras.experiment.results import IN_OTHER_RANGES
+from dfkd_keras.metrics import METRICS
+
+SHOWN_CLASSES = 10
+ESTIMATE = (
+    "This is an estimate: no real images were given, and the procedural ones are those that the teacher is most "
+    "certain of. Over the teachers of docs/bench.md it was within three points of the truth for about two thirds, and "
+    "mostly too high for the others, where classes are hard to tell apart or the range was guessed wrong. "
+    "dfkd distill --images=FOLDER measures on images of yours, even a few hundred without labels."
+)
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Returns the headline result of a run as a sentence."""
+    metric, images = results["metric"], f"{results['test_images']:,} {results['evaluated_on']}"
+    student = f"{results[f'student_{metric}']:.2%} (best during training {results[f'student_{metric}_best']:.2%})"
+    if "agreement" in metric:
+        return f"Student's {METRICS[metric]}: {student} on {images}."
+    return f"Student {student}, teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {images}."
+
+
+def verdict(results: dict[str, Any], unseen: Sequence[str] = ()) -> list[str]:
+    """Returns how far the headline can be trusted, a paragraph each.
+
+    Args:
+        results: Dictionary. The contents of `results.json`.
+        unseen: Sequence of strings. The names of classes of which there was no image. Defaults to none.
+    """
+    metric, count = results["metric"], results["test_images"]
+    paragraphs = []
+    if metric != "mean_iou":  # which is no share of images
+        low, high = confidence_interval(results[f"student_{metric}"], count)
+        paragraphs.append(f"Of all images of this kind it is {low:.1%} to {high:.1%}, with 95 % confidence.")
+    if metric == ESTIMATED_AGREEMENT:
+        paragraphs.append(ESTIMATE)
+    if others := results.get(IN_OTHER_RANGES):
+        shares = ", ".join(f"{share:.1%} if it is {name}" for name, share in others.items())
+        paragraphs.append(f"The range of the teacher's images is a guess. The estimate is {shares}; --input_range.")
+    if unseen:
+        named = ", ".join(unseen[:SHOWN_CLASSES]) + (", ..." if len(unseen) > SHOWN_CLASSES else "")
+        paragraphs.append(f"None of the images is of {len(unseen)} of the classes to the teacher: {named}.")
+    if results.get("teacher_parameters"):
+        teacher, student = results["teacher_parameters"], results["student_parameters"]
+        paragraphs.append(f"The student has {student:,} parameters, {student / teacher:.0%} of the teacher's.")
+    return paragraphs
