@@ -16,8 +16,9 @@ from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 
-# The budget of the student of a teacher whose own size and cost are not known.
+# The budget of the student of a teacher whose own size and cost are not known; small images get fewer multiplications.
 BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
+BLACK_BOX_PER_PIXEL = 5_000
 # A student with weights has learned already.
 WARM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}
 BATCH_PIXELS, FEWEST_IMAGES = 128 * 128 * 128, 16  # of a batch of large images
@@ -75,7 +76,10 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
     }
     if request.bindings:
         decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
-    bindings = _task(request, findings) | _teacher(request, findings) | student
+    others = findings.other_ranges if _has_weights(name) else ()
+    if others:
+        decisions["ranges"] = f"half of the images are shown as {', '.join(others)}, which may be right too"
+    bindings = _task(request, findings) | _teacher(request, findings) | student | _in_other_ranges(findings, others)
     return Composition(
         gin_file=f"{method}.gin",
         bindings=bindings | {"Experiment.decisions": decisions},
@@ -85,7 +89,7 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
 
 
 def _task(request: Request, findings: Findings) -> dict[str, Any]:
-    bindings = _in_other_ranges(findings) | {
+    bindings = {
         "image_shape": findings.image_shape,
         "normalization": "@Normalization()",
         "Normalization.mean": (0.5,),
@@ -109,14 +113,17 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
     )
 
 
-def _in_other_ranges(findings: Findings) -> dict[str, Any]:
-    """Returns the bindings that show some images in each range that may be right."""
-    if not findings.other_ranges:
+def _in_other_ranges(findings: Findings, others: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the bindings that show some images in each range that may be right.
+
+    Students that start from nothing normalize by batches, whose statistics the values of other ranges would ruin.
+    """
+    if not others:
         return {}
     return {
         "procedural_augment": "@RandomInputRange()",
         "RandomInputRange.input_range": findings.input_range,
-        "RandomInputRange.others": findings.other_ranges,
+        "RandomInputRange.others": others,
     }
 
 
@@ -178,7 +185,7 @@ def _compact(findings: Findings) -> tuple[dict[str, Any], str]:
             f"teacher {findings.model.name!r} predicts a class for each pixel: give a segmenter as --student, such as "
             "--student=small_deeplab for images whose height and width are divisible by 8."
         )
-    budget = {name: int(SHARE * getattr(findings, name)) or most for name, most in BLACK_BOX.items()}
+    budget = {name: int(SHARE * getattr(findings, name)) or most for name, most in _black_box(findings).items()}
     network = models.compact_cnn(findings.image_shape, findings.num_classes, **budget)
     cost = {"parameters": network.count_params(), "multiplications": multiplications(network)}
     known = {name: getattr(findings, name) for name in cost}
@@ -189,6 +196,12 @@ def _compact(findings: Findings) -> tuple[dict[str, Any], str]:
     )
     bindings = {f"compact_cnn.{name}": value for name, value in budget.items()}
     return _network("compact_cnn", findings) | bindings, described
+
+
+def _black_box(findings: Findings) -> dict[str, int]:
+    height, width, _ = findings.image_shape
+    affordable = min(BLACK_BOX["multiplications"], BLACK_BOX_PER_PIXEL * height * width)
+    return BLACK_BOX | {"multiplications": affordable}
 
 
 def _network(function: str, findings: Findings) -> dict[str, Any]:

@@ -196,8 +196,7 @@ def _convention(
     sure, remedy = guess.confidence == "certain", "; --input_range changes it"
     # What BatchNorm layers stored is better ground than how a model responds.
     others = () if sure or batch_norms(model) else guess.others
-    shown = f"; some images are shown as {', '.join(others)} too" if others else ""
-    reason = guess.reason if sure else f"{guess.reason}{shown}{remedy}"
+    reason = guess.reason if sure else f"{guess.reason}{remedy}"
     return _fields(guess.input_range, request.channel_order, reason, sure, others)
 
 

@@ -221,19 +221,30 @@ def test_the_default_student_is_a_slim_copy_that_returns_logits(tmp_path, last):
     assert float(keras.ops.max(distiller.student(images))) > 0 or not last  # logits, not their softmax's logarithm
 
 
-@pytest.mark.parametrize("student", [None, "compact"])
-def test_where_the_range_is_a_guess_images_of_other_likely_ranges_are_shown_too(tmp_path, student):
+def test_where_the_range_is_a_guess_students_with_weights_get_images_of_other_likely_ranges_too(tmp_path):
     keras.utils.set_random_seed(0)
     body = [layers.Conv2D(8, 3, use_bias=False), layers.GroupNormalization(4), layers.ReLU(), layers.Flatten()]
     keras.Sequential([layers.Input((8, 8, 3)), *body, layers.Dense(4)]).save(tmp_path / "teacher.keras")
-    request = Request(str(tmp_path / "teacher.keras"), student=student)
+    request = Request(str(tmp_path / "teacher.keras"))
     findings = examine(request)
     assert findings.other_ranges and findings.input_range not in findings.other_ranges
-    assert f"some images are shown as {', '.join(findings.other_ranges)} too; " in findings.lines()["values"]
+    assert f"shown as {', '.join(findings.other_ranges)}, " in compose(request, findings).decisions["ranges"]
     augment = built(request).augment
     assert (augment.input_range, tuple(augment.others)) == (findings.input_range, findings.other_ranges)
-    told = built(Request(str(tmp_path / "teacher.keras"), student=student, input_range=findings.input_range))
-    assert told.augment is None
+    told = Request(str(tmp_path / "teacher.keras"), input_range=findings.input_range)
+    fresh = Request(str(tmp_path / "teacher.keras"), student="compact")  # whose BatchNorm layers have seen nothing yet
+    for each in (told, fresh):
+        assert "ranges" not in compose(each, examine(each)).decisions
+        assert built(each).augment is None
+
+
+@pytest.mark.parametrize(("side", "most"), [(16, 1_280_000), (224, 20_000_000)])
+def test_a_black_box_of_small_images_gets_a_small_student(tmp_path, monkeypatch, side, most):
+    (tmp_path / "boxes.py").write_text("def dark(images):\n    return images.mean(axis=(1, 2))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    request = Request("boxes:dark", image_shape=(side, side, 3), input_range="0..1")
+    bindings = compose(request, examine(request)).bindings
+    assert bindings["compact_cnn.multiplications"] == most
 
 
 def test_batch_norm_of_a_slim_student_rests(tmp_path):
