@@ -15,7 +15,16 @@ from dfkd_keras.schedules.schedule import Schedule
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.model_checks import check_outputs
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import check_counts, check_seed, same_shape
+from dfkd_keras.utils.checks import (
+    check_counts,
+    check_flags,
+    check_functions,
+    check_kinds,
+    check_seed,
+    entries,
+    given,
+    same_shape,
+)
 from dfkd_keras.utils.errors import InvalidInputError
 
 NOT_FOR_COMPILE = ("loss", "loss_weights", "weighted_metrics")
@@ -24,6 +33,7 @@ NOT_FOR_FIT = ("x", "y", "batch_size", "validation_split", "sample_weight", "cla
 
 def check_parts(distiller: Any) -> None:
     """Checks the parts of a new `DataFreeDistiller`."""
+    check_part_kinds(distiller)
     teacher, student, synthesizer = distiller.teacher, distiller.student, distiller.synthesizer
     schedule, replay, modulation = distiller.schedule, distiller.replay, distiller.modulation
     check_counts("DataFreeDistiller", batch_size=distiller.batch_size)
@@ -36,6 +46,15 @@ def check_parts(distiller: Any) -> None:
     check_schedule(schedule, replay, synthesizer)
     check_image_size(teacher, replay, synthesizer)
     check_weights(distiller.distillation_loss, replay, modulation)
+
+
+def check_part_kinds(distiller: Any) -> None:
+    """Checks that each part is an object of its class."""
+    kinds = {"student": keras.Model, "synthesizer": Synthesizer, "schedule": Schedule, "replay": ImageSource}
+    for name, kind in kinds.items():
+        check_kinds("DataFreeDistiller", kind, **{name: getattr(distiller, name)})
+    check_kinds("DataFreeDistiller", Modulation, **given(modulation=distiller.modulation))
+    check_functions("DataFreeDistiller", **given(augment=distiller.augment))
 
 
 def check_gradients(teacher: Teacher, synthesizer: Synthesizer) -> None:
@@ -170,25 +189,34 @@ def check_weights(distillation_loss: StudentLoss, replay: ImageSource, modulatio
 
 
 def check_compile_arguments(arguments: dict[str, Any]) -> None:
-    """Checks that `compile` is called without the losses of supervised training."""
+    """Checks that `compile` is called without the losses of supervised training, and with arguments of their kinds."""
     for name in NOT_FOR_COMPILE:
         if arguments.get(name) is not None:
             raise InvalidInputError(
                 f"compile({name}=...) has no effect here: the loss is DataFreeDistiller.distillation_loss."
             )
+    flags = {name: arguments[name] for name in ("run_eagerly", "auto_scale_loss") if name in arguments}
+    if arguments.get("jit_compile", "auto") != "auto":
+        flags["jit_compile"] = arguments["jit_compile"]
+    check_flags("compile", **flags)
+    check_counts("compile", **given(steps_per_execution=arguments.get("steps_per_execution")))
 
 
 def check_fit_arguments(arguments: dict[str, Any]) -> None:
-    """Checks that `fit` is called without training data."""
+    """Checks that `fit` is called without training data, and with validation arguments of their kinds."""
     for name in NOT_FOR_FIT:
         if name in arguments:
             raise InvalidInputError(
                 f"fit({name}=...): data-free distillation takes no training data, only validation_data."
             )
+    check_counts("fit", **given(validation_batch_size=arguments.get("validation_batch_size")))
+    every = arguments.get("validation_freq", 1)
+    check_counts("fit", **entries("fit", validation_freq=every if isinstance(every, (tuple, list)) else [every]))
 
 
 def check_optimizers(optimizer: keras.optimizers.Optimizer, synthesis_optimizer: keras.optimizers.Optimizer) -> None:
     """Checks that student and synthesizer have an optimizer each."""
+    check_kinds("compile", keras.optimizers.Optimizer, optimizer=optimizer, synthesis_optimizer=synthesis_optimizer)
     if optimizer is synthesis_optimizer:
         raise InvalidInputError(
             f"both sides were given the same {optimizer.name!r} object: give each its own optimizer."
@@ -203,8 +231,16 @@ def check_loss_scaling(optimizer: keras.optimizers.Optimizer) -> None:
 
 def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch: int, initial_step: int) -> None:
     """Checks that a distiller can be trained as its schedule and the arguments of `fit` say."""
+    if not distiller.compiled:
+        raise InvalidInputError("fit needs the optimizers: call compile(optimizer, synthesis_optimizer) first.")
     check_counts("fit", epochs=epochs, steps_per_epoch=steps_per_epoch)
-    if not 0 <= initial_step <= steps_per_epoch:
+    check_counts("fit", minimum=0, initial_epoch=initial_epoch, initial_step=initial_step)
+    if initial_epoch >= epochs:
+        raise InvalidInputError(
+            f"fit(initial_epoch={initial_epoch}) begins after the last of epochs={epochs}: raise epochs, or begin "
+            "earlier."
+        )
+    if initial_step > steps_per_epoch:
         raise InvalidInputError(
             f"fit(initial_step={initial_step}) must be from 0 to the {steps_per_epoch} steps of an epoch; count whole "
             "epochs by initial_epoch."

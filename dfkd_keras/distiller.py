@@ -18,7 +18,7 @@ from dfkd_keras.backend.state import RandomState
 from dfkd_keras.losses.feature_matching import FeatureMatching
 from dfkd_keras.losses.keras_adapter import as_distillation_loss
 from dfkd_keras.losses.logits import SoftTargets
-from dfkd_keras.metrics import validation_metrics
+from dfkd_keras.metrics import check_validation_data, validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch
@@ -83,10 +83,10 @@ class DataFreeDistiller(Configured, ScheduledModel):
         super().__init__(name="data_free_distiller")
         self.teacher = teacher if isinstance(teacher, Teacher) else Teacher(teacher)
         self.student, self.synthesizer = student, synthesizer
-        self.distillation_loss = as_distillation_loss(distillation_loss or SoftTargets())
-        self.schedule, self.replay = schedule or Alternating(), replay or FreshSamples()
-        self.augment, self.modulation = augment, modulation
-        self.batch_size, self.seed = batch_size, seed
+        self.distillation_loss = as_distillation_loss(SoftTargets() if distillation_loss is None else distillation_loss)
+        self.schedule = Alternating() if schedule is None else schedule
+        self.replay = FreshSamples() if replay is None else replay
+        self.augment, self.modulation, self.batch_size, self.seed = augment, modulation, batch_size, seed
         compatibility.check_parts(self)
 
         self._matching = FeatureMatching(self.distillation_loss, self.teacher, student)
@@ -163,6 +163,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         epochs = self.schedule.epochs if epochs is None else epochs
         steps_per_epoch = self.schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
         compatibility.check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
+        check_validation_data(kwargs.get("validation_data"), self.teacher)
         self._set_total_updates(epochs, steps_per_epoch)
         noise = NoiseStream(
             self.schedule,
@@ -174,9 +175,14 @@ class DataFreeDistiller(Configured, ScheduledModel):
             by_rounds=self.synthesizer.works_by_rounds,
         )
         callbacks = keras.tree.flatten([ScheduleCallback(self, noise, initial_step), callbacks or []])
-        plan = {"epochs": epochs, "steps_per_epoch": steps_per_epoch, "callbacks": callbacks}
+        plan = {"epochs": int(epochs), "steps_per_epoch": int(steps_per_epoch), "callbacks": callbacks}
         with sync_replicas(self):
             return super().fit(noise, shuffle=False, **plan, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Measures the student on images and labels like those of `fit`; see `keras.Model.evaluate`."""
+        check_validation_data(x if y is None else (x, y), self.teacher)
+        return super().evaluate(x, y, **kwargs)
 
     @gradient.train_step
     def train_step(self, data: dict[str, Any]) -> None:

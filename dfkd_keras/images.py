@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from keras import ops
 
+from dfkd_keras.utils.checks import check_kinds, given, is_number
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
@@ -31,7 +32,7 @@ class Normalization(Configured):
             `(0.25,)`, likewise a guess.
 
     Raises:
-        InvalidInputError: If the two are not tuples of the same length, or if `std` is not positive.
+        InvalidInputError: If the two are not tuples of finite numbers, of the same length, or if `std` is not positive.
 
     Example:
         >>> mnist = Normalization((0.1307,), (0.3081,))
@@ -44,9 +45,11 @@ class Normalization(Configured):
     def __post_init__(self):
         if not all(isinstance(values, (tuple, list)) for values in (self.mean, self.std)):
             raise InvalidInputError(f"Normalization.mean={self.mean} and std={self.std} must be tuples such as (0.5,).")
-        if any(value <= 0 for value in self.std):
+        if not all(map(is_number, self.mean)):
+            raise InvalidInputError(f"Normalization.mean={self.mean} must be finite numbers, one value per channel.")
+        if not all(is_number(value) and value > 0 for value in self.std):
             raise InvalidInputError(f"Normalization.std={self.std} must be positive; check the task's statistics.")
-        if len(self.mean) != len(self.std):
+        if len(self.mean) != len(self.std) or not self.mean:
             raise InvalidInputError(
                 f"Normalization.mean={self.mean} and std={self.std} must have one value per channel each."
             )
@@ -74,7 +77,7 @@ class InputConvention(Configured):
             `(N,)` for a vector of all values. Defaults to None.
 
     Raises:
-        InvalidInputError: If the range or the order is unknown.
+        InvalidInputError: If the range or the order is unknown, or `normalization` of another kind.
 
     Example:
         >>> InputConvention("0..255", "bgr").from_unit(images)  # what a network trained on OpenCV's images takes
@@ -90,6 +93,7 @@ class InputConvention(Configured):
             if getattr(self, name) not in known:
                 choices = ", ".join(map(repr, filter(None, known)))
                 raise InvalidInputError(f"{name}={getattr(self, name)!r} is unknown: use one of {choices}.")
+        check_kinds("InputConvention", Normalization, **given(normalization=self.normalization))
 
     @property
     def order(self) -> ChannelOrder:

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.utils.checks import same_shape
 from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.finite import entry
 
 IGNORED = 255  # the label of a pixel of no class, which is neither trained on nor counted
 METRICS = {  # names of scores in reports
@@ -27,6 +29,76 @@ def evaluation_batch_size(shape: tuple[int, ...]) -> int:
         shape: Tuple of integers `[..., H, W, C]`. Shape of the images.
     """
     return max(1, PIXELS_PER_BATCH // math.prod(shape[-3:-1]))
+
+
+def check_labels(owner: str, labels: Any, shape: tuple[int, ...], num_classes: int | None) -> None:
+    """Checks that labels name a class for each image, or for each pixel.
+
+    Args:
+        owner: String. What the labels belong to, for the message.
+        labels: Array.
+        shape: Tuple of integers. `(N,)`, or `(N, H, W)` for masks, where `IGNORED` is allowed too.
+        num_classes: Integer. Number of classes, K; None if it is not known.
+
+    Raises:
+        InvalidInputError: If they are of another shape, no whole numbers or out of range.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != tuple(shape):
+        one_hot = " (one-hot labels become such by labels.argmax(axis=-1))" if labels.ndim > len(shape) else ""
+        raise InvalidInputError(f"{owner} has labels of shape {labels.shape}: give them in the shape {shape}{one_hot}.")
+    allowed = np.zeros(labels.shape, bool)
+    if labels.dtype.kind in "iuf":
+        allowed = (labels >= 0) & (labels < (num_classes or math.inf)) & (labels == np.round(labels))
+        allowed |= (labels == IGNORED) & (len(shape) > 1)
+    if not allowed.all():
+        classes = f"from 0 to {num_classes - 1}" if num_classes else "of at least 0"
+        counts_from_1 = labels.dtype.kind in "iuf" and (labels.min(), labels.max()) == (1, num_classes)
+        remedy = " (these begin with 1: subtract it)" if counts_from_1 else ""
+        raise InvalidInputError(
+            f"{owner} has the label {entry(labels, ~allowed)}: give each as a whole number {classes}{remedy}."
+        )
+
+
+def check_validation_data(data: Any, teacher: Any) -> None:
+    """Checks the images and labels that a student is to be measured on, before it is trained.
+
+    Args:
+        data: Tuple `(images, labels)`, maybe with weights. Of a `keras.utils.PyDataset` or a `tf.data.Dataset`, the
+            first batch is checked, and of any other iterator nothing.
+        teacher: `Teacher`. Its inputs and classes are the student's too.
+
+    Raises:
+        InvalidInputError: If images or labels are not what they should be.
+    """
+    batch = _first_batch(data)
+    if batch is None:
+        return
+    if len(batch) not in (2, 3):
+        raise InvalidInputError(f"validation_data has {len(batch)} parts: give (images, labels).")
+    images, labels, *weights = map(np.asarray, batch)
+    if images.dtype.kind not in "fiu" or not same_shape(images.shape[1:], teacher.input_shape):
+        raise InvalidInputError(
+            f"validation_data has images {images.dtype} {images.shape}: give numbers of shape "
+            f"{('N', *teacher.input_shape)}."
+        )
+    count = len(images)
+    if any(weight.shape[:1] != (count,) for weight in weights):
+        raise InvalidInputError(f"validation_data has weights of shape {weights[0].shape}: give one for each image.")
+    shape = (count, *images.shape[1:3]) if teacher.is_segmenter else (count,)
+    labels = labels.reshape(shape) if labels.shape == (*shape, 1) else labels
+    check_labels("validation_data", labels, shape, teacher.num_classes)
+
+
+def _first_batch(data: Any) -> Sequence[Any] | None:
+    if isinstance(data, (tuple, list)):
+        return data
+    if hasattr(data, "shape"):  # images alone
+        return (data,)
+    if isinstance(data, keras.utils.PyDataset):
+        return data[0]
+    # What tf.data alone has; other iterators may be read only once.
+    return next(data.as_numpy_iterator(), None) if hasattr(data, "as_numpy_iterator") else None
 
 
 def predicted_classes(model: keras.Model | Callable, inputs: np.ndarray, batch_size: int | None = None) -> np.ndarray:

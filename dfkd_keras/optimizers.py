@@ -8,6 +8,14 @@ from keras import ops
 
 from dfkd_keras.backend import keras_internals
 from dfkd_keras.backend.precision import inner_optimizer
+from dfkd_keras.utils.checks import (
+    check_counts,
+    check_fractions,
+    check_kinds,
+    check_numbers,
+    check_positive,
+    given,
+)
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import PACKAGE
 
@@ -31,14 +39,23 @@ class CoupledSGD(keras.optimizers.SGD):
         l2: Float, at least 0. The weight decay. Defaults to 0.0.
         **kwargs: Other arguments of `keras.optimizers.SGD`.
 
+    Raises:
+        InvalidInputError: If a number is negative or not finite, `momentum` is not below 1, or `learning_rate` is
+            neither a number nor a schedule.
+
     Example:
 
     >>> distiller.compile(CoupledSGD(0.1, momentum=0.9, l2=5e-4), synthesis_optimizer="adam")
     """
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, l2: float = 0.0, **kwargs: Any):
-        super().__init__(learning_rate=learning_rate, momentum=momentum, **kwargs)
-        self.l2 = l2
+        if not isinstance(learning_rate, LearningRateSchedule):
+            check_numbers("CoupledSGD", learning_rate=learning_rate)
+            learning_rate = float(learning_rate)  # neither optimizers nor variables work with numbers of NumPy
+        check_fractions("CoupledSGD", momentum=momentum)
+        check_numbers("CoupledSGD", l2=l2)
+        super().__init__(learning_rate=learning_rate, momentum=float(momentum), **kwargs)
+        self.l2 = float(l2)
 
     def apply(self, grads: list, trainable_variables: list | None = None) -> Any:
         """Updates variables by their gradients plus the decay.
@@ -80,12 +97,18 @@ class CosineDecayOverTraining(LearningRateSchedule):
         final_learning_rate: Float. Learning rate after the last update. Defaults to 0.0.
         updates: Integer. Number of updates. Defaults to `None`, for the training to set.
 
+    Raises:
+        InvalidInputError: If a learning rate is negative or not finite, or the number of updates is below 1.
+
     Example:
 
     >>> optimizer = keras.optimizers.SGD(CosineDecayOverTraining(0.2, 2e-4), momentum=0.9)
     """
 
     def __init__(self, initial_learning_rate: float, final_learning_rate: float = 0.0, updates: int | None = None):
+        rates = {"initial_learning_rate": initial_learning_rate, "final_learning_rate": final_learning_rate}
+        check_numbers("CosineDecayOverTraining", **rates)
+        check_counts("CosineDecayOverTraining", **given(updates=updates))
         self.initial_learning_rate, self.final_learning_rate = initial_learning_rate, final_learning_rate
         self.updates = updates
 
@@ -120,9 +143,14 @@ class ScaledRate(LearningRateSchedule):
     Args:
         schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
         factor: Float, above 0.
+
+    Raises:
+        InvalidInputError: If `schedule` is of another kind, or `factor` is not positive and finite.
     """
 
     def __init__(self, schedule: LearningRateSchedule, factor: float):
+        check_kinds("ScaledRate", LearningRateSchedule, schedule=schedule)
+        check_positive("ScaledRate", factor=factor)
         self.schedule, self.factor = schedule, factor
 
     def __call__(self, step: Any) -> Any:

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -41,8 +42,6 @@ def test_without_flip_nothing_is_mirrored(rng):
 def test_the_gradient_reaches_the_pixels_that_stay_in_the_image():
     if BACKEND != "tensorflow":
         pytest.skip("outside of a training step, differentiate runs on TensorFlow only")
-    import keras
-
     images, uniforms = keras.Variable(np.ones((1, 5, 5, 1), "float32")), np.array([[0.0, 0.5, 0.9]], "float32")
     augment = dk.augmentation.RandomCropFlip(1)
     _, _, (gradient,) = differentiate(lambda: (ops.sum(augment(images.value, uniforms)), ()), [images])
@@ -177,5 +176,27 @@ def test_other_ranges_fit_any_number_of_channels(channels):
 
 
 def test_an_unknown_range_is_refused():
-    with pytest.raises(ValueError, match=r"RandomInputRange has the range 'normalized': use some of '0\.\.1'"):
+    with pytest.raises(ValueError, match=r"RandomInputRange\.others\[0\]='normalized' must be one of '0\.\.1'"):
         augmentation.RandomInputRange("0..1", ["normalized"])
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        augmentation.RandomCropFlip(PADDING),
+        augmentation.RandomInputRange("0..1", ("0..255",)),
+        augmentation.RandomResizedCropFlip(),
+        augmentation.RollFlip(PADDING),
+        augmentation.DataImpressionAugmentation(),
+    ],
+    ids=lambda augment: type(augment).__name__,
+)
+@pytest.mark.parametrize(
+    "kind", [np.asarray, ops.convert_to_tensor, np.ndarray.tolist], ids=["array", "tensor", "list"]
+)
+def test_doubles_do_as_well(rng, augment, kind):
+    images, uniforms = rng.random((2, 6, 8, 3)), rng.random((2, 8))
+    augmented = augment(kind(images), kind(uniforms))
+    expected = augment(*(ops.convert_to_tensor(values.astype("float32")) for values in (images, uniforms)))
+    assert keras.backend.standardize_dtype(augmented.dtype) == "float32"
+    np.testing.assert_allclose(augmented, expected, atol=1e-5)

@@ -1,6 +1,7 @@
 """Parts that do not fit together are refused before anything is trained."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -91,3 +92,64 @@ def test_a_scalar_loss_cannot_be_weighted_per_image():
         dk.DataFreeDistiller(
             models.lenet5(), models.lenet5_half(), generator(), scalar, batch_size=8, modulation=modulation
         )
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("student", models.lenet5, r"student=<function .* must be an object of keras\.Model"),
+        ("synthesizer", "dafl", "synthesizer='dafl' must be an object of Synthesizer"),
+        ("schedule", [], r"schedule=\[\] must be an object of Schedule"),
+        ("schedule", Rounds, r"schedule=Rounds must be .*, not a class: call Rounds, in gin @Rounds\(\)"),
+        ("replay", (), r"replay=\(\) must be an object of ImageSource"),
+        ("modulation", 0, "modulation=0 must be an object of Modulation"),
+        ("augment", dk.augmentation.RollFlip, "augment=RollFlip must be a function, .*: call RollFlip"),
+    ],
+)
+def test_a_part_of_another_kind_is_refused(part, value, message):
+    parts = {"teacher": models.lenet5(), "student": models.lenet5_half(), "synthesizer": generator(), "batch_size": 8}
+    with pytest.raises(InvalidInputError, match=rf"^DataFreeDistiller\.{message}"):
+        dk.DataFreeDistiller(**parts | {part: value})
+
+
+@pytest.fixture
+def small():
+    parts = models.lenet5(), models.lenet5_half(), generator()
+    return dk.DataFreeDistiller(*parts, schedule=dk.schedules.TwoStage(1, 1, 2), batch_size=np.int64(8))
+
+
+def test_fit_before_compile_says_what_is_missing(small):
+    with pytest.raises(InvalidInputError, match=r"^fit needs the optimizers: call compile"):
+        small.fit()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"initial_epoch": 10**12}, r"fit\(initial_epoch=1000000000000\) begins after the last of epochs=2"),
+        ({"initial_epoch": -1}, r"fit\.initial_epoch=-1 must be a whole number of at least 0"),
+        ({"initial_epoch": 0.5}, r"fit\.initial_epoch=0\.5 must be a whole number"),
+        ({"initial_step": 0.5}, r"fit\.initial_step=0\.5 must be a whole number"),
+        ({"validation_freq": 0}, r"fit\.validation_freq\[0\]=0 must be a whole number of at least 1"),
+        ({"validation_batch_size": -1}, r"fit\.validation_batch_size=-1 must be"),
+    ],
+)
+def test_a_plan_that_trains_nothing_or_cannot_be_followed_is_refused(small, arguments, message):
+    small.compile("adam", "adam")
+    with pytest.raises(InvalidInputError, match=message):
+        small.fit(verbose=0, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": None}, r"compile\.optimizer=None must be an object of keras\.Optimizer"),
+        ({"run_eagerly": "False"}, r"compile\.run_eagerly='False' must be True or False"),
+        ({"jit_compile": "False"}, r"compile\.jit_compile='False' must be True or False"),
+        ({"auto_scale_loss": 0}, r"compile\.auto_scale_loss=0 must be True or False"),
+        ({"steps_per_execution": 0}, r"compile\.steps_per_execution=0 must be a whole number"),
+    ],
+)
+def test_compile_takes_no_other_kinds(small, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        small.compile(**arguments)

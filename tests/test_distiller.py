@@ -508,3 +508,14 @@ def test_counts_of_0_are_refused_rather_than_taken_for_the_default(make_distille
 def test_a_generator_that_does_not_know_of_classes_has_no_targets(make_distiller):
     with pytest.raises(ValueError, match=r"a term needs the classes that images are made for .*GeneratorSynthesizer"):
         make_distiller(objective=dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy()]))
+
+
+@pytest.mark.parametrize("labels", [np.eye(10)[LABELS], LABELS + 1])
+def test_validation_labels_of_another_kind_are_refused_before_training(make_distiller, labels):
+    distiller = make_distiller(dk.schedules.Alternating(1))
+    before = values(distiller.student.variables)
+    with pytest.raises(ValueError, match="validation_data has"):
+        distiller.fit(steps_per_epoch=2, validation_data=(IMAGES, labels), verbose=0)
+    assert equal(values(distiller.student.variables), before)
+    with pytest.raises(ValueError, match="validation_data has"):
+        distiller.evaluate(IMAGES, labels, verbose=0)

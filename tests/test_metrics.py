@@ -1,4 +1,5 @@
 import functools
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -91,3 +92,76 @@ def test_large_images_are_evaluated_in_small_batches():
     assert metrics.evaluation_batch_size((100, 32, 32, 3)) == 256
     assert metrics.evaluation_batch_size((128, 128, 3)) == 16
     assert metrics.evaluation_batch_size((4, 2048, 2048, 3)) == 1
+
+
+def of(input_shape=(4, 4, 1), num_classes=3, is_segmenter=False):
+    """Stands for a teacher, of which the shapes are read."""
+    return SimpleNamespace(input_shape=input_shape, num_classes=num_classes, is_segmenter=is_segmenter)
+
+
+PICTURES = np.zeros((3, 4, 4, 1))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [0.0, 1.0, 2.0], [[0], [1], [2]]])
+def test_validation_labels_are_classes(labels):
+    metrics.check_validation_data((PICTURES, np.array(labels)), of())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.eye(3), r"labels of shape \(3, 3\): give them in the shape \(3,\) \(one-hot labels become such by"),
+        ([0, 1], r"labels of shape \(2,\): give them in the shape \(3,\)\.$"),
+        ([1, 2, 3], r"label \[2\] = 3: give each as a whole number from 0 to 2 \(these begin with 1: subtract it\)"),
+        ([0, 1, 3], r"label \[2\] = 3: give each as a whole number from 0 to 2\.$"),
+        ([0, -1, 1], r"label \[1\] = -1: give"),
+        ([0, np.nan, 1], r"label \[1\] = nan: give"),
+        ([0, 1.5, 1], r"label \[1\] = 1\.5: give"),
+        (["a", "b", "c"], r"label \[0\] = 'a': give"),
+        ([0, metrics.IGNORED, 1], r"label \[1\] = 255: give"),
+    ],
+)  # fmt: skip
+def test_validation_labels_that_are_no_classes_are_refused(labels, message):
+    with pytest.raises(InvalidInputError, match=f"^validation_data has .*{message}"):
+        metrics.check_validation_data((PICTURES, np.array(labels)), of())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (PICTURES, r"has 1 parts: give \(images, labels\)"),
+        ((np.zeros((3, 4, 4, 3)), np.zeros(3)), r"images float64 \(3, 4, 4, 3\): give numbers of shape \('N'"),
+        ((np.full((3, 4, 4, 1), "a"), np.zeros(3)), r"images <U1 \(3, 4, 4, 1\)"),
+        ((PICTURES, np.zeros(3), np.ones(2)), r"weights of shape \(2,\): give one for each image"),
+    ],
+)  # fmt: skip
+def test_validation_images_that_do_not_fit_are_refused(data, message):
+    with pytest.raises(InvalidInputError, match=message):
+        metrics.check_validation_data(data, of())
+
+
+def test_validation_masks_have_a_class_for_each_pixel_or_none():
+    masks = np.zeros((3, 4, 4), int)
+    masks[0, 0, 0] = metrics.IGNORED
+    metrics.check_validation_data((PICTURES, masks), of(is_segmenter=True))
+    with pytest.raises(InvalidInputError, match=r"label \[2, 1, 0\] = 3: give each"):
+        masks[2, 1, 0] = 3
+        metrics.check_validation_data((PICTURES, masks), of(is_segmenter=True))
+
+
+class Batches(keras.utils.PyDataset):
+    """One batch with one-hot labels."""
+
+    def __getitem__(self, index):
+        return PICTURES, np.eye(3)
+
+
+def test_the_first_batch_of_a_data_set_is_checked_and_an_iterator_is_left_whole():
+    with pytest.raises(InvalidInputError, match="one-hot"):
+        metrics.check_validation_data(Batches(), of())
+    tf = pytest.importorskip("tensorflow")
+    with pytest.raises(InvalidInputError, match="one-hot"):
+        metrics.check_validation_data(tf.data.Dataset.from_tensors((PICTURES, np.eye(3))), of())
+    once = iter([(PICTURES, np.eye(3))])
+    metrics.check_validation_data(once, of())
+    assert next(once)

@@ -15,7 +15,7 @@ def seed_initial_weights(seed: int) -> None:
         seed: Integer, at least 0.
     """
     if keras.backend.backend() == "tensorflow":
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(int(seed))  # which takes none of NumPy's integers
     else:
         random.seed(seed)
         np.random.seed(seed)

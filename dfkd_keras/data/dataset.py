@@ -74,7 +74,9 @@ class ImageDataset:
         check_lists("ImageDataset", str, class_names=self.class_names)
         check_functions("ImageDataset", load=self.load)
         check_flags("ImageDataset", masks=self.masks)
-        object.__setattr__(self, "load", _checked(self, self.load))  # the one way to a frozen field
+        shape = tuple(size if size is None else int(size) for size in self.image_shape)  # maybe NumPy's integers
+        object.__setattr__(self, "image_shape", shape)  # the one way to a frozen field
+        object.__setattr__(self, "load", _checked(self, self.load))
 
     @property
     def num_classes(self) -> int:

@@ -146,7 +146,7 @@ def _stamps(images: Sequence[str] | np.ndarray, chosen: np.ndarray) -> tuple:
         return (images.shape, hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest())
     stamps = []
     for index in chosen:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # of paths with a null character, which are skipped later
             status = os.stat(images[index])
             stamps.append((images[index], status.st_mtime_ns, status.st_size))
     return tuple(stamps)

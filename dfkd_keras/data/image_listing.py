@@ -59,12 +59,13 @@ def find_images(path: str, class_names: Sequence[str] | None, labels_csv: str | 
     if not os.path.exists(source):  # which, unlike `Path.exists`, bears names that are too long
         raise NotFoundError(f"image folder {path!r} does not exist: check the path (here: {Path.cwd()}).")
     if source.is_dir():
+        source = source if labels_csv or (source / LABELS_CSV).is_file() else _split_in(source, class_names)
         table = Path(labels_csv).expanduser() if labels_csv else source / LABELS_CSV
         if table.is_file():
             return _from_csv(table, source, class_names)
         if labels_csv:
             raise NotFoundError(f"label file {labels_csv!r} does not exist: check labels_csv (here: {Path.cwd()}).")
-        return _from_folders(_split_in(source, class_names), class_names)
+        return _from_folders(source, class_names)
     if labels_csv:
         raise InvalidInputError(f"labels_csv={labels_csv!r} needs a folder of images, and {path!r} is none.")
     if source.is_file() and source.suffix.lower() == ".npz":
@@ -138,6 +139,8 @@ def _from_csv(table: Path, source: Path, class_names: Sequence[str] | None) -> I
         if not os.path.exists(source / rows[0][file]):
             del rows[0]  # the header
         pairs = sorted((_within(source, row[file]), row[label].strip()) for row in rows)
+        if not pairs:
+            raise ValueError("it is empty below its header")
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidInputError(
             f"label file {str(table)!r} has no rows of a file and its label ({single_line(error)}): write a line such "

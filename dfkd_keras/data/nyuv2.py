@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
-from dfkd_keras.utils.checks import check_shape
+from dfkd_keras.utils.checks import check_kinds, check_shape
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.optional_imports import require_package
 
@@ -33,14 +33,15 @@ def nyuv2(folder: str, size: tuple[int, int] = (96, 128)) -> ImageDataset:
 
     Raises:
         NotFoundError: When a split is loaded, if a folder is missing or empty, or an image has no mask.
-        InvalidInputError: If `size` is not two counts; when a split is loaded, if two files have the same number, or a
-            mask has another size than its image or an unknown label.
+        InvalidInputError: If `folder` is no path or `size` is not two counts; when a split is loaded, if two files have
+            the same number, or a mask has another size than its image or an unknown label.
         MissingDependencyError: When a split is loaded, if Pillow is not installed.
 
     Reference:
         Silberman et al., "Indoor Segmentation and Support Inference from RGBD Images", ECCV 2012; the classes are those
         of Couprie et al., "Indoor Semantic Segmentation using Depth Information", ICLR 2013.
     """
+    check_kinds("nyuv2", (str, Path), folder=folder)
     check_shape("nyuv2", 2, size=size)
 
     def load(name: SplitName) -> Split:

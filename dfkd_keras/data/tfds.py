@@ -9,7 +9,7 @@ import numpy as np
 
 from dfkd_keras.data.dataset import ImageDataset, Split, SplitName, remap_labels, resize, resize_masks
 from dfkd_keras.metrics import evaluation_batch_size
-from dfkd_keras.utils.checks import check_counts, check_flags, check_lists, check_shape
+from dfkd_keras.utils.checks import check_counts, check_flags, check_kinds, check_lists, check_shape, given
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 from dfkd_keras.utils.optional_imports import require_package
 
@@ -47,6 +47,8 @@ def tfds_dataset(
             no Boolean.
         MissingDependencyError: If TFDS or TensorFlow is not installed.
     """
+    strings = {"name": name, "train_split": train_split, "test_split": test_split, **given(data_dir=data_dir)}
+    check_kinds("tfds_dataset", str, **strings)
     check_counts("tfds_dataset", size=size)
     check_flags("tfds_dataset", download=download)
     builder = _builder(name, data_dir)
@@ -104,6 +106,8 @@ def tfds_segmentation(
             neither a class nor in `ignore_label`.
         MissingDependencyError: When a split is loaded, if TFDS or TensorFlow is not installed.
     """
+    strings = {"name": name, "image_feature": image_feature, "mask_feature": mask_feature, **given(data_dir=data_dir)}
+    check_kinds("tfds_segmentation", str, **strings, train_split=train_split, test_split=test_split)
     check_lists("tfds_segmentation", str, class_names=class_names)
     check_shape("tfds_segmentation", 2, size=size)
     check_counts("tfds_segmentation", minimum=0, first_label=first_label)

@@ -14,6 +14,7 @@ from dfkd_keras import augmentation, data, losses, models, objectives, optimizer
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.gin_bindings import macro_names, remember_given
+from dfkd_keras.experiment.gin_files import find, imported, included, read, with_included
 from dfkd_keras.experiment.slim_student import slim_student
 from dfkd_keras.experiment.student_file import student_file
 from dfkd_keras.experiment.task import Task
@@ -21,9 +22,10 @@ from dfkd_keras.experiment.teacher_recipe import TeacherRecipe, build_teacher
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.loading.saved_model import saved_model
-from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.checks import shown, single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
+LONGEST_CAUSE = 300  # characters
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
 PARTS = [
     AgreementEarlyStopping,
@@ -94,11 +96,12 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
     for folder in folders:
         gin.add_config_file_search_path(str(folder))
     for name in gin_files:
-        if not any((folder / name).is_file() for folder in folders):
+        if find(name, folders) is None:
             raise NotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # gin logs an error for every folder that lacks an included file
     try:
+        texts = _texts(gin_files, gin_params, folders)  # told of here, what gin would fail at without a name
         gin.parse_config_files_and_bindings(list(gin_files), [], finalize_config=False)
         gin.parse_config(composed)
         for binding in gin_params:
@@ -108,10 +111,25 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
         remember_given(gin_files, gin_params, folders)
     except InvalidInputError:
         raise
+    except SystemExit as error:
+        modules = [module for source, text in texts.items() for module in imported(text, source)]
+        raise InvalidInputError(
+            f"a module that the configuration imports ({', '.join(modules)}) ends the program: import none that does "
+            "more than define things."
+        ) from error
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"the configuration cannot be read: {single_line(error)}") from error
+        cause = single_line(error).split(" in config string: ")[0]  # after which gin repeats all of it
+        raise InvalidInputError(f"the configuration cannot be read: {cause[:LONGEST_CAUSE]}") from error
     finally:
         logging.disable(disabled)
+
+
+def _texts(gin_files: Sequence[str], gin_params: Sequence[str], folders: Sequence[Path]) -> dict[str, str]:
+    """Returns the texts of files and bindings by their sources; raises `InvalidInputError` if one cannot be read."""
+    params = {f"--gin_param {shown(binding)}": binding for binding in gin_params}
+    names = [*gin_files, *(name for source, text in params.items() for name in included(text, source))]
+    paths = [path for name in names for path in with_included(name, folders)]
+    return {str(path): read(path) for path in paths} | params
 
 
 def check_macro(binding: str) -> None:

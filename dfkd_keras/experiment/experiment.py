@@ -35,9 +35,21 @@ from dfkd_keras.experiment.teacher_recipe import check_same_on_all_workers, with
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
 from dfkd_keras.experiment.training.loop import TrainingResult, train
 from dfkd_keras.experiment.training.preemption import Preemption
+from dfkd_keras.experiment.training.rehearsal import rehearse
 from dfkd_keras.experiment.training.settings import TrainingSettings
+from dfkd_keras.images import InputRange
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import check_counts, check_flags, check_seed, given
+from dfkd_keras.utils.checks import (
+    check_choices,
+    check_counts,
+    check_factories,
+    check_flags,
+    check_kinds,
+    check_lists,
+    check_positive,
+    check_seed,
+    given,
+)
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 
@@ -70,11 +82,14 @@ class Experiment:
         precision: String, "float32", "mixed_bfloat16" or, on TensorFlow, "mixed_float16". What the networks compute
             in. Weights, losses and statistics are always float32, and a teacher from a file keeps the precision that
             it was saved with. Defaults to None, Keras' global dtype policy.
+        other_ranges: Sequence of strings. Other ranges of the teacher's images, as in `InputConvention`, that may be
+            right, for which the agreement is estimated too. Defaults to none.
         decisions: Dictionary of strings. What was decided by `distill` and why, by its title, for the results. Defaults
             to None.
 
     Raises:
-        InvalidInputError: If a count is below 1, or if the seed, a callback or the precision is invalid.
+        InvalidInputError: If a count is below 1, if the seed, the precision or a range is invalid, or if an argument is
+            of another kind.
     """
 
     method: str
@@ -91,6 +106,7 @@ class Experiment:
     early_stopping: AgreementEarlyStopping | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
     precision: str | None = None
+    other_ranges: Sequence[InputRange] = ()
     decisions: dict[str, str] | None = None
 
     def __post_init__(self):
@@ -103,14 +119,14 @@ class Experiment:
         )
         check_seed("Experiment", self.seed)
         check_flags("Experiment", **given(jit_compile=self.jit_compile))
-        for callback in self.callbacks:
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise InvalidInputError(
-                    f"Experiment.callbacks has {callback!r}, which is no Keras callback: give instances, in gin "
-                    "[@EarlyStopping()]."
-                )
-        if self.precision not in (None, *PRECISIONS):
-            raise InvalidInputError(f"Experiment.precision={self.precision!r} must be one of {', '.join(PRECISIONS)}.")
+        check_kinds("Experiment", str, method=self.method)
+        check_kinds("Experiment", Task, task=self.task)
+        factories = {name: getattr(self, name) for name in ("distiller", "optimizer", "synthesis_optimizer")}
+        check_factories("Experiment", **factories)
+        check_kinds("Experiment", AgreementEarlyStopping, **given(early_stopping=self.early_stopping))
+        check_lists("Experiment", keras.callbacks.Callback, callbacks=self.callbacks)
+        check_lists("Experiment", str, other_ranges=self.other_ranges)
+        check_choices("Experiment", PRECISIONS, **given(precision=self.precision))
         if self.precision == "mixed_float16" and keras.backend.backend() == "jax":
             raise InvalidInputError(
                 "Experiment.precision='mixed_float16' does not work on JAX: use mixed_bfloat16 or float32."
@@ -183,8 +199,7 @@ class Experiment:
             NonFiniteLossError: If a loss is not finite, and not at half the learning rates either.
             Preempted: If the process was asked to stop by SIGTERM. The complete state is saved.
         """
-        if max_minutes is not None and not max_minutes > 0.0:
-            raise InvalidInputError(f"max_minutes={max_minutes} must be above 0.")
+        check_positive("run", **given(max_minutes=max_minutes))
         run, started = RunDirectory(run_dir), time.perf_counter()
         with (
             Preemption() as preemption,
@@ -207,12 +222,13 @@ class Experiment:
             if untrained:  # a complete run, whose teacher is no longer in the cache
                 del identity["teacher"]
             if resume:
-                run.check_identity(identity)
+                run.check_identity(identity, gin.operative_config_str())
             if not unfinished:
                 logger.info("%s is complete; --noresume starts over.", run.path)
                 return finished
-            run.claim(identity, gin.operative_config_str(), resume)
             evaluated = evaluation(self.task, distiller.teacher, test)
+            rehearse(distiller, run)  # before anything of an earlier run is removed
+            run.claim(identity, gin.operative_config_str(), resume)
             trained = train(self._settings(max_minutes), distiller, self.build, run, evaluated, preemption)
             return self._finish(run, trained, evaluated, max_minutes, started)
 
@@ -257,6 +273,7 @@ class Experiment:
             self._draw_test_images(run, distiller, evaluated)
         predicted = distiller.predict_classes(evaluated.split.unit_images)
         figures = results.collect(trained, evaluated, predicted, max_minutes, started)
+        figures |= results.in_other_ranges(distiller, evaluated, self.other_ranges)
         described = {"method": self.method, "task": self.task.name, "seed": self.seed, "decisions": self.decisions}
         figures = described | figures
         write_report(run, figures, trained.history, Assessment(evaluated, predicted, diagnose(distiller)))

@@ -2,52 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gin
-from gin import config_parser
 from gin.config import ParsedBindingKey
 
+from dfkd_keras.experiment.gin_files import MACRO, Binding, Key, bindings_in, read, with_included
 from dfkd_keras.experiment.run_directory import GENERATED
 from dfkd_keras.utils.errors import InvalidInputError
 
-MACRO = "gin.macro"
 SHOWN_NAMES = 5
-
-
-class Key(NamedTuple):
-    """What a binding sets.
-
-    Attributes:
-        scope: String. The gin scope, such as "student"; for a macro its name.
-        part: String. The full name of the registered part, such as "dfkd_keras.TwoStage".
-        parameter: String. The name of the parameter.
-    """
-
-    scope: str
-    part: str
-    parameter: str
-
-    def __str__(self) -> str:
-        if self.part == MACRO:
-            return self.scope
-        scope = f"{self.scope}/" if self.scope else ""
-        return f"{scope}{self.part.rsplit('.', 1)[-1]}.{self.parameter}"
-
-
-class Binding(NamedTuple):
-    """A binding and where it was given.
-
-    Attributes:
-        key: `Key`. What it sets.
-        value: Any. The value as parsed; references are strings such as "@TwoStage()".
-        source: String. The file, or "--gin_param".
-    """
-
-    key: Key
-    value: Any
-    source: str
-
 
 _given: list[Binding] = []  # by the user, in the configuration in force; gin's own configuration is global too
 
@@ -65,9 +29,11 @@ def remember_given(files: Sequence[str], params: Sequence[str], folders: Sequenc
             files that come with the package.
     """
     shipped = [folder.resolve() for folder in folders[1:]]
-    own = [path for name in files for path in _own_files(_found(name, folders), shipped, folders)]
+    given = [path for name in files for path in with_included(name, folders)]
+    own = [path for path in given if not any(path.resolve().is_relative_to(folder) for folder in shipped)]
+    own = [path for path in own if not read(path).startswith(GENERATED)]
     vocabulary = _macros_of_package(folders[1:]) if own else set()
-    in_files = [binding for path in own for binding in _parsed(path.read_text(), str(path))]
+    in_files = [binding for path in own for binding in _parsed(read(path), str(path))]
     _given[:] = [binding for binding in in_files if binding.key not in vocabulary]
     _given.extend(_parsed("\n".join(params), "--gin_param"))
 
@@ -105,51 +71,20 @@ def check_given() -> None:
             )
 
 
-def _own_files(path: Path | None, shipped: Sequence[Path], folders: Sequence[Path]) -> list[Path]:
-    """Returns a file and those that it includes, without files of the package and configurations of earlier runs."""
-    if path is None or any(path.resolve().is_relative_to(folder) for folder in shipped):
-        return []
-    if (text := path.read_text()).startswith(GENERATED):
-        return []
-    included = [statement for statement in _statements(text) if isinstance(statement, config_parser.IncludeStatement)]
-    nested = [_own_files(_found(statement.filename, folders), shipped, folders) for statement in included]
-    return [*(file for files in nested for file in files), path]
-
-
-def _found(name: str, folders: Sequence[Path]) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
-
-
 def _macros_of_package(folders: Sequence[Path]) -> set[Key]:
     files = [path for folder in folders for path in folder.rglob("*.gin")]
-    return {binding.key for path in files for binding in _parsed(path.read_text(), str(path), macros_only=True)}
+    return {each.key for path in files for each in bindings_in(read(path), str(path)) if each.key.part == MACRO}
 
 
-class _Names(config_parser.ParserDelegate):
-    """Leaves references as text, so that parsing has no effect on gin's configuration."""
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
-        return f"@{scoped_configurable_name}{'()' if evaluate else ''}"
-
-    def macro(self, macro_name: str) -> str:
-        return f"%{macro_name}"
+def _parsed(text: str, source: str) -> list[Binding]:
+    return [binding._replace(key=_full(binding.key)) for binding in bindings_in(text, source)]
 
 
-def _statements(text: str) -> Iterable[Any]:
-    return config_parser.ConfigParser(text, _Names())
-
-
-def _parsed(text: str, source: str, macros_only: bool = False) -> list[Binding]:
-    bindings = [statement for statement in _statements(text) if isinstance(statement, config_parser.BindingStatement)]
-    return [
-        Binding(_key(binding), binding.value, source) for binding in bindings if not (macros_only and binding.arg_name)
-    ]
-
-
-def _key(binding: config_parser.BindingStatement) -> Key:
-    if not binding.arg_name:
-        return Key("/".join(filter(None, (binding.scope, binding.selector))), MACRO, "value")
-    parsed = ParsedBindingKey.parse((binding.scope, binding.selector, binding.arg_name))
+def _full(key: Key) -> Key:
+    """Returns a key with the full name of its part, such as "dfkd_keras.TwoStage"."""
+    if key.part == MACRO:
+        return key
+    parsed = ParsedBindingKey.parse(tuple(key))
     return Key(parsed.scope, parsed.complete_selector, parsed.arg_name)
 
 

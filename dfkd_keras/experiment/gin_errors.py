@@ -2,7 +2,10 @@
 
 import contextlib
 import re
+import traceback
+from collections import Counter
 from collections.abc import Iterator
+from types import FrameType
 
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
@@ -10,14 +13,15 @@ from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 # What gin appends to the message of an error: to a TypeError if arguments are missing, and to each the configurable.
 MISSING = r"No values supplied by Gin or caller for arguments: (\[.*?\])"
 CONFIGURABLE = r" ?In call to configurable '(\w+)' \((.*?)\)"
+DEEP = 10  # calls of one part within another, of which no configuration has so many
 
 
 @contextlib.contextmanager
 def translate_gin_errors() -> Iterator[None]:
     """Raises an error that the configuration is at fault for as an `InvalidInputError` of one line.
 
-    These are a part that lacks an argument, and a part of Keras that refuses a value. What other parts raise stays as
-    it is, since it may be a bug.
+    These are a part that lacks an argument, a part that refers to itself, and a part of Keras that refuses a value.
+    What other parts raise stays as it is, since it may be a bug.
 
     Raises:
         InvalidInputError: If the configuration is at fault.
@@ -26,6 +30,17 @@ def translate_gin_errors() -> Iterator[None]:
         yield
     except DFKDError:
         raise
+    except RecursionError as error:
+        parts = Counter(
+            frame.f_locals["selector"] for frame, _ in traceback.walk_tb(error.__traceback__) if _is_gins(frame)
+        )
+        part, depth = max(parts.items(), key=lambda item: item[1], default=("", 0))
+        if depth < DEEP:
+            raise
+        raise InvalidInputError(
+            f"the configuration of {part.rsplit('.', 1)[-1]} refers to itself: correct the bindings that lead back to "
+            "it by an @."
+        ) from error
     except (TypeError, ValueError) as error:
         text = single_line(error)
         if not (innermost := re.search(CONFIGURABLE, text)):
@@ -39,3 +54,8 @@ def translate_gin_errors() -> Iterator[None]:
         if part.startswith("<class 'keras."):
             raise InvalidInputError(f"{name} refuses its configuration ({cause}): correct its bindings.") from error
         raise
+
+
+def _is_gins(frame: FrameType) -> bool:
+    """Returns whether gin calls a part in a frame of the stack."""
+    return frame.f_code.co_name == "gin_wrapper" and "selector" in frame.f_locals

@@ -5,6 +5,7 @@ import importlib.util
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from dfkd_keras.experiment import benchmark
 from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT, Evaluation
 from dfkd_keras.experiment.run_directory import History
 from dfkd_keras.experiment.training.loop import TrainingResult
+from dfkd_keras.images import InputRange
 from dfkd_keras.schedules.schedule import UpdateCounts
 
 VERSIONED = ("dfkd_keras", "keras", "tensorflow", "jax", "numpy", "gin-config")
@@ -48,8 +50,7 @@ def collect(
         segmentation, `student_mean_iou` and `student_mean_iou_best` are likewise, `student_iou_of` has the IoU of each
         class (null for a class that neither mask contains), and `metric` says which of the two is the headline.
         `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree; without real
-        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names, and where the
-        range of the images' values is a guess, the same in each other range that may be right.
+        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names.
         `synthetic_images` counts the different images synthesized for the student, `images_per_second` the images it
         was trained on, repeated ones included. `seconds_total` covers this call and the training steps of earlier ones.
         `stopped_by` is what ended the training before its last epoch, and `learning_rate_factor` is below 1 if a loss
@@ -74,6 +75,27 @@ def collect(
     }
 
 
+def in_other_ranges(
+    distiller: DataFreeDistiller, evaluated: Evaluation, ranges: Sequence[InputRange]
+) -> dict[str, dict[str, float]]:
+    """Returns the estimated agreement if the teacher's images are of other ranges than they are taken to be.
+
+    Args:
+        distiller: `DataFreeDistiller`, trained.
+        evaluated: `Evaluation`.
+        ranges: Sequence of strings, as in `InputConvention`.
+
+    Returns:
+        Dictionary of the agreements by range, under their name in `results.json`; empty unless the agreement is
+        estimated and there are other ranges.
+    """
+    if evaluated.metric != ESTIMATED_AGREEMENT or not ranges:
+        return {}
+    shown, images = RandomInputRange(distiller.teacher.input_range, ranges), evaluated.split.unit_images
+    predicted = {name: distiller.predict_classes(shown.in_range(images, name)) for name in ranges}
+    return {IN_OTHER_RANGES: {name: metrics.agreement(*classes.values()) for name, classes in predicted.items()}}
+
+
 def _quality(trained: TrainingResult, evaluated: Evaluation, predicted: dict[str, np.ndarray]) -> dict[str, Any]:
     labels, class_names, metric = evaluated.split.labels, evaluated.class_names, evaluated.metric
     num_classes = len(class_names)
@@ -92,20 +114,9 @@ def _quality(trained: TrainingResult, evaluated: Evaluation, predicted: dict[str
         **quality,
         f"student_{metric}_best": best,
         agreement: metrics.agreement(*predicted.values(), labels),
-        **_in_other_ranges(trained.distiller, evaluated),
         "evaluated_on": evaluated.described,
         "test_images": len(labels),
     }
-
-
-def _in_other_ranges(distiller: DataFreeDistiller, evaluated: Evaluation) -> dict[str, dict[str, float]]:
-    """Returns the estimate in each other range of the images that may be right, if the range is a guess."""
-    augment = distiller.augment
-    if evaluated.metric != ESTIMATED_AGREEMENT or not isinstance(augment, RandomInputRange) or not augment.others:
-        return {}
-    images = evaluated.split.unit_images
-    predicted = {name: distiller.predict_classes(augment.in_range(images, name)) for name in augment.others}
-    return {IN_OTHER_RANGES: {name: metrics.agreement(*classes.values()) for name, classes in predicted.items()}}
 
 
 def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:

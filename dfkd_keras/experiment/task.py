@@ -8,7 +8,7 @@ import keras
 from dfkd_keras.data import ImageDataset, Split
 from dfkd_keras.metrics import IGNORED
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.checks import check_counts, check_factories, check_kinds, check_lists, given, same_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -24,6 +24,9 @@ class Task:
         student: Callable without arguments. Returns the untrained student, a Keras model.
         class_names: Sequence of strings, one per class. Defaults to None, those of the data, or else numbers.
         test_images: Integer. Evaluates on the first test images only. Defaults to None, all.
+
+    Raises:
+        InvalidInputError: If an argument is of another kind, or `test_images` below 1.
     """
 
     name: str
@@ -32,6 +35,13 @@ class Task:
     student: Callable[[], keras.Model]
     test_images: int | None = None
     class_names: Sequence[str] | None = None
+
+    def __post_init__(self):
+        check_kinds("Task", str, name=self.name)
+        check_kinds("Task", ImageDataset, **given(data=self.data))
+        check_factories("Task", teacher=self.teacher, student=self.student)
+        check_counts("Task", **given(test_images=self.test_images))
+        check_lists("Task", str, **given(class_names=self.class_names))
 
     def names_of_classes(self, teacher: Teacher) -> tuple[str, ...]:
         """Returns a name for each class."""

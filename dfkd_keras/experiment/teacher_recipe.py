@@ -17,7 +17,7 @@ from dfkd_keras.backend.distribution import all_reduce_min, replicas
 from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import ImageDataset
 from dfkd_keras.data.segmentation_augmentation import ShiftFlipSequence
-from dfkd_keras.experiment.identity import weights_checksum
+from dfkd_keras.experiment.identity import describe, weights_checksum
 from dfkd_keras.images import ChannelOrder, InputRange, Normalization
 from dfkd_keras.metrics import IGNORED, validation_metrics
 from dfkd_keras.models.loading.saved_model import saved_model
@@ -26,9 +26,10 @@ from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.teacher.model_checks import check_outputs
 from dfkd_keras.teacher.outputs import Outputs
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import check_counts, check_seed
+from dfkd_keras.utils.checks import check_counts, check_factories, check_flags, check_kinds, check_seed, given
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import atomic_write, translate_write_errors
+from dfkd_keras.utils.files import atomic_write, temporary_path, translate_write_errors
+from dfkd_keras.utils.text import file_name
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class TeacherRecipe:
             to True.
 
     Raises:
-        InvalidInputError: If a count is below 1, or if the seed is invalid.
+        InvalidInputError: If a count is below 1, if the seed is invalid, or if an argument is of another kind.
     """
 
     model: Callable[[], keras.Model]
@@ -84,7 +85,12 @@ class TeacherRecipe:
     trained: bool = True
 
     def __post_init__(self):
-        check_counts("TeacherRecipe", batch_size=self.batch_size, epochs=self.epochs)
+        check_factories("TeacherRecipe", model=self.model, optimizer=self.optimizer)
+        check_kinds("TeacherRecipe", ImageDataset, data=self.data)
+        check_kinds("TeacherRecipe", str, cache_dir=self.cache_dir)
+        check_flags("TeacherRecipe", augment=self.augment, trained=self.trained)
+        counts = {"batch_size": self.batch_size, "epochs": self.epochs, **given(train_images=self.train_images)}
+        check_counts("TeacherRecipe", **counts)
         check_seed("TeacherRecipe", self.seed)
 
     def teacher_model(self, verbose: int = 2) -> keras.Model:
@@ -94,14 +100,15 @@ class TeacherRecipe:
             verbose: Integer, as in `keras.Model.fit`. Defaults to 2, one line per epoch.
 
         Raises:
-            InvalidInputError: If it would have to be trained under a strategy of several devices.
-            StorageError: If the trained network cannot be written to the cache.
+            InvalidInputError: If it would have to be trained under a strategy of several devices, or does not fit the
+                data.
+            StorageError: If the trained network cannot be written to the cache, which is tried before it is trained.
         """
         seed_initial_weights(self.seed)
         model, optimizer = self.model(), self.optimizer()
         if not self.trained:
             return model
-        path = Path(self.cache_dir) / f"{self.data.name}-{model.name}-{self._digest(model, optimizer)}.keras"
+        path = Path(self.cache_dir) / f"{file_name(self.data.name)}-{model.name}-{self._digest(model, optimizer)}.keras"
         if path.exists():
             logger.info("teacher: %s", path)
             return saved_model(path)
@@ -113,13 +120,32 @@ class TeacherRecipe:
                 f"there is no teacher in {self.cache_dir} yet, and a recipe trains on one device: run dfkd "
                 "train-teacher first, or train it outside the strategy's scope."
             )
+        self._check(model)
+        self._save(model, path, trial=True)
         logger.info("no teacher in %s yet: training %s on %s", self.cache_dir, model.name, self.data.name)
         self._train(model, optimizer, verbose)
         check_outputs(model, self.data.image_shape)
-        remedy = "make room or grant access, or set another TeacherRecipe.cache_dir"
-        with translate_write_errors(path, remedy=remedy), atomic_write(path) as temporary:
-            model.save(temporary)
+        self._save(model, path)
         return model
+
+    def _check(self, model: keras.Model) -> None:
+        """Checks that the network can be trained on the data."""
+        classes = check_outputs(model, self.data.image_shape)[-1]
+        if classes != self.data.num_classes:
+            raise InvalidInputError(
+                f"TeacherRecipe.model {model.name!r} has {classes} outputs, but data set {self.data.name!r} "
+                f"{self.data.num_classes} classes: build it with num_classes={self.data.num_classes}."
+            )
+        if not model.trainable_variables:
+            raise InvalidInputError(
+                f"TeacherRecipe.model {model.name!r} has no trainable weights: set trainable = True on its layers."
+            )
+
+    def _save(self, model: keras.Model, path: Path, trial: bool = False) -> None:
+        """Saves a network in the cache; in a trial, only makes sure that it could be."""
+        remedy = "make room or grant access, or set another TeacherRecipe.cache_dir"
+        with translate_write_errors(path, remedy=remedy), (temporary_path if trial else atomic_write)(path) as aside:
+            model.save(aside)
 
     def _train(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, verbose: int) -> None:
         images, labels = self.data.load("train")
@@ -146,7 +172,7 @@ class TeacherRecipe:
         settings = {
             "parts": [re.sub(r"_\d+\b", "", part) for part in parts],
             "data": [self.data.name, self.data.image_shape, self.data.source],
-            "settings": [self.batch_size, self.epochs, self.augment, self.seed, self.train_images],
+            "settings": describe([self.batch_size, self.epochs, self.augment, self.seed, self.train_images]),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -184,9 +210,13 @@ def build_teacher(
         custom_objects: String, as in `load_teacher`.
 
     Raises:
-        InvalidInputError: If there is no path, model or recipe, or if the file holds no network.
+        InvalidInputError: If there is no path, model or recipe, if one is of another kind, or if the file holds no
+            network.
         NotFoundError: If the file does not exist.
     """
+    check_kinds("Teacher", (str, Path), **given(path=path))
+    check_factories("Teacher", **given(model=model, recipe=recipe))
+    check_flags("Teacher", safe_mode=safe_mode)
     if path is None and model is None and recipe is None:
         raise InvalidInputError(
             "the task names no teacher: set Teacher.path to a .keras file, Teacher.model or Teacher.recipe."

@@ -19,7 +19,7 @@ from dfkd_keras.export.serving_model import ServedStudent
 from dfkd_keras.export.versions import check_versions, publish_version
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
-from dfkd_keras.utils.files import replace, temporary_path, translate_write_errors
+from dfkd_keras.utils.files import replace, temporary_path, translate_write_errors, write_error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +149,9 @@ def telling(name: str, served: ServedStudent) -> Iterator[None]:
     """Raises what a converter or a runtime raises about a student as an `InvalidInputError` of one line."""
     try:
         yield
-    except (DFKDError, MemoryError, OSError, *write_errors()):
-        raise
     except Exception as error:  # converters and runtimes raise errors of many kinds, over dozens of lines
+        if isinstance(error, (DFKDError, MemoryError, OSError)) or write_error(error, write_errors()):
+            raise
         operators = UNSUPPORTED.search(str(error))
         said = single_line(error).rsplit(" failed:", 1)[-1][:200]  # without the path of the unfinished file
         cause = f"no {next(filter(None, operators.groups()))} there" if operators else said

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -12,7 +12,8 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.backend.precision import dtype_policy_scope
 from dfkd_keras.images import InputConvention
 from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape
-from dfkd_keras.teacher.outputs import Outputs, check_kind, to_logits
+from dfkd_keras.teacher.outputs import Outputs, to_logits
+from dfkd_keras.utils.checks import check_choices
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -103,7 +104,7 @@ class ServedStudent:
                 f"an export needs the TensorFlow backend, not {keras.backend.backend()!r}: save the student as .keras "
                 "and export it with KERAS_BACKEND=tensorflow."
             )
-        check_kind(self.outputs)
+        check_choices("ServedStudent", get_args(Outputs), outputs=self.outputs)
         shape = tuple(self.image_shape or (None,) * 3)
         if not self.image_shape and hasattr(self.model, "input_shape"):
             shape = input_image_shape(self.model)

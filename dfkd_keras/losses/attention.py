@@ -8,7 +8,7 @@ from keras import ops
 
 from dfkd_keras.losses.logits import SoftTargets
 from dfkd_keras.losses.student_loss import StudentLoss
-from dfkd_keras.utils.checks import check_numbers
+from dfkd_keras.utils.checks import check_kinds, check_lists, check_numbers, given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ class AttentionTransfer(StudentLoss):
             Defaults to those stages too.
 
     Raises:
-        InvalidInputError: If the weight is negative, or, when a distiller is built, if features are missing or do not
-            match.
+        InvalidInputError: If `loss` is no `StudentLoss`, the weight is negative or features are no tuples of strings,
+            or, when a distiller is built, if features are missing or do not match.
 
     Reference:
         Micaelli and Storkey, "Zero-shot Knowledge Transfer via Adversarial Belief Matching", NeurIPS 2019; Zagoruyko
@@ -48,7 +48,10 @@ class AttentionTransfer(StudentLoss):
     requires_features = False
 
     def __post_init__(self):
+        check_kinds("AttentionTransfer", StudentLoss, loss=self.loss)
         check_numbers("AttentionTransfer", weight=self.weight)
+        features = given(teacher_features=self.teacher_features, student_features=self.student_features)
+        check_lists("AttentionTransfer", str, **features)
 
     def __call__(
         self, teacher_logits: Any, student_logits: Any, teacher_maps: Sequence[Any], student_maps: Sequence[Any]

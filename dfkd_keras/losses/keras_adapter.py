@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from dfkd_keras.losses.student_loss import FunctionLoss, StudentLoss
+from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
 BUILT_IN = (keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation)
@@ -22,8 +23,8 @@ class KerasDistillation(StudentLoss):
             factor T^2.
 
     Raises:
-        InvalidInputError: If the divergence would be applied to raw logits, or if `FeatureDistillation` names the layer
-            of one network alone.
+        InvalidInputError: If it is none of these, if the divergence would be applied to raw logits, or if
+            `FeatureDistillation` names the layer of one network alone.
     """
 
     loss: keras.distillation.DistillationLoss
@@ -31,6 +32,7 @@ class KerasDistillation(StudentLoss):
     per_sample = False
 
     def __post_init__(self):
+        check_kinds("KerasDistillation", keras.distillation.DistillationLoss, loss=self.loss)
         kind = type(self.loss).__name__
         if isinstance(self.loss, BUILT_IN) and self.loss.loss is keras.losses.kl_divergence:
             raise InvalidInputError(

@@ -5,7 +5,8 @@ from typing import Any
 
 from keras import ops
 
-from dfkd_keras.losses.student_loss import StudentLoss, check_temperature, per_sample
+from dfkd_keras.losses.student_loss import StudentLoss, as_float32, per_sample
+from dfkd_keras.utils.checks import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +31,13 @@ class SoftTargets(StudentLoss):
     temperature: float = 1.0
 
     def __post_init__(self):
-        check_temperature("SoftTargets", self.temperature)
+        check_positive("SoftTargets", temperature=self.temperature)
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
-        teacher = ops.log_softmax(teacher_logits / self.temperature, axis=-1)
-        student = ops.log_softmax(student_logits / self.temperature, axis=-1)
+        teacher, student = (
+            ops.log_softmax(logits / self.temperature, axis=-1) for logits in as_float32(teacher_logits, student_logits)
+        )
         # q - p sums to 0; adding it cancels the rounding of the logarithms, which T^2 would magnify.
         p, q = ops.exp(teacher), ops.exp(student)
         divergence = ops.sum(p * (teacher - student) + (q - p), axis=-1)
@@ -54,7 +56,7 @@ class LogitsDistance(StudentLoss):
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
-        return per_sample(ops.mean(ops.abs(teacher_logits - student_logits), axis=-1))
+        return per_sample(ops.mean(ops.abs(ops.subtract(*as_float32(teacher_logits, student_logits))), axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +80,12 @@ class JensenShannon(StudentLoss):
     temperature: float = 3.0
 
     def __post_init__(self):
-        check_temperature("JensenShannon", self.temperature)
+        check_positive("JensenShannon", temperature=self.temperature)
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the divergence per sample `[B]` for logits `[B, ..., K]`."""
-        predictions = [ops.softmax(logits / self.temperature, axis=-1) for logits in (student_logits, teacher_logits)]
+        logits = as_float32(student_logits, teacher_logits)
+        predictions = [ops.softmax(each / self.temperature, axis=-1) for each in logits]
         mixture = ops.clip(0.5 * (predictions[0] + predictions[1]), 0.01, 0.99)
         clipped = [ops.clip(prediction, 0.01, 0.99) for prediction in predictions]
         divergences = [ops.sum(mixture * (ops.log(mixture) - ops.log(each)), axis=-1) for each in clipped]

@@ -1,12 +1,12 @@
 """The base class of what the student matches, and what its subclasses share."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras import ops
 
+from dfkd_keras.utils.checks import shown
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.serialization import Configured
 
@@ -71,15 +71,15 @@ class FunctionLoss(StudentLoss):
             It must be registered with Keras for the distiller to be loaded from a file.
 
     Raises:
-        InvalidInputError: If `function` cannot be called, or, in training, if it returns a scalar.
+        InvalidInputError: If `function` cannot be called or is a class, or, in training, if it returns a scalar.
     """
 
     function: Callable[[Any, Any], Any]
 
     def __post_init__(self):
-        if not callable(self.function):
+        if not callable(self.function) or isinstance(self.function, type):
             raise InvalidInputError(
-                f"distillation_loss={self.function!r} is not a loss: give a StudentLoss, a "
+                f"distillation_loss={shown(self.function)} is not a loss: give a StudentLoss such as SoftTargets(), a "
                 "keras.distillation.DistillationLoss or a function of the teacher's and the student's logits."
             )
 
@@ -100,7 +100,6 @@ def per_sample(values: Any) -> Any:
     return ops.mean(values, axis=axes) if axes else values
 
 
-def check_temperature(owner: str, temperature: float) -> None:
-    """Raises `InvalidInputError` unless the temperature is a positive, finite number."""
-    if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
-        raise InvalidInputError(f"{owner}.temperature={temperature!r} must be positive and finite.")
+def as_float32(*values: Any) -> tuple[Any, ...]:
+    """Returns arrays or tensors as float32 tensors, since NumPy makes float64 where nobody asked for it."""
+    return tuple(ops.cast(value, "float32") for value in values)

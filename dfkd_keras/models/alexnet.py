@@ -4,8 +4,9 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm, image_input
+from dfkd_keras.models.blocks import batch_norm, check_network, image_input
 from dfkd_keras.models.layers import LocalResponseNormalization
+from dfkd_keras.utils.checks import check_numbers
 
 CONVOLUTIONS = ((48, 5), (128, 5), (192, 3), (192, 3), (128, 3))  # filters and size
 RESPONSE_NORMALIZED, POOLED = (0, 1), (0, 1, 4)
@@ -33,9 +34,14 @@ def alexnet(
     Returns:
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
+    Raises:
+        InvalidInputError: If an argument is not what it should be, or a layer would be left without channels.
+
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019.
     """
+    check_network("alexnet", image_shape, num_classes, normalization)
+    check_numbers("alexnet", minimum=1 / min(filters for filters, _ in CONVOLUTIONS), width=width)
     inputs, x = image_input(image_shape, normalization)
     normal = keras.initializers.RandomNormal(stddev=0.01)
     for block, (filters, size) in enumerate(CONVOLUTIONS):
@@ -50,4 +56,4 @@ def alexnet(
     for units in (512, 256):
         x = batch_norm(layers.Dense(round(width * units), activation="relu")(x))
         x = layers.Dropout(0.5)(x)
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="alexnet")
+    return keras.Model(inputs, layers.Dense(int(num_classes), name="logits")(x), name="alexnet")

@@ -7,7 +7,33 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
+from dfkd_keras.utils.checks import check_counts, check_kinds, check_shape, given
 from dfkd_keras.utils.errors import InvalidInputError
+
+
+def check_network(
+    owner: str,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    normalization: Normalization | None,
+    name: str | None = None,
+) -> None:
+    """Checks the arguments that all classifiers and segmenters take.
+
+    Args:
+        owner: String. Name of the function that builds the network, for the message.
+        image_shape: Tuple of three integers; None stands for any height or width.
+        num_classes: Integer.
+        normalization: `Normalization`, or None.
+        name: String. Defaults to None, a name of Keras' choice.
+
+    Raises:
+        InvalidInputError: If one of them is not what it should be.
+    """
+    check_shape(owner, 3, any_size=True, image_shape=image_shape)
+    check_counts(owner, num_classes=num_classes)
+    check_kinds(owner, Normalization, **given(normalization=normalization))
+    check_kinds(owner, str, **given(name=name))
 
 
 def image_input(image_shape: tuple[int, int, int], normalization: Normalization | None) -> tuple[Any, Any]:
@@ -53,8 +79,8 @@ def he_fan_out() -> keras.initializers.Initializer:
 
 
 def dense(x: Any, units: int, **kwargs: Any) -> Any:
-    """Applies a dense layer with PyTorch's initialization."""
-    return layers.Dense(units, **{**fan_in_uniform(x.shape[-1]), **kwargs})(x)
+    """Applies a dense layer with PyTorch's initialization; Keras takes no units as NumPy's integers."""
+    return layers.Dense(int(units), **{**fan_in_uniform(x.shape[-1]), **kwargs})(x)
 
 
 def convolution(x: Any, filters: int, size: int, **kwargs: Any) -> Any:

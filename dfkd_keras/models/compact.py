@@ -11,8 +11,8 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import convolution_norm_relu, dense, image_input
-from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.models.blocks import check_network, convolution_norm_relu, dense, image_input
+from dfkd_keras.utils.checks import check_counts, check_shape
 
 # At equal cost, two convolutions per stage are better than one, as long as the network does not get too narrow.
 NARROWEST = {2: 8, 1: 2}  # channels, by the number of convolutions per stage
@@ -53,11 +53,14 @@ def compact_cnn(
         Keras model from images `[B, H, W, C]` to logits `[B, K]`. If even the narrowest exceeds a budget, it is the one
         that exceeds it least.
 
+    Raises:
+        InvalidInputError: If an argument is not what it should be.
+
     Example:
         >>> compact_cnn((28, 28, 1), 10, parameters=20_000, multiplications=500_000)
     """
-    height, width, channels = image_shape
-    check_counts("compact_cnn", height=height, width=width, channels=channels, num_classes=num_classes)
+    check_network("compact_cnn", image_shape, num_classes, normalization)
+    check_shape("compact_cnn", 3, image_shape=image_shape)
     check_counts("compact_cnn", parameters=parameters, multiplications=multiplications)
     inputs, x = image_input(image_shape, normalization)
     for filters, stride, _ in _choose(image_shape, num_classes, (parameters, multiplications)):

@@ -9,11 +9,13 @@ from keras import layers
 from dfkd_keras.images import Normalization
 from dfkd_keras.models.blocks import (
     batch_norm_relu,
+    check_network,
     convolution_norm,
     convolution_norm_relu,
     image_input,
     residual_branch,
 )
+from dfkd_keras.utils.checks import check_counts, check_shape, entries
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -48,8 +50,12 @@ def small_deeplab(
         Keras model from images `[B, H, W, C]` to logits `[B, H, W, K]`.
 
     Raises:
-        InvalidInputError: If height or width is not divisible by 8.
+        InvalidInputError: If height or width is not divisible by 8, or another argument is not what it should be.
     """
+    check_network("small_deeplab", image_shape, num_classes, normalization, name)
+    check_shape("small_deeplab", 3, image_shape=image_shape)
+    check_counts("small_deeplab", width=width, blocks=blocks)
+    check_counts("small_deeplab", **entries("small_deeplab", rates=rates))
     if image_shape[0] % 8 or image_shape[1] % 8:
         raise InvalidInputError(f"small_deeplab.image_shape={image_shape}: height and width must be divisible by 8.")
     inputs, x = image_input(image_shape, normalization)

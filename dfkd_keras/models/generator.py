@@ -1,6 +1,7 @@
 """Generators of images from noise."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,15 @@ from keras import layers
 from dfkd_keras.images import Space, check_space
 from dfkd_keras.models.blocks import batch_norm, convolution, dense
 from dfkd_keras.models.layers import UpsamplingConvolution
+from dfkd_keras.utils.checks import (
+    check_counts,
+    check_flags,
+    check_kinds,
+    check_positive,
+    check_shape,
+    given,
+)
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def upsampling_generator(
@@ -43,7 +53,19 @@ def upsampling_generator(
 
     Returns:
         Keras model from latents `[B, Z]` to normalized images `[B, H, W, C]`.
+
+    Raises:
+        InvalidInputError: If a size or count is not a whole number of at least 1, there are not two of `filters`, or
+            another argument is not what it should be.
     """
+    _check_generator("upsampling_generator", latent_dim, image_shape, width, filters, name)
+    check_positive("upsampling_generator", epsilon=epsilon)
+    check_flags("upsampling_generator", affine=affine)
+    check_kinds("upsampling_generator", (str, Callable), **given(activation=activation))
+    if isinstance(activation, str) and not hasattr(keras.activations, activation):
+        raise InvalidInputError(
+            f"upsampling_generator.activation={activation!r} is no activation of Keras: use 'tanh', or None."
+        )
     latents = layers.Input((latent_dim,), name="latents")
     x = _upsampled(latents, image_shape, width, filters, use_bias=True, epsilon=epsilon)
     x = convolution(x, image_shape[-1], 3, padding="same", activation=activation)
@@ -74,7 +96,11 @@ def sigmoid_generator(
 
     Returns:
         Keras model from latents `[B, Z]` to images `[B, H, W, C]` in [0, 1].
+
+    Raises:
+        InvalidInputError: If a size or count is not a whole number of at least 1, or there are not two of `filters`.
     """
+    _check_generator("sigmoid_generator", latent_dim, image_shape, width, filters, name)
     latents = layers.Input((latent_dim,), name="latents")
     x = _upsampled(latents, image_shape, width, filters, use_bias=False, epsilon=1e-5)
     images = convolution(x, image_shape[-1], 3, padding="same", activation="sigmoid", dtype="float32")
@@ -109,12 +135,13 @@ def dcgan_generator(
         Keras model from latents `[B, Z]` to images `[B, H, W, C]`.
 
     Raises:
-        InvalidInputError: If the space is unknown.
+        InvalidInputError: If the space is unknown, or a size or count is not a whole number of at least 1.
 
     Reference:
         Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
         ICLR 2016.
     """
+    _check_generator("dcgan_generator", latent_dim, image_shape, width, (1, 1), name)
     rows, columns = (math.ceil(length / 16) for length in image_shape[:2])
     check_space("dcgan_generator.output_space", output_space)
     latents = layers.Input((latent_dim,), name="latents")
@@ -128,6 +155,20 @@ def dcgan_generator(
         images = convolution(x, image_shape[-1], 3, padding="same", activation="tanh")
         images = batch_norm(images, center=False, scale=False)
     return keras.Model(latents, images, name=name)
+
+
+def _check_generator(
+    owner: str,
+    latent_dim: int,
+    image_shape: tuple[int, int, int],
+    width: int,
+    filters: tuple[int, int],
+    name: str | None,
+) -> None:
+    check_counts(owner, latent_dim=latent_dim, width=width)
+    check_shape(owner, 3, image_shape=image_shape)
+    check_shape(owner, 2, filters=filters)  # each of which doubles the size
+    check_kinds(owner, str, **given(name=name))
 
 
 def _upsampled(

@@ -8,7 +8,8 @@ from keras import layers
 
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import image_input
+from dfkd_keras.models.blocks import check_network, image_input
+from dfkd_keras.utils.checks import check_choices, check_counts, check_positive, check_shape, entries
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.optional_imports import require_package
 
@@ -53,10 +54,9 @@ def deeplab_resnet_v2(
         InvalidInputError: If the depth is another one, or height or width is not divisible by 32.
         MissingDependencyError: If keras-cv or TensorFlow is not installed.
     """
-    if depth not in RESNET_V2_BLOCKS:
-        raise InvalidInputError(
-            f"deeplab_resnet_v2.depth={depth!r} must be one of {', '.join(map(str, RESNET_V2_BLOCKS))}."
-        )
+    check_network("deeplab_resnet_v2", image_shape, num_classes, normalization, name)
+    check_choices("deeplab_resnet_v2", RESNET_V2_BLOCKS, depth=depth)
+    check_counts("deeplab_resnet_v2", **entries("deeplab_resnet_v2", rates=rates))
     backbone = _keras_cv("models").ResNetV2Backbone(
         stackwise_filters=[64, 128, 256, 512],
         stackwise_blocks=list(RESNET_V2_BLOCKS[depth]),
@@ -88,6 +88,9 @@ def deeplab_mobilenet_v3(
         normalization: As in `deeplab_resnet_v2`.
         name: String. Name of the model. Defaults to "deeplab_mobilenet_v3".
     """
+    check_network("deeplab_mobilenet_v3", image_shape, num_classes, normalization, name)
+    check_positive("deeplab_mobilenet_v3", alpha=alpha)
+    check_counts("deeplab_mobilenet_v3", **entries("deeplab_mobilenet_v3", rates=rates))
     shape = _checked("deeplab_mobilenet_v3", image_shape)
     backbone = _keras_cv("models").MobileNetV3Backbone(
         **MOBILENET_V3_SMALL, include_rescaling=False, input_shape=shape, alpha=alpha
@@ -100,7 +103,8 @@ def _keras_cv(room: str) -> ModuleType:
 
 
 def _checked(function: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Returns the shape, if height and width are divisible by 32."""
+    """Returns the shape, if height and width are known and divisible by 32."""
+    check_shape(function, 3, image_shape=image_shape)
     if image_shape[0] % 32 or image_shape[1] % 32:
         raise InvalidInputError(f"{function}.image_shape={image_shape}: height and width must be divisible by 32.")
     return image_shape

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.models.blocks import fan_in_uniform
+from dfkd_keras.utils.checks import check_counts, check_flags, check_numbers
 from dfkd_keras.utils.serialization import PACKAGE
 
 # Which of the kernel's 3 weights fall on each of the 2 source pixels, for even and for odd positions.
@@ -29,6 +30,9 @@ class UpsamplingConvolution(keras.layers.Layer):
         use_bias: Boolean. Whether a bias is added. Defaults to True.
         **kwargs: Arguments of `keras.layers.Layer`.
 
+    Raises:
+        InvalidInputError: If `filters` is below 1, or `use_bias` is no Boolean.
+
     Call arguments:
         x: Tensor `[B, H, W, C]`.
 
@@ -38,6 +42,8 @@ class UpsamplingConvolution(keras.layers.Layer):
 
     def __init__(self, filters: int, use_bias: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
+        check_counts("UpsamplingConvolution", filters=filters)
+        check_flags("UpsamplingConvolution", use_bias=use_bias)
         self.filters, self.use_bias = filters, use_bias
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -77,9 +83,12 @@ class LocalResponseNormalization(keras.layers.Layer):
     Args:
         radius: Integer. Radius of the neighborhood, in channels. Defaults to 2.
         bias: Float, at least 1. Added to the energy. Defaults to 1.
-        alpha: Float. Factor of the energy. Defaults to 1e-4.
-        beta: Float. Exponent. Defaults to 0.75.
+        alpha: Float, at least 0. Factor of the energy. Defaults to 1e-4.
+        beta: Float, at least 0. Exponent. Defaults to 0.75.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        InvalidInputError: If a number is below its minimum or not finite.
 
     Reference:
         Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012, section 3.3.
@@ -87,6 +96,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def __init__(self, radius: int = 2, bias: float = 1.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any):
         super().__init__(**kwargs)
+        check_counts("LocalResponseNormalization", minimum=0, radius=radius)
+        check_numbers("LocalResponseNormalization", minimum=1.0, bias=bias)
+        check_numbers("LocalResponseNormalization", alpha=alpha, beta=beta)
         self.radius, self.bias, self.alpha, self.beta = radius, bias, alpha, beta
 
     def call(self, x: Any) -> Any:

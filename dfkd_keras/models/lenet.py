@@ -4,7 +4,8 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm, convolution, dense, image_input
+from dfkd_keras.models.blocks import batch_norm, check_network, convolution, dense, image_input
+from dfkd_keras.utils.checks import check_flags, check_numbers
 
 
 def lenet5(
@@ -30,7 +31,13 @@ def lenet5(
 
     Returns:
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
+
+    Raises:
+        InvalidInputError: If an argument is not what it should be, or a layer would be left without channels.
     """
+    check_network("lenet5", image_shape, num_classes, normalization, name)
+    check_numbers("lenet5", minimum=1 / 6, width=width)  # at least one channel
+    check_flags("lenet5", with_batch_norm=with_batch_norm)
     first, second, third, hidden = (int(size * width) for size in (6, 16, 120, 84))
     inputs, x = image_input(image_shape, normalization)
 

@@ -1,12 +1,21 @@
 """Networks of unit images behind layers that undo how a teacher takes its images."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import keras
 from keras import layers
 
 from dfkd_keras.images import STATISTICS, ChannelOrder, InputConvention, InputRange
-from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.checks import (
+    check_choices,
+    check_counts,
+    check_factories,
+    check_shape,
+    entries,
+    given,
+    single_line,
+)
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 
 
@@ -35,9 +44,15 @@ def preprocessed(
         Keras model from the teacher's inputs to logits. The network itself, if these are unit images.
 
     Raises:
-        InvalidInputError: If the network does not fit the images, or if the range is "normalized", whose statistics
-            belong into the network.
+        InvalidInputError: If the network does not fit the images, if an argument is not what it should be, or if the
+            range is "normalized", whose statistics belong into the network.
     """
+    check_factories("preprocessed", network=network)
+    check_shape("preprocessed", 3, image_shape=image_shape)
+    check_counts("preprocessed", num_classes=num_classes)
+    check_choices("preprocessed", STATISTICS, input_range=input_range)
+    check_choices("preprocessed", (None, *get_args(ChannelOrder)), channel_order=channel_order)
+    check_counts("preprocessed", **entries("preprocessed", **given(input_shape=input_shape)))
     try:
         model = network(image_shape=tuple(image_shape), num_classes=num_classes)
     except DFKDError:
@@ -49,10 +64,6 @@ def preprocessed(
         ) from error
     if input_range == "0..1" and input_shape is None:
         return model
-    if input_range not in ("0..1", *STATISTICS):
-        raise InvalidInputError(
-            f"preprocessed.input_range={input_range!r} must be one of 0..1, {', '.join(STATISTICS)}."
-        )
     images = keras.Input(input_shape or image_shape, name="images")
     unit = layers.Reshape(image_shape)(images) if input_shape else images
     if input_range != "0..1":

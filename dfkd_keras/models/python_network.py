@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.checks import check_kinds, single_line
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.user_modules import import_named
 
@@ -22,6 +22,7 @@ def python_network(function: str, image_shape: tuple[int, int, int], num_classes
         InvalidInputError: If the function cannot be imported, does not take these arguments, or does not return a Keras
             model.
     """
+    check_kinds("python_network", str, function=function)
     try:
         build = import_named(function)
     except InvalidInputError as error:  # whose message goes on after the name

@@ -7,7 +7,15 @@ import keras
 from keras import layers, ops
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import convolution_norm, convolution_norm_relu, dense, image_input, residual_branch
+from dfkd_keras.models.blocks import (
+    check_network,
+    convolution_norm,
+    convolution_norm_relu,
+    dense,
+    image_input,
+    residual_branch,
+)
+from dfkd_keras.utils.checks import check_choices, check_counts
 from dfkd_keras.utils.errors import InvalidInputError
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
@@ -32,12 +40,10 @@ def resnet(
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        InvalidInputError: If the depth is another one.
+        InvalidInputError: If the depth is another one, or another argument is not what it should be.
     """
-    if depth not in BLOCKS:
-        raise InvalidInputError(
-            f"resnet.depth={depth} must be one of {sorted(BLOCKS)}; for 8, 20, 32, ... use cifar_resnet."
-        )
+    check_network("resnet", image_shape, num_classes, normalization)
+    check_choices("resnet", BLOCKS, depth=depth)  # cifar_resnet has 8, 14, 20, ...
     inputs, x = image_input(image_shape, normalization)
     logits = _residual_network(x, num_classes, BLOCKS[depth], (64, 128, 256, 512), _projection)
     return keras.Model(inputs, logits, name=f"resnet{depth}")
@@ -63,8 +69,10 @@ def cifar_resnet(
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        InvalidInputError: If the depth is not 6n + 2.
+        InvalidInputError: If the depth is not 6n + 2, or another argument is not what it should be.
     """
+    check_network("cifar_resnet", image_shape, num_classes, normalization)
+    check_counts("cifar_resnet", depth=depth)
     if depth < 8 or (depth - 2) % 6:
         raise InvalidInputError(f"cifar_resnet.depth={depth} must be 6n + 2 with n >= 1: 8, 14, 20, 32, 44, 56, ...")
     inputs, x = image_input(image_shape, normalization)

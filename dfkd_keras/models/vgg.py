@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm_relu, dense, he_fan_out, image_input
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.models.blocks import batch_norm_relu, check_network, dense, he_fan_out, image_input
+from dfkd_keras.utils.checks import check_choices
 
 WIDTHS = {11: ((64,), (128,), (256, 256), (512, 512), (512, 512))}
 
@@ -32,10 +32,10 @@ def vgg(
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        InvalidInputError: If the depth is another one.
+        InvalidInputError: If the depth is another one, or another argument is not what it should be.
     """
-    if depth not in WIDTHS:
-        raise InvalidInputError(f"vgg.depth={depth} must be one of {sorted(WIDTHS)}.")
+    check_network("vgg", image_shape, num_classes, normalization)
+    check_choices("vgg", WIDTHS, depth=depth)
     inputs, x = image_input(image_shape, normalization)
     for stage, widths in enumerate(WIDTHS[depth]):
         for filters in widths:

@@ -6,7 +6,15 @@ import keras
 from keras import layers
 
 from dfkd_keras.images import Normalization
-from dfkd_keras.models.blocks import batch_norm_relu, convolution_norm_relu, dense, image_input, residual_convolution
+from dfkd_keras.models.blocks import (
+    batch_norm_relu,
+    check_network,
+    convolution_norm_relu,
+    dense,
+    image_input,
+    residual_convolution,
+)
+from dfkd_keras.utils.checks import check_counts
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -34,8 +42,10 @@ def wide_resnet(
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
 
     Raises:
-        InvalidInputError: If the depth is not 6n + 4.
+        InvalidInputError: If the depth is not 6n + 4, or another argument is not what it should be.
     """
+    check_network("wide_resnet", image_shape, num_classes, normalization)
+    check_counts("wide_resnet", depth=depth, width=width)
     if depth < 10 or (depth - 4) % 6:
         raise InvalidInputError(f"wide_resnet.depth={depth} must be 6n + 4 with n >= 1: 10, 16, 22, 28, 40, ...")
     inputs, x = image_input(image_shape, normalization)

@@ -10,6 +10,7 @@ from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.features import PENULTIMATE
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -23,6 +24,9 @@ class Activation(Term):
         feature: String. Name of the feature, one of `Teacher.features`. Defaults to "penultimate", the input of the
             layer that gives the logits.
 
+    Raises:
+        InvalidInputError: If `feature` is no string.
+
     Reference:
         Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019.
     """
@@ -30,6 +34,9 @@ class Activation(Term):
     feature: str = PENULTIMATE
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
+
+    def __post_init__(self):
+        check_kinds("Activation", str, feature=self.feature)
 
     def prepare(self, outputs: TeacherOutputs, batch_size: int) -> None:
         """Raises `InvalidInputError` if the teacher does not give the feature."""

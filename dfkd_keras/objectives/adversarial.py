@@ -9,6 +9,7 @@ from dfkd_keras.losses.logits import SoftTargets
 from dfkd_keras.losses.student_loss import per_sample
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
+from dfkd_keras.utils.checks import check_flags, check_functions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,9 @@ class AdversarialDiscrepancy(Term):
             divergence KL(p_t || p_s) at temperature 1.
         agreed_only: Boolean. Whether the indicator is applied. Defaults to True.
 
+    Raises:
+        InvalidInputError: If `discrepancy` cannot be called, or `agreed_only` is no Boolean.
+
     Reference:
         Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, and "Up to
         100x Faster Data-free Knowledge Distillation" (Fast), AAAI 2022.
@@ -34,6 +38,10 @@ class AdversarialDiscrepancy(Term):
     agreed_only: bool = True
 
     needs: ClassVar[frozenset[str]] = frozenset({"student"})
+
+    def __post_init__(self):
+        check_functions("AdversarialDiscrepancy", discrepancy=self.discrepancy)
+        check_flags("AdversarialDiscrepancy", agreed_only=self.agreed_only)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a float tensor `[B]`."""

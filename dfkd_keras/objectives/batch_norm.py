@@ -9,7 +9,7 @@ from dfkd_keras.objectives.diversity import frobenius_norm
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.checks import check_flags, check_fractions
 
 
 class BatchNormStatistics(Component, Term):
@@ -31,7 +31,7 @@ class BatchNormStatistics(Component, Term):
         relative: Boolean. Whether each distance is divided by the norm of what the layer has stored. Defaults to False.
 
     Raises:
-        InvalidInputError: If `momentum` is not in [0, 1).
+        InvalidInputError: If `momentum` is not in [0, 1), or `relative` is no Boolean.
 
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020. The moving
@@ -44,8 +44,8 @@ class BatchNormStatistics(Component, Term):
 
     def __init__(self, momentum: float = 0.0, relative: bool = False):
         super().__init__(name="batch_norm_statistics")
-        if not isinstance(momentum, (int, float)) or not 0 <= momentum < 1:
-            raise InvalidInputError(f"BatchNormStatistics.momentum={momentum!r} must be at least 0 and less than 1.")
+        check_fractions("BatchNormStatistics", momentum=momentum)
+        check_flags("BatchNormStatistics", relative=relative)
         self.momentum, self.relative = momentum, relative
         self.latest, self.averages = [], []
 

@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from dfkd_keras.losses.student_loss import check_temperature, per_sample
+from dfkd_keras.losses.student_loss import per_sample
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
+from dfkd_keras.utils.checks import check_positive
 
 LOG_EPSILON = 1e-12
 
@@ -76,7 +77,7 @@ class SoftTargetCrossEntropy(Term):
     needs: ClassVar[frozenset[str]] = frozenset({"soft_labels"})
 
     def __post_init__(self):
-        check_temperature("SoftTargetCrossEntropy", self.temperature)
+        check_positive("SoftTargetCrossEntropy", temperature=self.temperature)
 
     def __call__(self, batch: SyntheticBatch) -> Any:
         """Returns a float tensor `[B]`."""

@@ -6,12 +6,11 @@ import keras
 from keras import layers, ops
 
 from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
-from dfkd_keras.losses.student_loss import check_temperature
 from dfkd_keras.models.blocks import dense
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
-from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.checks import check_counts, check_kinds, check_positive
 
 
 class ContrastiveDiversity(Component, Term):
@@ -30,7 +29,7 @@ class ContrastiveDiversity(Component, Term):
         width: Integer. Length of h(f). Defaults to 256.
 
     Raises:
-        InvalidInputError: If one of the numbers is not positive.
+        InvalidInputError: If `optimizer` is no Keras optimizer, or one of the numbers is not positive.
 
     Reference:
         Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, following the
@@ -49,7 +48,8 @@ class ContrastiveDiversity(Component, Term):
         width: int = 256,
     ):
         super().__init__(name="contrastive_diversity")
-        check_temperature("ContrastiveDiversity", temperature)
+        check_kinds("ContrastiveDiversity", keras.optimizers.Optimizer, optimizer=optimizer)
+        check_positive("ContrastiveDiversity", temperature=temperature)
         check_counts("ContrastiveDiversity", bank_images=bank_images, width=width)
         self.optimizer, self.temperature, self.bank_images, self.width = optimizer, temperature, bank_images, width
         self.optimizer_state, self.head = OptimizerState(), None

@@ -8,6 +8,7 @@ from keras import ops
 from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
+from dfkd_keras.utils.checks import check_counts, check_lists
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -26,7 +27,7 @@ class ExponentialPenalty(Objective):
             Defaults to 1, the second update of each epoch, as in the official code.
 
     Raises:
-        InvalidInputError: If there is no term, or two have the same name.
+        InvalidInputError: If there is no penalized term, two have the same name, or `refresh_update` is negative.
 
     Reference:
         Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation" (RDSKD), ICASSP 2021. That the
@@ -34,6 +35,12 @@ class ExponentialPenalty(Objective):
     """
 
     def __init__(self, penalized: Sequence[Term], added: Sequence[Term] = (), refresh_update: int = 1):
+        check_lists("ExponentialPenalty", Term, penalized=penalized, added=added)
+        if not penalized:
+            raise InvalidInputError(
+                "ExponentialPenalty.penalized=[] must be at least one term: use WeightedSum if there is none."
+            )
+        check_counts("ExponentialPenalty", minimum=0, refresh_update=refresh_update)
         super().__init__([*penalized, *added])
         self.penalized, self.added, self.refresh_update = list(penalized), list(added), refresh_update
         self.references = self.state("references", (len(self.penalized),))

@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 from keras import ops
 
-from dfkd_keras.losses.student_loss import per_sample
-from dfkd_keras.utils.checks import check_numbers
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.losses.student_loss import as_float32, per_sample
+from dfkd_keras.utils.checks import check_choices, check_flags, check_numbers
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -35,7 +34,8 @@ class Modulation(Configured):
             by raising the teacher's confidence. Defaults to True.
 
     Raises:
-        InvalidInputError: If `gamma` or `floor` is negative or not finite, or `category` is unknown.
+        InvalidInputError: If `gamma` or `floor` is negative or not finite, `category` is unknown, or one of the other
+            arguments is no Boolean.
 
     Reference:
         Liu et al., "Small Scale Data-Free Knowledge Distillation" (SSD-KD), CVPR 2024. The two factors are described
@@ -55,9 +55,10 @@ class Modulation(Configured):
     stop_gradient: bool = True
 
     def __post_init__(self):
+        flags = {"diversity": self.diversity, "normalize": self.normalize, "stop_gradient": self.stop_gradient}
+        check_flags("Modulation", **flags)
         check_numbers("Modulation", gamma=self.gamma, floor=self.floor)
-        if self.category not in ("target", "predicted"):
-            raise InvalidInputError(f"Modulation.category={self.category!r} must be 'target' or 'predicted'.")
+        check_choices("Modulation", ("target", "predicted"), category=self.category)
 
     def __call__(self, teacher_logits: Any, class_counts: Any = None, labels: Any = None) -> Any:
         """Computes phi.
@@ -71,6 +72,7 @@ class Modulation(Configured):
         Returns:
             Float tensor `[B]`.
         """
+        (teacher_logits,) = as_float32(teacher_logits)
         classes = ops.argmax(teacher_logits, axis=-1)
         if self.category == "target" and labels is not None:
             classes = labels

@@ -1,5 +1,6 @@
 """The base class of objectives, which combine terms to one loss, and the weighted sum."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from dfkd_keras.backend.state import Component
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.checks import check_lists, check_numbers, entries
 from dfkd_keras.utils.errors import InvalidInputError
 
 Values = dict[str, Any]
@@ -35,9 +37,12 @@ class Objective(Component):
 
     def __init__(self, terms: Sequence[Term]):
         super().__init__(name="objective")
+        check_lists(type(self).__name__, Term, terms=terms)
         names = [term.name for term in terms]
         if len(set(names)) < len(names) or bool(names) != self.has_terms:
-            raise InvalidInputError(f"the terms {names} of an objective must be at least one, each under another name.")
+            raise InvalidInputError(
+                f"{type(self).__name__} has the terms {names}: give at least one, each under another name."
+            )
         self._all_terms = tuple(terms)
         self._nested_terms = tuple(inner for term in terms for inner in term.nested_terms())  # Keras tracks their state
 
@@ -135,7 +140,8 @@ class WeightedSum(Objective):
         weights: Sequence of floats, one weight `w_i` per term. Defaults to 1 for each.
 
     Raises:
-        InvalidInputError: If there are not as many weights as terms, no term is left, or two have the same name.
+        InvalidInputError: If there are not as many weights as terms, a weight is no finite number, no term is left, or
+            two have the same name.
 
     Example:
         >>> WeightedSum([OneHotCrossEntropy(), ClassEntropy()], [1.0, 5.0]).names
@@ -143,7 +149,9 @@ class WeightedSum(Objective):
     """
 
     def __init__(self, terms: Sequence[Term], weights: Sequence[float] | None = None):
-        weights = [1.0] * len(terms) if weights is None else list(weights)
+        check_lists("WeightedSum", Term, terms=terms)
+        weights = [1.0] * len(terms) if weights is None else weights
+        check_numbers("WeightedSum", -math.inf, **entries("WeightedSum", weights=weights))
         if len(weights) != len(terms):
             raise InvalidInputError(f"{len(weights)} weights for {len(terms)} terms: give one weight each.")
         used = [(term, weight) for term, weight in zip(terms, weights, strict=True) if weight]

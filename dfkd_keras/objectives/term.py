@@ -9,6 +9,7 @@ import keras
 
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.teacher.teacher import TeacherOutputs
+from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -89,9 +90,15 @@ class TermWrapper(Term):
 
     Args:
         term: `Term`. The wrapped term.
+
+    Raises:
+        InvalidInputError: If `term` is no `Term`.
     """
 
     term: Term
+
+    def __post_init__(self):
+        check_kinds(type(self).__name__, Term, term=self.term)
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from keras import ops
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import TermWrapper
-from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.checks import check_counts, check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -20,12 +20,19 @@ class Modulated(TermWrapper):
         term: `Term`. A term that has a value per image.
         modulation: `Modulation`. The modulating function phi. Defaults to `Modulation()`.
 
+    Raises:
+        InvalidInputError: If one of the two is of another kind.
+
     Reference:
         Liu et al., "Small Scale Data-Free Knowledge Distillation" (SSD-KD), CVPR 2024. That phi multiplies the terms
         of the inversion loss is reconstructed from public descriptions.
     """
 
     modulation: Modulation = Modulation()  # noqa: RUF009 - immutable
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_kinds("Modulated", Modulation, modulation=self.modulation)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -52,12 +59,13 @@ class AfterRounds(TermWrapper):
         rounds: Integer of at least 0. Number of rounds of synthesis in which the term is 0.
 
     Raises:
-        InvalidInputError: If `rounds` is negative or not a whole number.
+        InvalidInputError: If `term` is no `Term`, or `rounds` is negative or not a whole number.
     """
 
     rounds: int
 
     def __post_init__(self):
+        super().__post_init__()
         check_counts("AfterRounds", minimum=0, rounds=self.rounds)
 
     @property

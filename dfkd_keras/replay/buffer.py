@@ -16,7 +16,7 @@ from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.replay.sampling import Sampling, UniformSampling
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.teacher import Teacher
-from dfkd_keras.utils.checks import check_counts
+from dfkd_keras.utils.checks import check_counts, check_kinds, given
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -35,7 +35,8 @@ class ReplayBuffer(Component, ImageSource):
         eviction: `Eviction`. Which images are replaced when the buffer is full. Defaults to `FirstInFirstOut()`.
 
     Raises:
-        InvalidInputError: If the eviction needs priorities that the sampling does not keep.
+        InvalidInputError: If the capacity is below 1, a part is of the wrong kind, or the eviction needs priorities
+            that the sampling does not keep.
 
     Reference:
         Liu et al., "Small Scale Data-Free Knowledge Distillation" (SSD-KD), CVPR 2024, whose buffer is of fixed size,
@@ -54,8 +55,12 @@ class ReplayBuffer(Component, ImageSource):
         eviction: Eviction | None = None,
     ):
         super().__init__(name="replay")
+        check_counts("ReplayBuffer", **given(capacity_images=capacity_images))
         self.capacity_images = capacity_images
-        self.sampling, self.eviction = sampling or UniformSampling(), eviction or FirstInFirstOut()
+        self.sampling = UniformSampling() if sampling is None else sampling
+        self.eviction = FirstInFirstOut() if eviction is None else eviction
+        check_kinds("ReplayBuffer", Sampling, sampling=self.sampling)
+        check_kinds("ReplayBuffer", Eviction, eviction=self.eviction)
         if self.eviction.needs_priorities and not self.has_priorities:
             raise InvalidInputError(
                 f"{type(self.eviction).__name__} needs priorities, which {type(self.sampling).__name__} does not keep: "

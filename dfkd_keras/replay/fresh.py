@@ -10,6 +10,7 @@ from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.utils.checks import check_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +20,15 @@ class FreshSamples(ImageSource):
     Args:
         training: Boolean. Whether the generator's BatchNorm layers use the statistics of the batch, as in DAFL and
             DFAD, or their moving averages, as in RDSKD. Defaults to False.
+
+    Raises:
+        InvalidInputError: If `training` is no Boolean.
     """
 
     training: bool = False
+
+    def __post_init__(self):
+        check_flags("FreshSamples", training=self.training)
 
     def sample(self, draws: Draws, synthesizer: Any, teacher: Teacher) -> ReplayBatch:
         """Synthesizes a batch from the latents of the draws; see `ImageSource.sample`."""

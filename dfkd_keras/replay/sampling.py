@@ -7,8 +7,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.losses.logits import SoftTargets
-from dfkd_keras.utils.checks import check_numbers
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.checks import check_choices, check_flags, check_functions, check_numbers
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -106,7 +105,8 @@ class PrioritySampling(Sampling):
         epsilon: Float of at least 0. The summand eps, which keeps images of priority 0 within reach. Defaults to 1e-6.
 
     Raises:
-        InvalidInputError: If a number is negative or not finite, or `normalize` is unknown.
+        InvalidInputError: If a number is negative or not finite, `normalize` is unknown, `discrepancy` cannot be called
+            or `weighted` is no Boolean.
 
     Reference:
         Schaul et al., "Prioritized Experience Replay", ICLR 2016; Liu et al., "Small Scale Data-Free Knowledge
@@ -131,8 +131,9 @@ class PrioritySampling(Sampling):
         check_numbers("PrioritySampling", priority_exponent=self.priority_exponent, epsilon=self.epsilon)
         if not isinstance(self.importance_sampling_exponent, keras.optimizers.schedules.LearningRateSchedule):
             check_numbers("PrioritySampling", importance_sampling_exponent=self.importance_sampling_exponent)
-        if self.normalize not in ("max", "mean", "none"):
-            raise InvalidInputError(f"PrioritySampling.normalize={self.normalize!r} must be 'max', 'mean' or 'none'.")
+        check_functions("PrioritySampling", discrepancy=self.discrepancy)
+        check_flags("PrioritySampling", weighted=self.weighted)
+        check_choices("PrioritySampling", ("max", "mean", "none"), normalize=self.normalize)
 
     def probabilities(self, priorities: Any, size: Any) -> Any:
         """Returns the probability of each position `[C]` for priorities `[C]`; it is 0 where the buffer is empty."""

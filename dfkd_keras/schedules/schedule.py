@@ -3,8 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from dfkd_keras.utils.checks import check_counts
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.checks import check_counts, check_flags
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -173,8 +172,7 @@ class Alternating(Schedule):
 
     def __post_init__(self):
         counts = dataclasses.asdict(self)
-        if not isinstance(shared := counts.pop("shared_latents"), bool):
-            raise InvalidInputError(f"Alternating.shared_latents={shared!r} must be True or False.")
+        check_flags("Alternating", shared_latents=counts.pop("shared_latents"))
         check_counts("Alternating", **counts)
 
     @property

@@ -52,6 +52,9 @@ def _faults(outputs: dict[str, np.ndarray]) -> Iterator[str]:
     if classes.shape != logits.shape[:-1]:
         yield f"{chosen} of the shape {classes.shape} to logits of {logits.shape}"
     yield from _class_faults(chosen, classes, count)
+    likely = np.take_along_axis(probabilities, classes[..., None].astype(np.int64), axis=-1)[..., 0]
+    if (wrong := likely < probabilities.max(axis=-1) - ROUNDING).any():
+        yield f"{chosen}{entry(classes, wrong)}, which is not the most probable class"
     names = outputs.get("class_name")
     if names is not None and (names.dtype.kind != "U" or names.ndim != 1):
         yield f"class_name of the shape {names.shape} and the type {names.dtype}, not a text for each image"

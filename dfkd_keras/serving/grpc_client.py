@@ -8,7 +8,7 @@ import numpy as np
 from dfkd_keras.serving.client import PredictClient, error_of
 from dfkd_keras.serving.predict_request import predict_request
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import ServerError
+from dfkd_keras.utils.errors import InvalidInputError, ServerError
 from dfkd_keras.utils.optional_imports import require
 from dfkd_keras.utils.text import printable
 
@@ -27,7 +27,7 @@ class GrpcClient(PredictClient):
         deadline_seconds: Float. Limit for one request with all its retries. Defaults to 10.0.
 
     Raises:
-        InvalidInputError: If the name, the version or the deadline cannot be one.
+        InvalidInputError: If the address, the name, the version or the deadline cannot be one.
         MissingDependencyError: If tensorflow-serving-api is not installed.
 
     Example:
@@ -39,6 +39,8 @@ class GrpcClient(PredictClient):
     def __init__(
         self, address: str, model: str = "student", version: int | None = None, deadline_seconds: float = 10.0
     ):
+        if not isinstance(address, str) or not address:
+            raise InvalidInputError(f"address {address!r} is no host and port: give one such as 'localhost:8500'.")
         super().__init__(address, model, version, deadline_seconds)
         service = require("tensorflow_serving.apis.prediction_service_pb2_grpc", "serving")
         self.grpc = require("grpc", "serving")

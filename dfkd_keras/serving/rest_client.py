@@ -46,7 +46,7 @@ class RestClient(PredictClient):
             raise InvalidInputError(f"url {url!r} is not an http(s) URL: give one such as http://localhost:8501.")
         if form not in ("row", "column"):
             raise InvalidInputError(f"form {form!r} is unknown: use 'row' or 'column'.")
-        path = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{version}")
+        path = f"/v1/models/{quote(str(model))}" + ("" if version is None else f"/versions/{version}")
         super().__init__(f"{url.rstrip('/')}{path}:predict", model, version, deadline_seconds)
         self.form = form
 

@@ -41,12 +41,14 @@ class NoisyLayer(Latents):
         check_counts("NoisyLayer", embedding_dim=embedding_dim)
         self.embeddings, self.embedding_dim = embeddings, embedding_dim
         if embeddings is not None:
-            self.embeddings = np.asarray(embeddings, "float32")
-            if self.embeddings.ndim != 2 or not np.isfinite(self.embeddings).all():
+            self.embeddings = np.asarray(embeddings)
+            is_table = self.embeddings.ndim == 2 and self.embeddings.dtype.kind in "iuf"
+            if not is_table or not np.isfinite(self.embeddings).all():
                 raise InvalidInputError(
                     f"NoisyLayer.embeddings of the shape {self.embeddings.shape} must be finite numbers, a row for "
                     "each class."
                 )
+            self.embeddings = self.embeddings.astype("float32")
         self.seeds = keras.random.SeedGenerator()
 
     @property

@@ -22,6 +22,12 @@ NO_STAGES = (
     keras.layers.Rescaling,
     keras.layers.ZeroPadding2D,
 )
+OF_LOGITS = (
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Dense,
+    keras.layers.SeparableConv2D,
+)
 Stages = dict[tuple[int, int], keras.layers.Layer]
 
 
@@ -135,7 +141,7 @@ def _logits_layer(model: keras.Model, image_shape: tuple[int | None, ...]) -> tu
     """Returns the layer that computes a model's logits, and whether the model is a segmenter."""
     hooks, run = ForwardHooks(), []
     for layer in layers_in_order(model):
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+        if isinstance(layer, OF_LOGITS):
             hooks.add_hook(layer, lambda kept, inputs, outputs, layer=layer: run.append((layer, outputs.shape[-1])))
     shape = _run_once(model, image_shape, hooks).shape
     candidates = [layer for layer, units in run if units == shape[-1]]

@@ -116,7 +116,7 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
     Example:
         >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
     """
-    model = own_network(model)
+    model = own_network(model, image_shape)
     shape = tuple(image_shape or input_image_shape(model))
     with _as_teacher(model, shape) as teacher:
         missing = _missing(teacher)

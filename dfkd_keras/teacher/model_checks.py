@@ -10,21 +10,24 @@ from keras import ops
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.images import InputConvention
 from dfkd_keras.models.loading.image_network import image_network
-from dfkd_keras.teacher.outputs import Outputs, check_values
+from dfkd_keras.teacher.outputs import Outputs, check_values, last_activation
+from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
 
-def own_network(model: keras.Model) -> keras.Model:
+def own_network(model: keras.Model, image_shape: tuple[int | None, ...] | None = None) -> keras.Model:
     """Returns a trained model as one of images that gradients can reach, see `image_network`; itself where it is one.
 
     Args:
         model: Keras model, which need not know the shape of its images.
+        image_shape: Tuple of three integers. Height, width and channels, where it does not. Defaults to None.
 
     Raises:
         InvalidInputError: If it is no model from images to a score for each class, or has channels first.
     """
+    check_kinds("Teacher", keras.Model, model=model)
     try:
-        network = image_network(model) if getattr(model, "inputs", None) else model
+        network = image_network(model, image_shape=image_shape) if getattr(model, "inputs", None) else model
         check_layers(network)
     except InvalidInputError as error:
         raise InvalidInputError(f"model {model.name!r} {error}") from error
@@ -32,7 +35,11 @@ def own_network(model: keras.Model) -> keras.Model:
 
 
 def check_layers(model: keras.Model) -> None:
-    """Raises `InvalidInputError` unless a model works on channels last, and its weights are numbers."""
+    """Raises `InvalidInputError` unless a model works on channels last, can decide, and its weights are numbers."""
+    if last_activation(model) == "softmax" and getattr(model, "output_shape", (None,))[-1] == 1:
+        raise InvalidInputError(
+            "ends in the softmax of a single value, which is always 1: replace it by a sigmoid and train it again."
+        )
     for layer in flatten_layers(model):
         if getattr(layer, "data_format", None) == "channels_first":
             raise InvalidInputError(

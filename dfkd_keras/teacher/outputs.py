@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.utils.checks import check_choices
 from dfkd_keras.utils.errors import InvalidInputError
 
 Outputs = Literal["logits", "probabilities", "log_probabilities", "sigmoid"]
@@ -14,13 +15,6 @@ LEAST_PROBABILITY = 1e-20  # whose logarithm float32 holds
 LEAST_SIGMOID = 1e-7  # float32 has no larger number below 1 than about 1 - 6e-8
 OPERATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
 ACTIVATIONS = {"softmax": "probabilities", "log_softmax": "log_probabilities", "sigmoid": "sigmoid"}
-
-
-def check_kind(kind: str) -> None:
-    """Raises `InvalidInputError` unless the kind of outputs is known."""
-    if kind not in get_args(Outputs):
-        known = ", ".join(map(repr, get_args(Outputs)))
-        raise InvalidInputError(f"Teacher.outputs={kind!r} is unknown: use one of {known}.")
 
 
 def to_logits(outputs: Any, kind: Outputs) -> Any:
@@ -76,7 +70,7 @@ def detect_outputs(model: keras.Model, outputs: np.ndarray) -> Outputs:
         model: Keras model.
         outputs: Float array `[N, ..., K]`. Its outputs for a few different images.
     """
-    activation = _last_activation(model)
+    activation = last_activation(model)
     if activation in ACTIVATIONS and _problem_of_values(outputs, ACTIVATIONS[activation]) is None:
         return ACTIVATIONS[activation]
     likely = [kind for kind in ("probabilities", "log_probabilities") if _problem_of_values(outputs, kind) is None]
@@ -92,7 +86,7 @@ def check_values(name: str, outputs: np.ndarray, expected: Outputs) -> None:
         outputs: Float array `[N, ..., K]`. Outputs for a few different images.
         expected: String. What they should be.
     """
-    check_kind(expected)
+    check_choices("Teacher", get_args(Outputs), outputs=expected)
     if not np.isfinite(outputs).all():
         raise InvalidInputError(
             f"model {name!r} returns outputs that are not finite: train it again, or check its file."
@@ -104,8 +98,6 @@ def check_values(name: str, outputs: np.ndarray, expected: Outputs) -> None:
 def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
     """Returns what is wrong with outputs of the expected kind, and the remedy; None if nothing is."""
     sums, single = outputs.sum(axis=-1), outputs.shape[-1] == 1
-    if single and (outputs == 1.0).all():
-        return "has one output, always 1, as the softmax of a single value is: train it with a sigmoid instead."
     if expected == "logits":
         if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
@@ -129,7 +121,7 @@ def _setting(kind: Outputs) -> str:
     return f"Teacher.outputs={kind!r} if it is a teacher."
 
 
-def _last_activation(model: keras.Model) -> str | None:
+def last_activation(model: keras.Model) -> str | None:
     """Returns the name of the activation that computes a model's outputs, None where the model does not tell."""
     last = model
     while inner := getattr(last, "operations", None) or getattr(last, "layers", None):

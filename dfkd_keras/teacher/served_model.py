@@ -8,7 +8,7 @@ import numpy as np
 
 from dfkd_keras.teacher.black_box import Runtime
 from dfkd_keras.utils.errors import InvalidInputError, ServerError
-from dfkd_keras.utils.http_requests import is_url, request_json
+from dfkd_keras.utils.http_requests import HttpError, is_url, request_json
 from dfkd_keras.utils.predict_api import outputs_in
 from dfkd_keras.utils.retries import Unavailable, retry
 
@@ -52,7 +52,10 @@ def served_runtime(url: str) -> Runtime:
 
 def _predictions(url: str, images: np.ndarray) -> dict[str, np.ndarray] | np.ndarray:
     message = json.dumps({"instances": images.tolist()}).encode()
-    answer = retry(lambda seconds: request_json(url, message, seconds), DEADLINE_SECONDS)
+    try:
+        answer = retry(lambda seconds: request_json(url, message, seconds), DEADLINE_SECONDS)
+    except HttpError as error:
+        raise ServerError(f"{error}; check the model's URL, and see the server's log.") from error
     return outputs_in(answer, len(images), url)
 
 

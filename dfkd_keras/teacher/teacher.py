@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ from dfkd_keras.teacher.model_checks import (
     random_outputs,
 )
 from dfkd_keras.teacher.outputs import Outputs, detect_outputs, to_logits, with_outputs
+from dfkd_keras.utils.checks import check_choices, check_kinds, check_lists, check_shape, given
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -89,7 +90,11 @@ class Teacher(Component):
         image_shape: tuple[int, int, int] | None = None,
     ):
         super().__init__(name="teacher")
-        self.model = model = own_network(model)
+        check_choices("Teacher", get_args(Outputs), outputs=outputs)
+        check_lists("Teacher", str, features=features)
+        check_kinds("Teacher", Normalization, **given(normalization=normalization))
+        check_shape("Teacher", 3, any_size=True, **given(image_shape=image_shape))
+        self.model = model = own_network(model, image_shape)
         self.normalization = normalization or Normalization()
         self.input_range, self.channel_order = input_range, channel_order
         self.inputs = InputConvention(input_range, channel_order, self.normalization, own_input_shape(model))

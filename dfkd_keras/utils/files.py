@@ -106,13 +106,21 @@ def translate_write_errors(
     except DFKDError:
         raise
     except Exception as error:
-        if (cause := _write_error(error, errors)) is None:
+        if (cause := write_error(error, errors)) is None:
             raise
         raise StorageError(f"{failure.format(str(path))} ({_reason(cause, Path(path))}): {remedy}.") from error
 
 
-def _write_error(error: Exception, errors: tuple[type[Exception], ...]) -> Exception | None:
-    """Returns the error, or the system's "disk full" error whose text it contains; None if it is of another kind."""
+def write_error(error: Exception, errors: tuple[type[Exception], ...]) -> Exception | None:
+    """Returns what kept a file from being written, if an error is about that, otherwise None.
+
+    Args:
+        error: Exception. Any error.
+        errors: Tuple of exceptions. As in `translate_write_errors`.
+
+    Returns:
+        The error itself, or the system's "disk full" error whose text it contains.
+    """
     network = isinstance(error, (ConnectionError, TimeoutError))
     if isinstance(error, errors) or (isinstance(error, OSError) and error.errno and not network):
         return error

@@ -1,10 +1,14 @@
-"""HTTP requests that one deadline bounds as a whole, whatever the server does."""
+"""HTTP requests that one deadline bounds as a whole, whatever the server does once one of its addresses answers.
+
+Looking up a host's name is outside of it, and each of its addresses may take as long to connect.
+"""
 
 import functools
 import http.client
 import io
 import json
 import socket
+import ssl
 import time
 import urllib.parse
 import urllib.request
@@ -34,14 +38,17 @@ class HttpError(ServerError):
         self.status = status
 
 
-def is_url(text: str) -> bool:
-    """Returns whether a text is an http(s) URL of a server."""
+def is_url(text: Any) -> bool:
+    """Returns whether a value is the http(s) URL of a server, as text."""
+    if not isinstance(text, str):
+        return False
     try:
         parts = urllib.parse.urlsplit(text)
         is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return is_server and text.isascii() and text.isprintable() and " " not in text
+    is_plain = is_server and not (parts.query or parts.fragment or parts.username or parts.password)
+    return is_plain and text.isascii() and text.isprintable() and " " not in text
 
 
 def request_json(url: str, message: bytes | None, seconds: float) -> Any:
@@ -65,6 +72,8 @@ def request_json(url: str, message: bytes | None, seconds: float) -> Any:
             content = _content(response)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         cause = getattr(error, "reason", None) or error
+        if isinstance(cause, ssl.SSLCertVerificationError):  # which no further attempt makes valid
+            raise ServerError(f"{url}: {printable(single_line(cause))}: install its certificate.") from error
         raise Unavailable(f"{url}: {printable(single_line(cause))}") from error
     if len(content) > MOST_BYTES:
         raise ServerError(f"the answer of {url} is longer than {MOST_BYTES:,} bytes: ask for fewer at once.")
@@ -89,7 +98,8 @@ def _content(response: http.client.HTTPResponse) -> bytes:
 
 def _check_status(url: str, response: http.client.HTTPResponse, content: bytes) -> None:
     """Raises what an answer means that is no success."""
-    status, said = response.status, " ".join(content[:CHUNK].decode(errors="replace").split()) or response.reason
+    status, said = response.status, " ".join(content[:CHUNK].decode(errors="replace").split())
+    said = said or response.reason or "nothing else, see its log"
     answered = f"{url} answered HTTP {status}: {printable(said)[:SHOWN]}"
     if status in BUSY:
         raise Unavailable(answered)

@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST_FILE_NAME = 100
+LONGEST_FILE_NAME = 60  # characters, of up to four bytes each
 
 
 def printable(text: str) -> str:
@@ -24,4 +24,4 @@ def file_name(text: str) -> str:
     Args:
         text: String. Any text, such as the name of a data set.
     """
-    return re.sub(r"[^\w.+-]+", "_", text)[:LONGEST_FILE_NAME]
+    return re.sub(r"^\.|[^\w.+-]+", "_", text)[:LONGEST_FILE_NAME]

@@ -22,7 +22,7 @@ def import_module(name: str) -> ModuleType:
     """
     try:
         return importlib.import_module(name)
-    except Exception as error:  # it may raise anything
+    except (Exception, SystemExit) as error:  # it may raise anything
         raise InvalidInputError(
             f"needs the module {name!r}, which cannot be imported ({type(error).__name__}: {single_line(error)}): give "
             "the name, without .py, of a module in the working folder or of an installed one."

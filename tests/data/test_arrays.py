@@ -101,7 +101,7 @@ def test_what_names_no_classes_is_told(tmp_path, names):
 
 def test_the_name_of_a_data_set_leads_to_no_other_folder(tmp_path):
     write_arrays(ImageDataset("../../x\x1b[2J", (4, 4, 3), ("red", "blue"), colors), tmp_path / "x.npz")
-    assert array_dataset(str(tmp_path / "x.npz")).name == ".._.._x_2J"
+    assert array_dataset(str(tmp_path / "x.npz")).name == "_._.._x_2J"
 
 
 def test_damage_of_the_images_is_told_when_they_are_loaded(path):

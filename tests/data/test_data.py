@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from dfkd_keras.data import digits, tfds, tfds_dataset
+from dfkd_keras.data import ImageDataset, digits, shapes, tfds, tfds_dataset
 from dfkd_keras.data.dataset import resize
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 def test_digits_are_a_fixed_stratified_split_of_real_images():
@@ -99,3 +100,38 @@ def test_color_sets_keep_their_classes(tfds_dir):
     data = tfds_dataset("cifar10", data_dir=tfds_dir)
     assert data.image_shape == (32, 32, 3)
     assert data.class_names[:2] == ("airplane", "automobile")
+
+
+@pytest.mark.parametrize("data", [digits(), shapes(8, 2, 2)], ids=lambda data: data.name)
+def test_a_split_of_another_name_is_refused(data):
+    with pytest.raises(
+        InvalidInputError, match=rf"^{data.name}\.load\.split='valid' must be one of 'train', 'test'\.$"
+    ):
+        data.load("valid")
+
+
+IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.arange(3)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ((IMAGES / 255.0, LABELS), r"has images float64 \(3, 4, 4, 1\): give uint8 images from 0 to 255 of shape"),
+        ((np.zeros((3, 4, 4, 3), np.uint8), LABELS), r"has images uint8 \(3, 4, 4, 3\): give uint8"),
+        ((IMAGES, LABELS[:2]), r"has labels of shape \(2,\)"),
+        ((IMAGES, np.eye(3)), r"has labels of shape \(3, 3\): give them in the shape \(3,\) \(one-hot"),
+        (
+            (IMAGES, LABELS + 1),
+            r"has the label \[2\] = 3: give each as a whole number from 0 to 2 \(these begin with 1",
+        ),
+    ],
+)
+def test_a_split_of_an_own_data_set_is_checked(split, message):
+    data = ImageDataset("own", (4, 4, 1), ("a", "b", "c"), lambda name: split)
+    with pytest.raises(InvalidInputError, match=f"the test split of data set 'own' {message}"):
+        data.load("test")
+
+
+def test_a_split_may_have_no_labels():
+    data = ImageDataset("own", (4, 4, 1), (), lambda name: (IMAGES, None))
+    assert data.load("test").labels is None

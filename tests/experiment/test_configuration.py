@@ -124,6 +124,7 @@ def test_the_papers_settings_stay_whatever_pair_follows(name, updates, student, 
         ("zskd_cifar10", "RoundsFirst", 400 * 1500, 200_260, 100),
         ("deepinversion_cifar10", "RoundsFirst", 1000 * 2000, 48_840, 256),
         ("dfq_cifar10", "Alternating", 8_000, 80_000, 256),
+        ("nayer_cifar10", "Rounds", 402 * 30, 40_206, 400),
     ],
 )
 def test_paper_files_have_the_published_numbers_of_updates(name, schedule, synthesis, student, batch_size):

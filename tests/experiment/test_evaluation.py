@@ -17,7 +17,7 @@ def test_of_each_class_the_images_of_the_widest_margin_are_the_most_certain_ones
 def test_an_estimate_is_on_the_share_of_held_out_images_that_the_teacher_is_most_certain_of():
     keras.utils.set_random_seed(0)
     teacher = dk.Teacher(keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]))
-    evaluated = evaluation(Task("textures", None, None, None), teacher, None)
+    evaluated = evaluation(Task("textures", None, dk.Teacher, dk.models.lenet5), teacher, None)
     drawn = dk.synthesis.held_out_images((6, 6, 1), 8000, 20_261_129)
     logits = (drawn / 255.0).reshape(8000, 36) @ teacher.model.layers[-1].kernel.numpy()
     widths = np.sort(logits, axis=1)

@@ -30,12 +30,21 @@ def test_a_value_that_a_part_of_keras_refuses_is_the_configurations(build):
         build("Experiment.optimizer = @mistaken/Adam", 'mistaken/Adam.learning_rate = "fast"')
 
 
+@pytest.mark.parametrize(
+    ("params", "part"), [(["Experiment.task = @Experiment()"], "Experiment"), (["Task.student = @Task()"], "Task")]
+)
+def test_a_part_that_refers_to_itself_is_named(build, params, part):
+    told = f"^the configuration of {part} refers to itself: correct the bindings that lead back to it by an @"
+    with pytest.raises(InvalidInputError, match=told), translate_gin_errors():
+        build(*params)
+
+
 @gin.configurable(module="tests")
 def broken(error):
     raise error
 
 
-@pytest.mark.parametrize("error", [TypeError("a bug"), ValueError("a bug"), InvalidInputError("told already")])
+@pytest.mark.parametrize("error", [TypeError("a bug"), RecursionError("a bug"), InvalidInputError("told already")])
 def test_errors_of_other_parts_stay_as_they_are(error):
     with pytest.raises(type(error), match=str(error)) as raised, translate_gin_errors():
         broken(error)

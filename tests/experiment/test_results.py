@@ -41,16 +41,17 @@ def test_collecting_changes_neither_weights_nor_optimizers(trained):
 
 def test_an_estimate_tells_what_it_is_in_the_other_ranges_that_may_be_right(trained):
     distiller, images = trained.distiller, data.digits().load("test").images[:64]
-    distiller.augment = dk.augmentation.RandomInputRange("0..1", ("-1..1", "0..255"))
     labels = distiller.teacher.predict_classes(images / 255.0)
     evaluated = Evaluation(data.Split(images, labels), tuple("0123456789"), "estimated_agreement")
-    found = collected(trained, evaluated)["estimated_agreement_in_other_ranges"]
+    ranges = ("-1..1", "0..255")
+    found = results.in_other_ranges(distiller, evaluated, ranges)["estimated_agreement_in_other_ranges"]
     for name, shown in (("-1..1", images / 127.5 - 1.0), ("0..255", images.astype("float32"))):
         classes = distiller.predict_classes(shown.astype("float32"))
         assert found[name] == np.mean(classes["student"] == classes["teacher"])
     assert found.keys() == {"-1..1", "0..255"}
     known = Evaluation(evaluated.split, evaluated.class_names, "agreement")
-    assert "estimated_agreement_in_other_ranges" not in collected(trained, known)
+    assert results.in_other_ranges(distiller, known, ranges) == {}
+    assert results.in_other_ranges(distiller, evaluated, ()) == {}
 
 
 def test_peak_memory_is_left_out_where_the_system_does_not_tell_it(monkeypatch):

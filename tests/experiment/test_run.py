@@ -23,6 +23,10 @@ KEYS = [
 ]  # fmt: skip
 
 
+OTHER_TEMPERATURE = (
+    r"experiment \(distiller\.distillation_loss\.temperature: 10\.0, now 2\.0, by the bindings "
+    r"SoftTargets\.temperature: 10\.0, now 2\.0\)"
+)
 CACHE = 'TeacherRecipe.cache_dir = "{}/teachers"'
 
 
@@ -107,9 +111,10 @@ def test_the_export_serves_the_saved_student(finished):
 
 def test_the_report_is_one_self_contained_page(finished):
     page = (finished[0] / "run" / "report.html").read_text()
-    for part in ("rdskd on digits_lenet5, seed 0", "data:image/png;base64,", "Losses", "TwoStage.synthesis_epochs"):
+    title = "digits_lenet5: a student by rdskd, seed 0"
+    for part in (title, "data:image/png;base64,", "Losses", "TwoStage.synthesis_epochs"):
         assert part in page
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert 'src="http' not in page and "<link" not in page and "<script" not in page
     assert "{title}" not in page
 
@@ -122,7 +127,7 @@ def test_a_complete_run_is_not_run_again(finished):
 
 
 def test_another_configuration_in_the_same_folder_is_refused_with_what_differs(finished):
-    with pytest.raises(ValueError, match=r"experiment \(distiller\.distillation_loss\.temperature: 10\.0, now 2\.0\)"):
+    with pytest.raises(ValueError, match=OTHER_TEMPERATURE):
         run(finished[0], params=["SoftTargets.temperature = 2.0"])
 
 
@@ -196,3 +201,15 @@ def test_teachers_of_other_tasks_are_refused(tmp_path):
         run(tmp_path, params=[f'Teacher.path = "{tmp_path}/seven.keras"'])
     with pytest.raises(ValueError, match=r"takes images of shape \(32, 32, 3\), but task"):
         run(tmp_path, params=[f'Teacher.path = "{tmp_path}/color.keras"'], resume=False)
+
+
+def test_a_run_that_fit_would_refuse_leaves_no_folder_and_keeps_an_earlier_run(finished, tmp_path):
+    (teacher,) = (finished[0] / "teachers").iterdir()
+    refused = [f'Teacher.path = "{teacher}"', "Experiment.steps_per_execution = 2"]  # 3 steps make an epoch
+    with pytest.raises(ValueError, match=r"steps_per_execution=2\) does not divide the 3 steps"):
+        run(tmp_path, params=refused)
+    assert not (tmp_path / "run").exists()
+    shutil.copytree(finished[0] / "run", tmp_path / "run")
+    with pytest.raises(ValueError, match="does not divide"):
+        run(tmp_path, params=refused, resume=False)
+    assert (tmp_path / "run" / "results.json").exists()

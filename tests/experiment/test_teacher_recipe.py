@@ -210,3 +210,29 @@ def test_a_damaged_savedmodel_is_told_in_one_line(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"half")
     with pytest.raises(InvalidInputError, match=r"cannot be loaded as a SavedModel .*may be truncated"):
         saved_model(tmp_path)
+
+
+def frozen():
+    model = models.lenet5()
+    model.trainable = False
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: models.lenet5(num_classes=9), "'lenet5' has 9 outputs, but data set 'digits' 10 classes"),
+        (frozen, "'lenet5' has no trainable weights: set trainable = True"),
+    ],
+)
+def test_a_network_that_cannot_learn_the_data_is_refused_before_training(tmp_path, monkeypatch, model, message):
+    monkeypatch.setattr(TeacherRecipe, "_train", lambda *arguments: pytest.fail("it was trained"))
+    with pytest.raises(InvalidInputError, match=message):
+        recipe(tmp_path, model=model).teacher_model(verbose=0)
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(TeacherRecipe, "_train", lambda *arguments: pytest.fail("it was trained"))
+    with pytest.raises(StorageError, match=r"cannot be written .*cache_dir"):
+        recipe(tmp_path / "file").teacher_model(verbose=0)

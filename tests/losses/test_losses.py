@@ -152,3 +152,10 @@ def test_a_loss_for_the_whole_batch_cannot_be_weighted_per_image(make_distiller)
         make_distiller(
             dk.schedules.Alternating(1), distillation_loss=loss, modulation=dk.objectives.Modulation(diversity=False)
         )
+
+
+@pytest.mark.parametrize("loss", [losses.SoftTargets(4.0), losses.LogitsDistance(), losses.JensenShannon()])
+def test_doubles_and_floats_can_be_compared(rng, loss):
+    teacher, student = rng.normal(size=(2, 6, 10))
+    expected = loss(teacher.astype("float32"), student.astype("float32"))
+    np.testing.assert_allclose(loss(teacher, ops.convert_to_tensor(student.astype("float32"))), expected, rtol=1e-5)

@@ -119,3 +119,9 @@ def test_phi_is_constant_to_the_gradient_unless_told(rng):
         phi = plain(diversity=False, stop_gradient=stop_gradient)
         _, _, (gradient,) = differentiate(lambda phi=phi: (ops.sum(phi(ops.convert_to_tensor(logits))), None), [logits])
         assert (gradient is None or not np.abs(gradient).any()) == stop_gradient
+
+
+def test_doubles_do_as_well(rng):
+    logits, counts = rng.normal(size=(4, 4)), np.array([2, 2, 2, 2])
+    expected = dk.objectives.Modulation()(tensor(logits), EVEN)
+    np.testing.assert_allclose(dk.objectives.Modulation()(logits, counts), expected, rtol=1e-5)

@@ -32,12 +32,12 @@ def test_class_similarity_is_the_cosine_of_the_last_weights_row_by_row(make):
 def test_class_similarity_wants_a_last_dense_layer(normalization):
     inputs = layers.Input(SHAPE)
     convolved = layers.Conv2D(10, 3)(inputs)
+    pooled = layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3)(convolved))
+    with pytest.raises(ValueError, match=r"kernel of \(3, 3, 1, 10\) and the teacher 10 classes: use RandomClasses"):
+        class_similarity(dk.Teacher(keras.Model(inputs, pooled), normalization))
+    outputs = layers.Reshape((5, 2))(pooled)
     with pytest.raises(ValueError, match=r"but .* has none: use RandomClasses"):
-        class_similarity(dk.Teacher(keras.Model(inputs, layers.GlobalAveragePooling2D()(convolved)), normalization))
-    hidden = layers.Reshape((1, 1, 5))(layers.Dense(5)(layers.GlobalAveragePooling2D()(convolved)))
-    outputs = layers.Flatten()(layers.Conv2D(10, 1)(hidden))
-    with pytest.raises(ValueError, match="has 5 and the teacher 10"):
-        class_similarity(dk.Teacher(keras.Model(inputs, outputs), normalization))
+        class_similarity(dk.Teacher(keras.Model(inputs, layers.GlobalAveragePooling1D()(outputs)), normalization))
 
 
 def test_a_class_without_weights_is_refused_by_dirichlet_targets(make):

@@ -222,7 +222,7 @@ NO_TEACHERS = {
     ),
     "one softmax": (
         lambda: keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(1, activation="softmax")]),
-        "always 1, as the softmax of a single value",
+        "ends in the softmax of a single value",
     ),
 }
 
@@ -288,3 +288,16 @@ def test_a_softmax_in_half_precision_is_probabilities(declared):
     model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), head])
     outputs = declared or dk.inspect_teacher(model).outputs
     assert dk.Teacher(model, outputs=outputs).outputs == "probabilities"
+
+
+def test_vectors_of_images_that_are_not_square_are_taken_with_their_shape():
+    model = keras.Sequential([layers.Input((28 * 32,)), layers.Dense(10)])
+    assert dk.Teacher(model, image_shape=(28, 32, 1)).image_shape == (28, 32, 1)
+    assert dk.inspect_teacher(model, image_shape=(28, 32, 1)).num_classes == 10
+
+
+def test_a_sigmoid_that_is_sure_of_everything_is_a_teacher():
+    model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(1, "sigmoid")])
+    model.set_weights([np.full((192, 1), 1.0), np.zeros(1)])
+    teacher = dk.Teacher(model, input_range="0..255", outputs="sigmoid")
+    assert teacher.outputs_of(model) == "sigmoid"

@@ -18,3 +18,10 @@ def test_a_name_may_be_nested(tmp_path, monkeypatch):
     assert import_named("nested_parts:Outer.Inner").value == 7
     with pytest.raises(InvalidInputError, match=r"^does not exist: 'nested_parts' has no 'Outer.Other'"):
         import_named("nested_parts:Outer.Other")
+
+
+def test_a_module_that_ends_the_program_does_not_end_it_silently(tmp_path, monkeypatch):
+    (tmp_path / "leaving_parts.py").write_text("import sys\nsys.exit()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidInputError, match=r"'leaving_parts', which cannot be imported \(SystemExit"):
+        import_named("leaving_parts:network")

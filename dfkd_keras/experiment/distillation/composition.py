@@ -71,14 +71,13 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
         _, method, reason = choose(METHODS, findings, Facts(_has_weights(name), too_slow))
     student, described = _student(name, request, findings)
     decisions = {
+        "values": findings.lines()["values"],
         "method": f"{method} ({reason}; --method)",
         "student": f"{described} ({why}; --student)",
     }
     if request.bindings:
         decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
     others = findings.other_ranges if _has_weights(name) else ()
-    if others:
-        decisions["ranges"] = f"half of the images are shown as {', '.join(others)}, which may be right too"
     bindings = _task(request, findings) | _teacher(request, findings) | student | _in_other_ranges(findings, others)
     return Composition(
         gin_file=f"{method}.gin",
@@ -100,6 +99,7 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
         "Task.name": task_name(request.teacher),
         "Task.data": None,
         "Task.class_names": request.names,
+        "Experiment.other_ranges": findings.other_ranges,
     }
     if findings.data is None:
         return bindings

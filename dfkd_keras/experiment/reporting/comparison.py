@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from dfkd_keras.experiment.reporting.plots import label, make_figure
 from dfkd_keras.experiment.run_directory import RunDirectory, read_history
 from dfkd_keras.metrics import METRICS
+from dfkd_keras.utils.checks import is_number
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import atomic_write
 from dfkd_keras.utils.text import printable
 
 REAL = "real test images"
+FIGURES = ("seconds_synthesis", "seconds_student", "synthetic_images", "buffer_images")
 LINES = ("-", "--", ":")  # for the first ten methods, the next ten, ...
 COLUMNS = (  # for segmentation, with mean_iou instead of accuracy
     "method",
@@ -58,7 +60,7 @@ class Run(NamedTuple):
         results, curve, seconds = run.read_json(run.results), [], 0.0
         results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # one method may have several configurations
         for row in read_history(run.metrics):
-            seconds += row["seconds"]
+            seconds += row.get("seconds", 0.0)
             if (measured := f"val_{metric_of(results)}") in row:
                 curve.append((seconds, row[measured]))
         return cls(results, curve)
@@ -67,6 +69,17 @@ class Run(NamedTuple):
         """Returns the training time at the first evaluation of at least this accuracy, or None if there is none."""
         # Evaluations during training are in single precision, the final one is in double precision.
         return next((seconds for seconds, reached in self.curve if reached >= accuracy - 1e-6), None)
+
+
+def _check_figures(results: dict[str, Any]) -> None:
+    """Raises InvalidInputError unless results have the figures that a table needs."""
+    metric = metric_of(results)
+    needed = [*FIGURES, *(f"{kind}_{metric}" for kind in ("teacher", "student")), f"student_{metric}_best"]
+    if wrong := [name for name in needed if not is_number(results.get(name, 0.0 if "teacher" in name else None))]:
+        raise InvalidInputError(
+            f"the results.json of {results['method']!r} is damaged: {wrong[0]} is {results.get(wrong[0])!r}. Remove "
+            "the file, and the same command writes it again."
+        )
 
 
 def metric_of(results: dict[str, Any]) -> str:
@@ -97,6 +110,7 @@ def summarize(runs: Sequence[Run], reference: str | None = None) -> list[dict[st
     """
     methods: dict[str, list[Run]] = {}
     for run in runs:
+        _check_figures(run.results)
         methods.setdefault(run.results["method"], []).append(run)
     if not methods:
         return []

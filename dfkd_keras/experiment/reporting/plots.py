@@ -16,7 +16,7 @@ from dfkd_keras.utils.text import printable
 COLUMNS = 12
 SHOWN_CLASSES, SHOWN_PIXELS = 20, 64  # rows of a grid, and the height and width of its images
 SHOWN_WITH_MASKS = 12  # images in a grid of masks
-LONGEST_LABEL = 40  # characters
+LONGEST_LABEL, LONGEST_TITLE = 40, 70  # characters
 
 
 def make_figure(width: float, height: float) -> Any:
@@ -32,7 +32,7 @@ def make_figure(width: float, height: float) -> Any:
     return require_package("matplotlib.figure", "matplotlib").Figure(figsize=(width, height), layout="constrained")
 
 
-def label(text: Any) -> str:
+def label(text: Any, longest: int = LONGEST_LABEL) -> str:
     """Returns a text, such as the name of a class, so that Matplotlib draws it as it is.
 
     Dollar signs would begin formulas, control characters are no glyphs, a legend leaves out what begins with an
@@ -40,9 +40,10 @@ def label(text: Any) -> str:
 
     Args:
         text: String, or what is shown as one.
+        longest: Integer. Characters of it at most. Defaults to 40.
     """
     shown = printable(str(text))
-    shown = shown if len(shown) <= LONGEST_LABEL else f"{shown[: LONGEST_LABEL - 1]}…"
+    shown = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
     return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
 
 
@@ -140,7 +141,7 @@ def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logar
     axes = figure.subplots()
     for name, (epochs, values) in series.items():
         axes.plot(epochs, values, label=label(name.replace("_", " ")), marker="." if len(values) < 30 else None)
-    axes.set(title=label(title), xlabel="epoch")
+    axes.set(title=label(title, LONGEST_TITLE), xlabel="epoch")
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
     if logarithmic:
@@ -164,7 +165,7 @@ def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "i
     axes.bar(range(len(names)), counts)
     if len(names) <= 20:
         axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 3 else 0, fontsize=8)
-    axes.set(title=label(title), ylabel=unit)
+    axes.set(title=label(title, LONGEST_TITLE), ylabel=unit)
     return _svg(figure)
 
 
@@ -178,7 +179,7 @@ def histogram(title: str, values: np.ndarray) -> str:
     figure = make_figure(5.2, 3.2)
     axes = figure.subplots()
     axes.hist(values, bins=20, range=(0.0, 1.0))
-    axes.set(title=label(title), xlabel="highest probability", ylabel="images")
+    axes.set(title=label(title, LONGEST_TITLE), xlabel="highest probability", ylabel="images")
     return _svg(figure)
 
 

@@ -1,7 +1,7 @@
 """The report of a run, one self-contained HTML page for whoever has to trust the student."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +10,12 @@ from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.reporting.agreement import agreement_by_class, most_confused
 from dfkd_keras.experiment.reporting.diagnostics import Diagnostics
 from dfkd_keras.experiment.reporting.page import figure, page, picture, preformatted, section, table
-from dfkd_keras.experiment.reporting.plots import bars, curves, histogram, save_class_grid
+from dfkd_keras.experiment.reporting.plots import COLUMNS, SHOWN_CLASSES, bars, curves, histogram, save_class_grid
 from dfkd_keras.experiment.reporting.verdict import headline, verdict
 from dfkd_keras.experiment.run_directory import History, RunDirectory
 
 MEASURED = ("val_mean_iou", "val_accuracy", "val_agreement", "val_estimated_agreement")
+LONGEST_NAME = 14  # characters of a class, of which a label has two
 NOT_TERMS = (
     "epoch", "synthesis_loss", "distillation_loss", "priority",
     "agreement", "fresh_agreement", *MEASURED,
@@ -33,6 +34,11 @@ class Assessment(NamedTuple):
     evaluated: Evaluation
     predicted: Mapping[str, np.ndarray]
     diagnostics: Diagnostics
+
+    @property
+    def by_pixel(self) -> bool:
+        """Boolean. Whether each pixel has a class, not the whole image."""
+        return self.predicted["teacher"].ndim > 1
 
 
 def write_report(run: RunDirectory, results: dict[str, Any], history: History, assessment: Assessment) -> None:
@@ -56,7 +62,8 @@ def write_report(run: RunDirectory, results: dict[str, Any], history: History, a
         section("Configuration", preformatted(run.configuration.read_text())),
     ]
     title = f"{results['task']}: a student by {results['method']}, seed {results['seed']}"
-    run.write_text(run.report, page(title, headline(results), verdict(results, _unseen(assessment)), sections))
+    told = verdict(results, _unseen(assessment), assessment.by_pixel)
+    run.write_text(run.report, page(title, headline(results), told, sections))
 
 
 def _unseen(assessment: Assessment) -> list[str]:
@@ -72,10 +79,20 @@ def _evaluated(run: RunDirectory, assessment: Assessment) -> list[str]:
         grid = picture(run.test_images.read_bytes(), "images and their masks")
         return [section(described, "<p>With the masks of teacher and student.</p>", grid)]
     teacher, student = assessment.predicted["teacher"], assessment.predicted["student"]
-    names = assessment.evaluated.class_names
-    shares = 100 * np.nan_to_num(agreement_by_class(teacher, student, len(names)))
-    parts = [figure(bars("Agreement by the teacher's class", names, shares, "% of its images"))]
-    return [section(described, *parts), section("What it confuses", _confusions(assessment))]
+    return [
+        section(described, figure(_agreement(teacher, student, assessment.evaluated.class_names))),
+        section("What it confuses", _confusions(assessment)),
+    ]
+
+
+def _agreement(teacher: np.ndarray, student: np.ndarray, names: Sequence[str]) -> str:
+    """Returns a bar for each class that the teacher gives an image; of many, those that are agreed on least."""
+    shares = agreement_by_class(teacher, student, len(names))
+    worst = np.argsort(shares)[: min(SHOWN_CLASSES, np.count_nonzero(~np.isnan(shares)))]
+    shown, title = np.sort(worst), "Agreement by the teacher's class"
+    if len(shown) == SHOWN_CLASSES:
+        title += ", the lowest"
+    return bars(title, [names[index] for index in shown], 100 * shares[shown], "% of its images")
 
 
 def _confusions(assessment: Assessment) -> str:
@@ -84,13 +101,20 @@ def _confusions(assessment: Assessment) -> str:
     pairs = most_confused(assessment.predicted["teacher"], assessment.predicted["student"])
     if not pairs:
         return "<p>Nothing: teacher and student agree on all images.</p>"
-    titles = [f"{names[each.teacher_class]}, not {names[each.student_class]}: {len(each.positions)}" for each in pairs]
-    positions = np.concatenate([each.positions for each in pairs])
-    rows = np.repeat(np.arange(len(pairs)), [len(each.positions) for each in pairs])
+    titles = [
+        f"{_short(names[each.teacher_class])}, not {_short(names[each.student_class])}: {len(each.positions)}"
+        for each in pairs
+    ]
+    shown = [each.positions[:COLUMNS] for each in pairs]
+    positions, rows = np.concatenate(shown), np.repeat(np.arange(len(pairs)), list(map(len, shown)))
     buffer = io.BytesIO()
     save_class_grid(buffer, split.images[positions] / np.float32(255.0), rows, titles)
     told = "<p>The teacher's class, the student's, the number of images, and some of these.</p>"
     return told + picture(buffer.getvalue(), "images that teacher and student give different classes")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _decided(run: RunDirectory, decisions: dict[str, str] | None) -> str:

@@ -10,10 +10,9 @@ from dfkd_keras.metrics import METRICS
 
 SHOWN_CLASSES = 10
 ESTIMATE = (
-    "This is an estimate: no real images were given, and the procedural ones are those that the teacher is most "
-    "certain of. Over the teachers of docs/bench.md it was within three points of the truth for about two thirds, and "
-    "mostly too high for the others, where classes are hard to tell apart or the range was guessed wrong. "
-    "dfkd distill --images=FOLDER measures on images of yours, even a few hundred without labels."
+    "This is an estimate on procedural images, since no real ones were given. It is good to compare two students of "
+    "one teacher, but no promise: it is mostly too high where classes are hard to tell apart or the range was guessed "
+    "wrong. dfkd distill --images=FOLDER measures on images of yours, even a few hundred without labels."
 )
 
 
@@ -26,16 +25,17 @@ def headline(results: dict[str, Any]) -> str:
     return f"Student {student}, teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {images}."
 
 
-def verdict(results: dict[str, Any], unseen: Sequence[str] = ()) -> list[str]:
+def verdict(results: dict[str, Any], unseen: Sequence[str] = (), by_pixel: bool = False) -> list[str]:
     """Returns how far the headline can be trusted, a paragraph each.
 
     Args:
         results: Dictionary. The contents of `results.json`.
         unseen: Sequence of strings. The names of classes of which there was no image. Defaults to none.
+        by_pixel: Boolean. Whether pixels were compared, which are no independent samples. Defaults to False.
     """
     metric, count = results["metric"], results["test_images"]
     paragraphs = []
-    if metric != "mean_iou":  # which is no share of images
+    if not by_pixel:
         low, high = confidence_interval(results[f"student_{metric}"], count)
         paragraphs.append(f"Of all images of this kind it is {low:.1%} to {high:.1%}, with 95 % confidence.")
     if metric == ESTIMATED_AGREEMENT:

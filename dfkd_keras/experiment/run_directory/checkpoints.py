@@ -71,7 +71,7 @@ class CheckpointFolder:
                 check_disk_space(new_weights.parent, bytes_of(model))  # HDF5 prints much more, or crashes
                 model.save_weights(new_weights)
                 content = {"steps": steps, "sha256": checksum(new_weights), "metadata": metadata or {}}
-                new_record.write_text(json.dumps(content))
+                new_record.write_text(json.dumps(content, default=np.generic.item))
                 fsync(new_record, new_weights)
                 remove(record)  # of an earlier checkpoint at the same step; the files move into place next
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot continue writing
@@ -92,7 +92,7 @@ class CheckpointFolder:
         for record in reversed(records):
             try:
                 return self._read(record)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError) as error:
                 logger.warning("checkpoint %s is damaged (%s): using the previous one.", record.stem, error)
         if records:
             raise InvalidInputError(f"no checkpoint in {str(self.path)!r} is intact: start over with --noresume.")
@@ -109,7 +109,7 @@ class CheckpointFolder:
         """
         try:
             return self._read(self._record(steps))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise InvalidInputError(
                 f"no intact checkpoint after step {steps} in {str(self.path)!r} ({error}): start over with --noresume."
             ) from error
@@ -120,6 +120,9 @@ class CheckpointFolder:
 
     def _read(self, record: Path) -> Checkpoint:
         content = json.loads(record.read_text())
+        wanted = {"steps": int, "sha256": str, "metadata": dict}
+        if not isinstance(content, dict) or not all(isinstance(content.get(name), wanted[name]) for name in wanted):
+            raise InvalidInputError("its record holds something else")
         checkpoint = Checkpoint(content["steps"], self._weights(content["steps"]), content["metadata"])
         if checksum(checkpoint.weights) != content["sha256"]:
             raise InvalidInputError("its checksum differs")

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder
-from dfkd_keras.experiment.run_directory.difference import differences
-from dfkd_keras.utils.checks import single_line
+from dfkd_keras.experiment.run_directory.difference import differences, differing_bindings
+from dfkd_keras.utils.checks import is_number, single_line
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import (
     atomic_write,
@@ -46,6 +47,7 @@ class RunDirectory:
         self.exports = self.path / "export"
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
+        self._claim: dict[Path, str] = {}  # what `claim` wrote, by file
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -60,6 +62,7 @@ class RunDirectory:
         lock, existed = FileLock(self.path / LOCK, timeout=0), self.path.exists()
         if existed and not self.path.is_dir():
             raise self._not_a_run_directory()
+        was_run = self.configuration.exists()
         try:
             with self.translate_write_errors():
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -71,33 +74,50 @@ class RunDirectory:
             ) from error
         try:
             yield
+        except InvalidInputError:
+            if self._claim and not was_run and not any(self.checkpoints.path.glob("*")):
+                self._clear()  # a new run that was refused, for instance by `fit`
+                self._claim = {}
+            raise
         finally:
             lock.release()
-            if not self.configuration.exists():  # the run failed before it wrote anything
-                remove(self.path / LOCK)
-                if not existed and not any(self.path.iterdir()):
-                    self.path.rmdir()
+            self._leave(existed)
+
+    def _leave(self, existed: bool) -> None:
+        """Leaves a folder that can be used again, which a run failed in, or which was removed during the run."""
+        if not self.path.is_dir() or self.configuration.exists():
+            return
+        remove(self.path / LOCK)
+        for path, text in self._claim.items():  # what was written after the removal made the folder anew
+            self.write_text(path, text)
+        if not existed and not any(self.path.iterdir()):
+            self.path.rmdir()
 
     @contextlib.contextmanager
     def translate_write_errors(self) -> Iterator[None]:
         """Raises what keeps a file from being written as a `StorageError` of one line.
 
         Raises:
-            StorageError: If the operating system refused a file, or if something failed and the disk is full.
+            StorageError: If the operating system refused a file, if something failed and the disk is full, or if the
+                folder was removed.
         """
         remedy = "free some space or grant access, or choose another --run_dir"
         with translate_write_errors(self.path, "run_dir {!r} cannot be written", remedy):
             try:
                 yield
-            except OSError as error:
-                if self._is_elsewhere(error.filename):
+            except Exception as error:
+                if self._claim and not self.configuration.exists():
+                    raise StorageError(
+                        f"run_dir {str(self.path)!r} was removed, or config.gin in it, while the run was going on: run "
+                        "the same command again."
+                    ) from error
+                if not isinstance(error, OSError):
+                    check_disk_space(self.path, MINIMUM_BYTES)  # libraries do not always say that the disk is full
+                elif self._is_elsewhere(error.filename):
                     raise StorageError(
                         f"{error.filename!r} cannot be read or written ({error.strerror}): free some space or grant "
                         "access, and run the same command again."
                     ) from error
-                raise
-            except Exception:
-                check_disk_space(self.path, MINIMUM_BYTES)  # libraries do not always say that the disk is full
                 raise
 
     def check_is_run_or_empty(self) -> None:
@@ -107,11 +127,12 @@ class RunDirectory:
         if any(path.name != LOCK and not is_temporary(path) for path in self.path.glob("*")):
             raise self._not_a_run_directory()
 
-    def check_identity(self, identity: Mapping[str, Any]) -> None:
+    def check_identity(self, identity: Mapping[str, Any], configuration: str | None = None) -> None:
         """Checks that an earlier run in the folder, if there is one, is of the same experiment; changes nothing.
 
         Args:
             identity: Dictionary. What determines the results, or a part of that. Only its keys are compared.
+            configuration: String. The operative gin configuration, to name the bindings that differ. Defaults to None.
 
         Raises:
             InvalidInputError: If the folder holds the run of another experiment. The message lists what differs.
@@ -120,12 +141,12 @@ class RunDirectory:
             return
         known = self.read_json(self.identity) if self.identity.exists() else {}
         known = {name: value for name, value in known.items() if name in identity}
-        if differing := differences(known, json.loads(json.dumps(identity))):
-            shown, more = differing[:SHOWN_DIFFERENCES], len(differing) - SHOWN_DIFFERENCES
-            more = f", and {more} more" if more > 0 else ""
+        if differing := differences(known, json.loads(_json(identity))):
+            bindings = differing_bindings(self.configuration.read_text(), configuration) if configuration else []
+            bindings = f", by the bindings {_listed(bindings)}" if bindings else ""
             raise InvalidInputError(
-                f"run_dir {str(self.path)!r} holds a run of a different experiment ({'; '.join(shown)}{more}): choose "
-                "another --run_dir, or start over in it with --noresume."
+                f"run_dir {str(self.path)!r} holds a run of a different experiment ({_listed(differing)}{bindings}): "
+                "choose another --run_dir, or start over in it with --noresume."
             )
 
     def claim(self, identity: Mapping[str, Any], configuration: str, resume: bool) -> None:
@@ -145,8 +166,10 @@ class RunDirectory:
                 self._clear()
             for path in [path for path in self.path.rglob(".*") if is_temporary(path)]:
                 remove(path)
-            self.write_json(self.identity, identity)
-            self.write_text(self.configuration, f"{GENERATED}\n{configuration}")  # last: it makes the folder a run
+            claim = {self.identity: _json(identity), self.configuration: f"{GENERATED}\n{configuration}"}
+            for path, text in claim.items():  # the configuration last: it makes the folder a run
+                self.write_text(path, text)
+            self._claim = claim
 
     def finished(self, max_minutes: float | None = None) -> dict[str, Any] | None:
         """Returns the results of a complete run.
@@ -165,17 +188,20 @@ class RunDirectory:
             return None
         results = self.read_json(self.results)
         limit = results.get("max_minutes")
-        may_continue = results.get("stopped_by") == "max_minutes" and (max_minutes is None or max_minutes > limit)
-        return None if may_continue else results
+        higher = max_minutes is None or not is_number(limit) or max_minutes > limit
+        return None if results.get("stopped_by") == "max_minutes" and higher else results
 
     def read_json(self, path: Path) -> dict[str, Any]:
         """Returns the dictionary in a JSON file of the run.
 
         Raises:
-            InvalidInputError: If the file cannot be read, or is damaged.
+            InvalidInputError: If the file cannot be read, is damaged, or holds nothing.
         """
         try:
-            return json.loads(path.read_text())
+            values = json.loads(path.read_text())
+            if not isinstance(values, dict) or not values:
+                raise ValueError(f"it holds {json.dumps(values)[:20]}")
+            return values
         except (OSError, ValueError) as error:
             raise InvalidInputError(
                 f"{str(path)!r} cannot be read ({single_line(error)}): restore it or grant access, or start over in "
@@ -184,7 +210,7 @@ class RunDirectory:
 
     def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
         """Writes a dictionary as JSON."""
-        self.write_text(path, json.dumps(values, indent=2) + "\n")
+        self.write_text(path, _json(values))
 
     def write_text(self, path: Path, text: str) -> None:
         """Writes a text file."""
@@ -215,3 +241,12 @@ class RunDirectory:
             )
         for path in files:
             remove(path)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, default=np.generic.item) + "\n"
+
+
+def _listed(differing: list[str]) -> str:
+    more = len(differing) - SHOWN_DIFFERENCES
+    return "; ".join(differing[:SHOWN_DIFFERENCES]) + (f", and {more} more" if more > 0 else "")

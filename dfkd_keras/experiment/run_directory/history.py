@@ -4,6 +4,8 @@ import csv
 import itertools
 from pathlib import Path
 
+from dfkd_keras.utils.checks import single_line
+from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import atomic_write, fsync
 
 Row = dict[str, float]
@@ -34,8 +36,19 @@ class History:
         Args:
             epochs: Integer. Number of complete epochs, whose rows are kept.
             seconds: Float. Training time that the next epoch has taken already. Defaults to 0.
+
+        Raises:
+            InvalidInputError: If the file lacks the row of a complete epoch, has other columns, or is damaged.
         """
         rows = read_history(self.path, epochs + 1)
+        recorded = {row.get("epoch") for row in rows[:epochs]}
+        lacking = [f"the row of epoch {epoch}" for epoch in range(1, epochs + 1) if epoch not in recorded]
+        others = sorted({f"a column for {name!r}" for row in rows for name in row if name not in self.columns})
+        if lacking or others:
+            raise InvalidInputError(
+                f"{str(self.path)!r} {'lacks ' + lacking[0] if lacking else 'has ' + others[0]}, so that the training "
+                f"cannot go on after {epochs} epochs: restore the file, or start over in its folder with --noresume."
+            )
         self.rows, self.interrupted_row = rows[:epochs], next(iter(rows[epochs:]), None)
         self.seconds_before = self.total("seconds") + seconds
         with atomic_write(self.path) as temporary, open(temporary, "w", newline="") as file:
@@ -69,14 +82,27 @@ def read_history(path: Path, epochs: int | None = None) -> list[Row]:
     Returns:
         List of dictionaries, one per epoch, without empty values; an empty list if there is no file. A last row that a
         full disk left incomplete is left out.
+
+    Raises:
+        InvalidInputError: If another row is damaged.
+        StorageError: If the file cannot be read.
     """
     if not Path(path).exists():
         return []
-    with open(path, newline="") as file:
-        complete = itertools.takewhile(lambda line: line.endswith("\n"), file)
-        rows = itertools.islice(csv.DictReader(complete), epochs)
-        return [{name: _number(value) for name, value in row.items() if value} for row in rows]
+    try:
+        with open(path, newline="") as file:
+            reader = csv.DictReader(itertools.takewhile(lambda line: line.endswith("\n"), file))
+            return [_numbers(row) for row in itertools.islice(reader, epochs)]
+    except OSError as error:
+        raise StorageError(f"{str(path)!r} cannot be read ({error.strerror}): restore it, or grant access.") from error
+    except (ValueError, csv.Error) as error:
+        raise InvalidInputError(
+            f"{str(path)!r} is damaged in line {reader.line_num} ({single_line(error)}): correct the line, or start "
+            "over in its folder with --noresume."
+        ) from error
 
 
-def _number(text: str) -> float:
-    return int(text) if text.isdigit() else float(text)
+def _numbers(row: dict[str | None, str | list[str] | None]) -> Row:
+    if None in row:  # under which csv keeps what has no column
+        raise ValueError(f"{len(row) - 1} columns, but {len(row[None])} more values")
+    return {name: int(text) if text.isdigit() else float(text) for name, text in row.items() if text}

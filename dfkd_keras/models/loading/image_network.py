@@ -101,7 +101,9 @@ def known_shape(shape: Shape | None, image_shape: Shape | None) -> Shape:
     if shape and image_shape and len(shape) == 2 and image_shape[-1] == 1 and same_shape(shape, image_shape[:2]):
         return tuple(shape)  # gray images without an axis for channels
     if shape and image_shape and not same_shape(shape, image_shape):
-        raise InvalidInputError(f"takes images of the shape {tuple(shape)}, not {tuple(image_shape)}: --image_shape.")
+        raise InvalidInputError(
+            f"takes images of the shape {tuple(shape)}, not {tuple(image_shape)}: --image_shape has to be the former."
+        )
     return tuple(shape if shape is not None else image_shape)
 
 
@@ -125,7 +127,8 @@ def _images_and_outputs(model: keras.Model, image_shape: Shape | None) -> tuple[
     shape = known_shape((*shape[1:], shape[0]) if channels_first else shape, image_shape)
     if len(shape) not in (2, 3):
         raise InvalidInputError(
-            f"takes inputs of the shape {shape}, not images of height, width and channels, nor vectors of their values."
+            f"takes inputs of the shape {shape}, not images of height, width and channels, nor vectors of their "
+            "values: give a model of these."
         )
     if own is None or channels_first:
         images = keras.Input(shape, name="images")
@@ -154,7 +157,9 @@ def _of_floats(model: keras.Model) -> keras.Model:
 def _check_vector(size: int | None, image_shape: Shape | None) -> None:
     """Checks that a vector can be an image: of the shape that the user gives, or square and gray or in color."""
     if image_shape is not None and size != math.prod(image_shape):
-        raise InvalidInputError(f"takes {size} values, not images of the shape {tuple(image_shape)}: --image_shape.")
+        raise InvalidInputError(
+            f"takes {size} values, not images of the shape {tuple(image_shape)}: correct --image_shape."
+        )
     if image_shape is None and not any(math.isqrt((size or 0) // n) ** 2 * n == (size or -1) for n in (1, 3)):
         raise InvalidInputError(f"takes {size} values, which are no square image: give --image_shape, such as 28,32,1.")
 

@@ -16,6 +16,7 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 CONFIG, METADATA = "config.json", "metadata.json"
 LARGEST_EXPANSION = 100  # of an archive that is compressed
+MEMBERS_WITHOUT_ASSETS = 3
 SMALL_BYTES = 2**26  # what any archive may expand to
 
 
@@ -38,12 +39,16 @@ def load_keras_archive(path: Path, safe_mode: bool, custom_objects: Mapping[str,
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
         size = _checked_size(archive, path.stat().st_size)
         config = json.loads(archive.read(CONFIG))
+        legacy = is_legacy(config, _version(archive))
         with weight_limit(size):
-            if is_legacy(config, _version(archive)):
-                content = json.dumps(modernized(config, custom_objects))
-                return keras.saving.load_model(_copy(archive, Path(folder) / "model.keras", content), **options)
-            with suffixed(path, ".keras") as named:
-                return keras.saving.load_model(named, **options)
+            if not legacy and len(archive.namelist()) <= MEMBERS_WITHOUT_ASSETS:
+                with suffixed(path, ".keras") as named:
+                    return keras.saving.load_model(named, **options)
+            # Where it cannot unpack assets, Keras would leave the others behind.
+            archive.extractall(folder)
+            if legacy:
+                Path(folder, CONFIG).write_text(json.dumps(modernized(config, custom_objects)))
+            return keras.saving.load_model(folder, **options)
 
 
 def _checked_size(archive: zipfile.ZipFile, stored_bytes: int) -> int:
@@ -62,11 +67,3 @@ def _version(archive: zipfile.ZipFile) -> str | None:
     if METADATA not in archive.namelist():
         return None
     return json.loads(archive.read(METADATA)).get("keras_version")
-
-
-def _copy(archive: zipfile.ZipFile, path: Path, config: str) -> Path:
-    """Writes a copy of an archive with another configuration."""
-    with zipfile.ZipFile(path, "w") as copy:
-        for name in archive.namelist():
-            copy.writestr(name, config if name == CONFIG else archive.read(name))
-    return path

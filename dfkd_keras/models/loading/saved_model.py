@@ -16,6 +16,7 @@ from dfkd_keras.models.loading.keras_archive import load_keras_archive
 from dfkd_keras.models.loading.tensorflow_savedmodel import savedmodel_network
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.text import printable
 from dfkd_keras.utils.user_modules import public_objects
 
 READERS = {"keras": load_keras_archive, "hdf5": load_h5}
@@ -69,7 +70,7 @@ def reading(source: str, kind: str) -> Iterator[None]:
     except DFKDError:
         raise
     except Exception as error:  # Keras and TensorFlow raise whatever a part of the file raises
-        cause = COLOR.sub("", single_line(error))
+        cause = printable(COLOR.sub("", single_line(error)))
         short = cause.rsplit("Exception encountered: ", 1)[-1][:200]
         raise InvalidInputError(
             f"{source} cannot be loaded as {kind} ({type(error).__name__}: {short}): {_remedy(cause)}"

@@ -5,8 +5,10 @@ import pytest
 
 from dfkd_keras.data import Split
 from dfkd_keras.experiment.evaluation import Evaluation
+from dfkd_keras.experiment.reporting import report
 from dfkd_keras.experiment.reporting.diagnostics import Diagnostics
 from dfkd_keras.experiment.reporting.report import Assessment, write_report
+from dfkd_keras.experiment.reporting.verdict import verdict
 from dfkd_keras.experiment.run_directory import History, RunDirectory
 
 HARD = "<script>alert(1)</script>$$\x1b[2J\0\udcff"
@@ -52,7 +54,14 @@ def test_it_says_how_sure_the_headline_is_and_what_was_not_seen(page):
     assert "None of the images is of 1 of the classes to the teacher: cat." in page
 
 
-def test_confused_images_are_shown(page, tmp_path):
+def test_confused_images_are_shown_by_pairs_of_classes(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "save_class_grid", lambda path, *grid: drawn.append(grid))
+    page = written(tmp_path, student=(1, 1, 2, 0, 0, 0, 0, 0, 0, 1))
+    ((images, rows, titles),) = drawn
+    assert images.shape == (3, 6, 6, 3) and images.max() <= 1.0
+    assert rows.tolist() == [0, 0, 1]
+    assert [title.split("…")[-1] for title in titles] == [", not dog: 2", ", not cat: 1"]
     assert "images that teacher and student give different classes" in page
     agreed = written(tmp_path, student=(0,) * 9 + (1,))
     assert "teacher and student agree on all images" in agreed
@@ -67,3 +76,14 @@ def test_an_estimate_says_that_it_is_one_and_what_it_depends_on(tmp_path):
     assert "This is an estimate" in page and "--images=FOLDER" in page
     assert "is a guess. The estimate is 70.0% if it is imagenet; --input_range." in page
     assert "The student has 100 parameters, 25% of the teacher&#x27;s." in page
+
+
+def test_pixels_have_no_interval_and_of_many_classes_the_worst_are_shown():
+    teacher = np.repeat(np.arange(30), 4)
+    student = np.where(np.arange(120) % 4 < 2, teacher, (teacher + 1) % 30)
+    student[teacher >= 25] = 0
+    chart = report._agreement(teacher, student, [f"class {index}" for index in range(40)])
+    assert chart.count('<g id="xtick_') == 20
+    figures = {"metric": "agreement", "student_agreement": 0.5, "test_images": 9}
+    assert verdict(figures, by_pixel=True) == []
+    assert verdict(figures) == ["Of all images of this kind it is 22.7% to 77.3%, with 95 % confidence."]

@@ -7,6 +7,7 @@ import pytest
 
 from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder, bytes_of
 from dfkd_keras.experiment.training.loop import latest_common_checkpoint
+from dfkd_keras.utils.errors import InvalidInputError
 from tests.conftest import equal, values
 
 
@@ -128,6 +129,16 @@ def test_starting_over_because_another_worker_has_nothing_is_told(folder, monkey
         assert latest_common_checkpoint(folder) is None
     assert "another worker has no checkpoint: starting over, not after step 100" in caplog.text
     assert folder.newest() is None
+
+
+@pytest.mark.parametrize("content", ["", "null", "[]", "{}", '{"steps": 100, "sha256": "a", "metadata": null}'])
+def test_a_record_that_holds_something_else_is_told_and_the_one_before_is_used(folder, caplog, content):
+    (folder.path / "step-000000100.json").write_text(content)
+    with caplog.at_level(logging.WARNING):
+        assert folder.newest().steps == 10
+    assert "checkpoint step-000000100 is damaged" in caplog.text
+    with pytest.raises(InvalidInputError, match="no intact checkpoint after step 100"):
+        folder.after(100)
 
 
 def test_none_intact_is_an_error_and_not_a_new_beginning(folder):

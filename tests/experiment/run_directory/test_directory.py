@@ -1,7 +1,9 @@
 import errno
 import json
 import os
+import shutil
 
+import numpy as np
 import pytest
 
 from dfkd_keras.experiment.run_directory import History, RunDirectory, read_history
@@ -9,7 +11,7 @@ from dfkd_keras.utils.errors import InvalidInputError, StorageError
 
 
 def taken(path, resume=True, **identity):
-    run = RunDirectory(path)
+    run, identity = RunDirectory(path), {"method": "rdskd", **identity}
     run.check_is_run_or_empty()
     if resume:
         run.check_identity(identity)
@@ -20,7 +22,7 @@ def taken(path, resume=True, **identity):
 def test_a_new_folder_becomes_the_experiments(tmp_path):
     run = taken(tmp_path / "run")
     assert run.configuration.read_text().endswith("\na = 1  # operative")
-    assert json.loads(run.identity.read_text()) == {}
+    assert json.loads(run.identity.read_text()) == {"method": "rdskd"}
     taken(tmp_path / "run")
 
 
@@ -45,13 +47,13 @@ def test_another_experiment_is_refused_with_what_differs_and_the_remedy(tmp_path
 
 def test_a_run_that_lost_its_identity_is_not_taken_for_the_same(tmp_path):
     taken(tmp_path, seed=0).identity.unlink()
-    with pytest.raises(InvalidInputError, match="seed: absent, now 0"):
+    with pytest.raises(InvalidInputError, match=r"method: absent, now .*; seed: absent, now 0"):
         taken(tmp_path, seed=0)
 
 
 def test_starting_over_removes_the_earlier_runs_files_only(tmp_path):
     run = taken(tmp_path)
-    run.write_json(run.results, {"x": 1})
+    run.write_json(run.results, {"stopped_by": None})
     run.checkpoints.path.mkdir()
     (tmp_path / "notes.txt").write_text("mine")
     run = taken(tmp_path, resume=False, seed=2)
@@ -203,3 +205,69 @@ def test_files_that_are_damaged_are_told_with_the_remedy(tmp_path):
     run.results.write_text("{")
     with pytest.raises(InvalidInputError, match=r"results.json' cannot be read .*--noresume"):
         run.finished()
+
+
+@pytest.mark.parametrize("content", ["", "null", "[]", "{}", '"text"'])
+def test_results_that_hold_nothing_are_told_with_the_remedy(tmp_path, content):
+    run = taken(tmp_path)
+    run.results.write_text(content)
+    with pytest.raises(InvalidInputError, match=r"results\.json' cannot be read .*: restore it .*--noresume"):
+        run.finished()
+
+
+def test_results_without_their_limit_are_continued(tmp_path):
+    run = taken(tmp_path)
+    run.write_json(run.results, {"stopped_by": "max_minutes"})
+    assert run.finished(4.0) is None
+
+
+def test_the_bindings_that_differ_are_named(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.claim({"student": "a1"}, "resnet.depth = 18\nTask.name = 'a'\n", resume=True)
+    with pytest.raises(
+        InvalidInputError, match=r"\(student: \"a1\", now \"b2\", by the bindings resnet\.depth: 18, now 34\): choose"
+    ):
+        run.check_identity({"student": "b2"}, "resnet.depth = 34\nTask.name = 'a'\n")
+
+
+def test_a_new_run_that_is_refused_after_it_was_claimed_leaves_nothing(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(InvalidInputError, match="refused"), run.locked():
+        run.claim({"seed": 0}, "a = 1", resume=True)
+        run.write_text(run.metrics, "epoch\n")
+        raise InvalidInputError("refused")
+    assert not run.path.exists()
+
+
+def test_a_refusal_leaves_what_an_earlier_call_made(tmp_path):
+    run = taken(tmp_path)
+    run.write_text(run.metrics, "epoch\n")
+    again = RunDirectory(tmp_path)
+    with pytest.raises(InvalidInputError, match="refused"), again.locked():
+        again.claim({"method": "rdskd"}, "a = 1", resume=True)
+        raise InvalidInputError("refused")
+    assert run.configuration.exists() and run.metrics.exists()
+
+
+def test_a_folder_that_is_removed_during_the_run_is_told_and_can_be_used_again(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    told = r"^run_dir '.*run' was removed, .*: run the same command again\.$"
+    with pytest.raises(StorageError, match=told), run.locked(), run.translate_write_errors():
+        run.claim({"seed": 0}, "a = 1", resume=True)
+        shutil.rmtree(run.path)
+        run.metrics.read_text()
+    assert not run.path.exists()
+    with run.locked():
+        run.claim({"seed": 0}, "a = 1", resume=True)
+        shutil.rmtree(run.path)
+        run.write_text(run.checkpoints.path / "step-000000001.json", "{}")  # makes the folder anew
+    with run.locked():
+        run.check_is_run_or_empty()
+        run.check_identity({"seed": 0})
+
+
+def test_numbers_of_numpy_are_written_as_numbers(tmp_path):
+    run = taken(tmp_path, seed=np.int64(3))
+    run.write_json(run.results, {"max_minutes": np.float32(0.5), "seed": np.int64(3)})
+    assert run.finished() == {"max_minutes": 0.5, "seed": 3}
+    taken(tmp_path, seed=3)
