@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LARGEST = float(np.finfo("float32").max)
+from dfkd_keras.utils.checks import is_number
 
 
 def first_not_finite(values: np.ndarray) -> str | None:
@@ -12,8 +12,7 @@ def first_not_finite(values: np.ndarray) -> str | None:
         values: Array of any shape and type. Text is no number, and neither is None.
     """
     if values.dtype.kind == "O":
-        flat = [isinstance(each, (int, float)) and abs(each) <= LARGEST for each in values.ravel()]
-        are_finite = np.array(flat, bool).reshape(values.shape)
+        are_finite = np.array([is_number(each) for each in values.ravel()], bool).reshape(values.shape)
     elif values.dtype.kind in "fiu":
         with np.errstate(over="ignore"):
             are_finite = np.isfinite(values.astype("float32"))
