@@ -21,6 +21,7 @@ SMALL = ["TeacherRecipe.trained = False", "batch_size = 8"]
 REPLACED = {
     "zskd.gin": ["PixelInversion.targets = @SimilarClasses()"],
     "cmi.gin": ["LatentInversion.learning = @ContinuedLearning()"],
+    "nayer.gin": ["LatentInversion.learning = @ContinuedLearning()", "LatentInversion.latents = @FreeLatents()"],
 }
 MAGNIFIED = 10.0  # of the last layers: the divergence of untrained networks would be nothing but rounding errors
 

@@ -84,6 +84,10 @@ if keras.config.backend() == "tensorflow":
         """
         return values if values is None or not _shared() else _gather(values)
 
+    def of_first_replica(values: Any) -> Any:
+        """Returns the first replica's values on all of them: random numbers, which each draws by itself, differ."""
+        return values if not _shared() else _gather(values[None])[0]
+
     def local_shard(values: Any) -> Any:
         """Returns a replica's shard `[B, ...]` of a whole batch `[R * B, ...]`, the inverse of `gather`."""
         if not _shared():
@@ -211,6 +215,8 @@ else:
     def gather(values: Any) -> Any:
         """Returns the values, which are those of the whole batch already."""
         return values
+
+    of_first_replica = gather
 
     def local_shard(values: Any) -> Any:
         """Returns the values `[B, ...]` of the whole batch, laid out so that each device holds its part."""

@@ -66,7 +66,7 @@ class GrpcClient(PredictClient):
         try:
             return {name: array(tensor, count) for name, tensor in answer.outputs.items()}
         except Exception as error:  # TensorFlow raises errors of many kinds about damaged tensors
-            cause = printable(single_line(error))[:200]
+            cause = single_line(error)[:200]
             raise ServerError(
                 f"the answer of {self.address} is not understood ({cause}): check that it serves an exported student."
             ) from error

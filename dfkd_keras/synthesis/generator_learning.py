@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfkd_keras.backend.distribution import of_first_replica
 from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
 from dfkd_keras.optimizers import check_resettable
 from dfkd_keras.utils.checks import check_counts
@@ -132,4 +133,4 @@ class FreshStart(ContinuedLearning):
         shape, dtype = variable.shape, variable.dtype
         if variable.name in ZEROS:
             return ops.zeros(shape, dtype)
-        return keras.random.normal(shape, NORMAL_MEANS[variable.name], 0.02, dtype, self.seeds)
+        return of_first_replica(keras.random.normal(shape, NORMAL_MEANS[variable.name], 0.02, dtype, self.seeds))

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dfkd_keras.backend.distribution import gather, local_shard
+from dfkd_keras.backend.distribution import gather, local_shard, of_first_replica
 from dfkd_keras.backend.gradient import differentiate
 from dfkd_keras.backend.state import INTEGER, OptimizerState
 from dfkd_keras.images import Space
@@ -188,7 +188,7 @@ class LatentInversion(GeneratorSynthesizer):
         """Draws the weights of the generator's first layers from N(0, 0.02) and sets their offsets to 0, if `due`."""
         for layer in self._first_layers():
             weight, *offsets = layer.trainable_variables
-            fresh = keras.random.normal(weight.shape, stddev=0.02, seed=self.seeds)
+            fresh = of_first_replica(keras.random.normal(weight.shape, stddev=0.02, seed=self.seeds))
             weight.assign(ops.where(due, fresh, weight.value))
             for offset in offsets:
                 offset.assign(ops.where(due, 0.0, offset.value))

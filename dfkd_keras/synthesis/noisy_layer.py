@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.backend.distribution import of_first_replica
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.latents import Latents
 from dfkd_keras.teacher.teacher import Teacher
@@ -77,7 +78,7 @@ class NoisyLayer(Latents):
 
     def begin_round(self, draws: Draws) -> None:
         """Draws the weights of the noisy layers; see `Latents.begin_round`."""
-        self.kernel.assign(keras.random.normal(self.kernel.shape, seed=self.seeds))
+        self.kernel.assign(of_first_replica(keras.random.normal(self.kernel.shape, seed=self.seeds)))
         self.bias.assign(ops.zeros(self.bias.shape))
 
     def of(self, labels: Any) -> Any:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras.backend.distribution import of_first_replica
 from dfkd_keras.backend.state import Component
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.class_similarity import check_class_similarity, class_similarity
@@ -105,7 +106,7 @@ class DirichletTargets(Targets):
         betas = ops.convert_to_tensor(np.float32(self.concentrations))
         beta = ops.take(betas, ops.arange(count, dtype="int32") * len(self.concentrations) // count)
         alpha = beta[:, None] * ops.take(class_similarity(teacher), draws.labels, axis=0) + 1e-4
-        return draws.labels, dirichlet(alpha, self.seeds)
+        return draws.labels, of_first_replica(dirichlet(alpha, self.seeds))
 
 
 def dirichlet(alpha: Any, seeds: keras.random.SeedGenerator, proposals: int = 16) -> Any:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.text import printable
 
 LARGEST = float(np.finfo(np.float32).max)
 LONGEST_VALUE = 80  # characters
@@ -206,5 +207,5 @@ def same_shape(first: Sequence[int | None], second: Sequence[int | None]) -> boo
 
 
 def single_line(error: Exception) -> str:
-    """Returns an error's message on a single line, or the name of its class if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Returns an error's message on a single line, safe to print, or the name of its class if it has none."""
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -73,15 +73,15 @@ def request_json(url: str, message: bytes | None, seconds: float) -> Any:
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         cause = getattr(error, "reason", None) or error
         if isinstance(cause, ssl.SSLCertVerificationError):  # which no further attempt makes valid
-            raise ServerError(f"{url}: {printable(single_line(cause))}: install its certificate.") from error
-        raise Unavailable(f"{url}: {printable(single_line(cause))}") from error
+            raise ServerError(f"{url}: {single_line(cause)}: install its certificate.") from error
+        raise Unavailable(f"{url}: {single_line(cause)}") from error
     if len(content) > MOST_BYTES:
         raise ServerError(f"the answer of {url} is longer than {MOST_BYTES:,} bytes: ask for fewer at once.")
     _check_status(url, response, content)
     try:
         return json.loads(content)
     except (RecursionError, ValueError) as error:
-        cause = printable(single_line(error))
+        cause = single_line(error)
         raise ServerError(f"the answer of {url} is not JSON ({cause}): check that it is a predict API.") from error
 
 
