@@ -296,9 +296,11 @@ def test_training_resumes_in_the_middle_of_an_epoch_to_the_same_weights_and_mean
     assert again.history == {name: means[epoch:] for name, means in history.items()}
 
 
-@pytest.mark.parametrize("initial_step", [-1, 4])
-def test_a_first_step_beyond_the_epoch_is_refused(make_distiller, initial_step):
-    with pytest.raises(ValueError, match=f"initial_step={initial_step}.* must be from 0 to the 3 steps"):
+@pytest.mark.parametrize(
+    ("initial_step", "allowed"), [(-1, "a whole number of at least 0"), (4, "from 0 to the 3 steps")]
+)
+def test_a_first_step_beyond_the_epoch_is_refused(make_distiller, initial_step, allowed):
+    with pytest.raises(ValueError, match=f"initial_step={initial_step}.* must be {allowed}"):
         make_distiller().fit(steps_per_epoch=3, initial_step=initial_step, verbose=0)
 
 

@@ -77,5 +77,5 @@ def test_both_sides_scale_their_losses_in_float16():
 
 
 def test_unknown_precisions_are_refused():
-    with pytest.raises(ValueError, match=r"Experiment\.precision='half' must be one of float32, mixed_bfloat16"):
+    with pytest.raises(ValueError, match=r"Experiment\.precision='half' must be one of 'float32', 'mixed_bfloat16'"):
         built("dafl.gin", "half")
