@@ -27,6 +27,13 @@ HUGE = 10**12
 def whole(tmp_path_factory):
     """The bytes of a whole file of each format, by its name."""
     folder = tmp_path_factory.mktemp("whole")
+    write_teachers(folder)
+    onnx_file(folder / "m.onnx")
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def write_teachers(folder):
+    """Writes a small teacher in each format that needs no further package."""
     model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(3)])
     model.save(folder / "m.keras")
     model.save(folder / "m.h5")
@@ -35,8 +42,6 @@ def whole(tmp_path_factory):
     weights = random_weights({"dense": {"dense_W": (16, 3), "dense_b": (3,)}})
     write_model(folder / "old.h5", {"class_name": "Sequential", "config": config}, weights)
     (folder / "m.tflite").write_bytes(litert(model, folder))
-    onnx_file(folder / "m.onnx")
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def litert(model, folder):

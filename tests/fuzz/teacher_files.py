@@ -11,17 +11,14 @@ from pathlib import Path
 from unittest import mock
 
 import h5py
-import keras
 import numpy as np
-from keras import layers
 
 from dfkd_keras.models.loading import hdf5
 from dfkd_keras.teacher.loading import load_teacher
-from tests.fault.test_teacher_files import SHAPE, litert, onnx_file, rezipped
+from tests.fault.test_teacher_files import SHAPE, onnx_file, rezipped, write_teachers
 from tests.fuzz import json_values
 from tests.fuzz.harness import Case, expect
 from tests.fuzz.mutations import chance, damaged, pick, replace_by_special, several
-from tests.models.loading.legacy_files import layer, random_weights, write_model
 
 SHARE = 6
 TRIAL_SECONDS = 4.0  # after which a file counts as one that HDF5's library reads without end
@@ -40,14 +37,7 @@ _kept = tempfile.TemporaryDirectory(prefix="fuzz-whole-")  # which is removed wh
 def whole():
     """Returns a folder with a small teacher in each format, and what it answers to `images()`."""
     folder = Path(_kept.name)
-    model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(3)])
-    model.save(folder / "m.keras")
-    model.save(folder / "m.h5")
-    (folder / "m.json").write_text(model.to_json())
-    config = [layer("Flatten", "flat", batch_input_shape=[None, *SHAPE]), layer("Dense", "dense", output_dim=3)]
-    weights = random_weights({"dense": {"dense_W": (16, 3), "dense_b": (3,)}})
-    write_model(folder / "old.h5", {"class_name": "Sequential", "config": config}, weights)
-    (folder / "m.tflite").write_bytes(litert(model, folder))
+    write_teachers(folder)
     if "m.onnx" in NAMES:
         onnx_file(folder / "m.onnx")
     return folder
