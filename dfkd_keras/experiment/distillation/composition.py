@@ -71,7 +71,6 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
         _, method, reason = choose(METHODS, findings, Facts(_has_weights(name), too_slow))
     student, described = _student(name, request, findings)
     decisions = {
-        "values": findings.lines()["values"],
         "method": f"{method} ({reason}; --method)",
         "student": f"{described} ({why}; --student)",
     }
@@ -81,7 +80,7 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
     bindings = _task(request, findings) | _teacher(request, findings) | student | _in_other_ranges(findings, others)
     return Composition(
         gin_file=f"{method}.gin",
-        bindings=bindings | {"Experiment.decisions": decisions},
+        bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},
         own_bindings=tuple(request.bindings),
         decisions=decisions,
     )

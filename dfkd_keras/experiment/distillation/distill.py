@@ -149,7 +149,8 @@ def _training(request: Request, length: dict[str, int], earlier: RunDirectory | 
         return f"the run in {earlier.path} {state}, with its own length (--noresume, or another --run_dir, starts anew)"
     end = time.strftime("%H:%M", time.localtime(time.time() + 60 * request.minutes))
     steps = length["student_epochs"] * length.get("steps_per_epoch", 0)
-    amount = f"{steps:,} steps" if steps else f"{length['student_epochs']:,} epochs"
+    count, unit = (steps, "step") if steps else (length["student_epochs"], "epoch")
+    amount = f"{count:,} {unit}{'s' * (count != 1)}"
     unit = "minute" if request.minutes == 1 else "minutes"
     return f"{amount}, about {request.minutes:g} {unit} on this machine, until {end}; --minutes"
 

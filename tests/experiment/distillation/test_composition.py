@@ -228,7 +228,7 @@ def test_where_the_range_is_a_guess_students_with_weights_get_images_of_other_li
     request = Request(str(tmp_path / "teacher.keras"))
     findings = examine(request)
     assert findings.other_ranges and findings.input_range not in findings.other_ranges
-    assert "a guess: " in compose(request, findings).decisions["values"]
+    assert "a guess: " in compose(request, findings).bindings["Experiment.decisions"]["values"]
     augment = built(request).augment
     assert (augment.input_range, tuple(augment.others)) == (findings.input_range, findings.other_ranges)
     told = Request(str(tmp_path / "teacher.keras"), input_range=findings.input_range)
