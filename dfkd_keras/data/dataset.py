@@ -88,6 +88,7 @@ def _checked(data: ImageDataset, load: Callable[[SplitName], Split]) -> Callable
     """Returns a function that loads a split of a data set and checks it."""
 
     def load_checked(name: SplitName) -> Split:
+        """Loads a split as the data set does, and checks it."""
         check_choices(f"{data.name}.load", get_args(SplitName), split=name)
         split = Split(*load(name))
         images, owner = np.asarray(split.images), f"the {name} split of data set {data.name!r}"

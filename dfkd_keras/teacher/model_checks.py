@@ -1,7 +1,8 @@
 """Checks of a model's images and outputs, on random images where no attribute tells."""
 
+import contextlib
 import math
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras import ops
 
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.images import InputConvention
-from dfkd_keras.models.loading.image_network import image_network
+from dfkd_keras.models.loading.image_network import check_scores, image_network
 from dfkd_keras.teacher.outputs import Outputs, check_values, last_activation
 from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
@@ -26,12 +27,19 @@ def own_network(model: keras.Model, image_shape: tuple[int | None, ...] | None =
         InvalidInputError: If it is no model from images to a score for each class, or has channels first.
     """
     check_kinds("Teacher", keras.Model, model=model)
-    try:
+    with _named(model):
         network = image_network(model, image_shape=image_shape) if getattr(model, "inputs", None) else model
         check_layers(network)
+        return network
+
+
+@contextlib.contextmanager
+def _named(model: keras.Model) -> Iterator[None]:
+    """Raises an `InvalidInputError` whose message is a predicate with the model's name before it."""
+    try:
+        yield
     except InvalidInputError as error:
         raise InvalidInputError(f"model {model.name!r} {error}") from error
-    return network
 
 
 def check_layers(model: keras.Model) -> None:
@@ -139,17 +147,9 @@ def random_outputs(
     inputs = inputs or InputConvention(shape=own_input_shape(model))
     probe = np.random.default_rng(0).uniform(size=probe_shape(image_shape, 4)).astype("float32")
     outputs = model(inputs.from_unit(probe), training=False)
-    _check_rank(model, outputs)
+    with _named(model):
+        check_scores(outputs)
     outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
     if expected is not None:
         check_values(model.name, outputs, expected)
     return outputs
-
-
-def _check_rank(model: keras.Model, outputs: Any) -> None:
-    if len(getattr(outputs, "shape", ())) not in (2, 4):
-        described = f"the shape {tuple(outputs.shape)}" if hasattr(outputs, "shape") else f"a {type(outputs).__name__}"
-        raise InvalidInputError(
-            f"model {model.name!r} returns {described}, and a teacher returns a score for each class, [B, K] or "
-            "[B, H, W, K]: cut it down to the layer that computes these."
-        )

@@ -76,8 +76,9 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
     }
     if request.bindings:
         decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
-    others = findings.other_ranges if _has_weights(name) else ()
-    bindings = _task(request, findings) | _teacher(request, findings) | student | _in_other_ranges(findings, others)
+    bindings = _task(request, findings) | _teacher(request, findings) | student
+    if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
+        bindings |= _in_other_ranges(findings)
     return Composition(
         gin_file=f"{method}.gin",
         bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},
@@ -112,17 +113,14 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
     )
 
 
-def _in_other_ranges(findings: Findings, others: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the bindings that show some images in each range that may be right.
-
-    Students that start from nothing normalize by batches, whose statistics the values of other ranges would ruin.
-    """
-    if not others:
+def _in_other_ranges(findings: Findings) -> dict[str, Any]:
+    """Returns the bindings that show some images in each range that may be right."""
+    if not findings.other_ranges:
         return {}
     return {
         "procedural_augment": "@RandomInputRange()",
         "RandomInputRange.input_range": findings.input_range,
-        "RandomInputRange.others": others,
+        "RandomInputRange.others": findings.other_ranges,
     }
 
 

@@ -15,8 +15,7 @@ from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
-from dfkd_keras.experiment.reporting.verdict import headline
-from dfkd_keras.experiment.results import IN_OTHER_RANGES
+from dfkd_keras.experiment.reporting.verdict import headline, in_other_ranges
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model
 
@@ -167,8 +166,7 @@ def _say_results(say: Callable[[str], None], run: RunDirectory, results: dict[st
         f" ({parameters / results['teacher_parameters']:.0%} of the teacher's)" if results["teacher_parameters"] else ""
     )
     say(headline(results))
-    if found := results.get(IN_OTHER_RANGES):
-        shares = ", ".join(f"{share:.1%} if it is {name}" for name, share in found.items())
+    if shares := in_other_ranges(results):
         say(f"That is if the guessed range of its images is right, and {shares}; --input_range.")
     _say(
         say,

@@ -25,6 +25,11 @@ def headline(results: dict[str, Any]) -> str:
     return f"Student {student}, teacher {results[f'teacher_{metric}']:.2%} {METRICS[metric]} on {images}."
 
 
+def in_other_ranges(results: dict[str, Any]) -> str:
+    """Returns the estimates in the other ranges that may be right, in words; empty if there are none."""
+    return ", ".join(f"{share:.1%} if it is {name}" for name, share in results.get(IN_OTHER_RANGES, {}).items())
+
+
 def verdict(results: dict[str, Any], unseen: Sequence[str] = (), by_pixel: bool = False) -> list[str]:
     """Returns how far the headline can be trusted, a paragraph each.
 
@@ -40,8 +45,7 @@ def verdict(results: dict[str, Any], unseen: Sequence[str] = (), by_pixel: bool 
         paragraphs.append(f"Of all images of this kind it is {low:.1%} to {high:.1%}, with 95 % confidence.")
     if metric == ESTIMATED_AGREEMENT:
         paragraphs.append(ESTIMATE)
-    if others := results.get(IN_OTHER_RANGES):
-        shares = ", ".join(f"{share:.1%} if it is {name}" for name, share in others.items())
+    if shares := in_other_ranges(results):
         paragraphs.append(f"The range of the teacher's images is a guess. The estimate is {shares}; --input_range.")
     if unseen:
         named = ", ".join(unseen[:SHOWN_CLASSES]) + (", ..." if len(unseen) > SHOWN_CLASSES else "")

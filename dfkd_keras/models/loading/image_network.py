@@ -81,6 +81,19 @@ def named_outputs(outputs: Any, names: Collection[str] = ()) -> dict[str, Any]:
     return dict(zip(names if are_names else map(str, range(len(outputs))), outputs, strict=True))
 
 
+def check_scores(outputs: Any) -> None:
+    """Raises `InvalidInputError`, a predicate, unless outputs are one tensor `[B, K]` or `[B, H, W, K]`."""
+    shape = getattr(outputs, "shape", None)
+    if shape is None or len(shape) not in (2, 4):
+        described = f"a {type(outputs).__name__}"
+        if shape is not None:
+            described = f"{keras.backend.standardize_dtype(outputs.dtype)} of the shape {tuple(shape)}"
+        raise InvalidInputError(
+            f"returns {described}, and a teacher returns a score for each class, [B, K] or [B, H, W, K]: cut it down "
+            "to the layer that computes these."
+        )
+
+
 def is_channels_first(shape: Shape) -> bool:
     """Returns whether images of a shape, without the batch axis, are `[C, H, W]`."""
     return len(shape) == 3 and shape[0] in CHANNELS and shape[-1] not in CHANNELS
@@ -169,9 +182,5 @@ def _classes(outputs: Any) -> Any:
     shape = tuple(outputs.shape)
     if len(shape) == 4 and shape[1:3] == (1, 1):
         return layers.Reshape((shape[-1],))(outputs)
-    if len(shape) not in (2, 4):
-        raise InvalidInputError(
-            f"returns {outputs.dtype} of the shape {shape}, and a teacher returns a score for each class, [B, K] or "
-            "[B, H, W, K]: cut it down to the layer that computes these."
-        )
+    check_scores(outputs)
     return outputs
