@@ -58,8 +58,8 @@ class RandomCropFlip(Augmentation):
         InvalidInputError: If `padding` is negative or not a whole number, or `flip` is no Boolean.
 
     Example:
-        >>> augment = RandomCropFlip(padding=4)
-        >>> augment(keras.ops.ones((2, 32, 32, 3)), keras.random.uniform((2, 8))).shape
+        >>> augment = dk.augmentation.RandomCropFlip(padding=4)
+        >>> tuple(augment(keras.ops.ones((2, 32, 32, 3)), keras.random.uniform((2, 8))).shape)
         (2, 32, 32, 3)
     """
 
@@ -96,6 +96,9 @@ class RandomInputRange(Augmentation):
 
     Raises:
         InvalidInputError: If a range is unknown, or "normalized".
+
+    Example:
+        >>> augment = dk.augmentation.RandomInputRange("0..1", others=["0..255"])  # half of the images as from 0 to 255
     """
 
     input_range: InputRange = "0..1"
@@ -138,6 +141,9 @@ class RandomResizedCropFlip(Augmentation):
 
     Raises:
         InvalidInputError: If a range is empty or exceeds its bounds, or `flip` is no Boolean.
+
+    Example:
+        >>> augment = dk.augmentation.RandomResizedCropFlip(scale=(0.5, 1.0))
     """
 
     scale: tuple[float, float] = (0.25, 1.0)
@@ -182,6 +188,9 @@ class RollFlip(Augmentation):
 
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
+
+    Example:
+        >>> augment = dk.augmentation.RollFlip(pixels=2)
     """
 
     pixels: int = 2
@@ -209,6 +218,9 @@ class DataImpressionAugmentation(Augmentation):
 
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019; the authors' code.
+
+    Example:
+        >>> augment = dk.augmentation.DataImpressionAugmentation()
     """
 
     def augment(self, images: Any, uniforms: Any) -> Any:

@@ -25,6 +25,11 @@ def write_arrays(dataset: ImageDataset, path: str | Path) -> None:
 
     Raises:
         StorageError: If it cannot be written, or is a folder.
+
+    Example:
+        >>> dk.data.write_arrays(dk.data.digits(size=8), "digits.npz")
+        >>> dk.data.array_dataset("digits.npz").load("test").images.shape
+        (360, 8, 8, 1)
     """
     images, labels = dataset.load("test")
     with translate_write_errors(path), atomic_write(path) as aside, open(aside, "wb") as file:
@@ -46,6 +51,11 @@ def array_dataset(path: str) -> ImageDataset:
         NotFoundError: If the file does not exist.
         InvalidInputError: If the file does not hold the arrays of a data set, or when a split is loaded that it does
             not have.
+
+    Example:
+        >>> dk.data.write_arrays(dk.data.digits(size=8), "digits.npz")
+        >>> dk.data.array_dataset("digits.npz").class_names
+        ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
     if not Path(path).exists():
         raise NotFoundError(f"array file {path!r} does not exist: check array_dataset.path (here: {Path.cwd()}).")

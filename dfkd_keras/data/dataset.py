@@ -30,6 +30,11 @@ class Split(NamedTuple):
     Attributes:
         images: uint8 array `[N, H, W, C]`, from 0 to 255.
         labels: Integer array `[N]`, or masks, uint8 `[N, H, W]`; None if they are unknown.
+
+    Example:
+        >>> split = dk.data.Split(np.full((5, 8, 8, 1), 255, "uint8"), labels=np.arange(5))
+        >>> float(split.unit_images.max())
+        1.0
     """
 
     images: np.ndarray
@@ -59,6 +64,12 @@ class ImageDataset:
     Raises:
         InvalidInputError: If an argument is of another kind, or when a split is loaded, if its name is another one, or
             images or labels are not what they should be.
+
+    Example:
+        >>> images, labels = np.zeros((5, 8, 8, 1), "uint8"), np.array([0, 1, 0, 1, 1])
+        >>> data = dk.data.ImageDataset("mine", (8, 8, 1), ("cat", "dog"), lambda split: dk.data.Split(images, labels))
+        >>> data.load("test").images.shape
+        (5, 8, 8, 1)
     """
 
     name: str

@@ -24,6 +24,11 @@ def digits(size: int = 32) -> ImageDataset:
 
     Reference:
         The test set of "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak, UCI, 1998.
+
+    Example:
+        >>> train = dk.data.digits().load("train")
+        >>> train.images.shape, train.labels.shape
+        ((1437, 32, 32, 1), (1437,))
     """
     check_counts("digits", size=size)
 

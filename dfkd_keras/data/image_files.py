@@ -24,6 +24,11 @@ def read_images(path: Path | str, image_shape: tuple[int | None, int | None, int
     Raises:
         NotFoundError: If the file does not exist.
         InvalidInputError: If it does not hold such images.
+
+    Example:
+        >>> np.savez("images.npz", images=np.zeros((5, 32, 32, 3), "uint8"))
+        >>> dk.data.read_images("images.npz", (32, 32, 3)).shape
+        (5, 32, 32, 3)
     """
     path = Path(path)
     if not path.exists():

@@ -71,7 +71,7 @@ def image_folder(
         MissingDependencyError: If Pillow is not installed.
 
     Example:
-        >>> image_folder("photos", (32, 32, 3), ("cat", "dog")).load("test").labels
+        >>> dk.data.image_folder("photos", (32, 32, 3), ("cat", "dog")).load("test").labels
     """
     if len(image_shape) != 3 or image_shape[2] not in MODES or min(image_shape) < 1:
         raise InvalidInputError(f"image_folder.image_shape={image_shape!r} must be height, width, and 1, 3 or 4.")

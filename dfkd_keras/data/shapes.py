@@ -30,6 +30,11 @@ def shapes(size: int = 64, train_images: int = 800, test_images: int = 200) -> I
 
     Raises:
         InvalidInputError: If a number is below 1.
+
+    Example:
+        >>> test = dk.data.shapes(size=32, test_images=4).load("test")
+        >>> test.images.shape, test.labels.shape
+        ((4, 32, 32, 3), (4, 32, 32))
     """
     check_counts("shapes", size=size, train_images=train_images, test_images=test_images)
 

@@ -75,7 +75,7 @@ FAILURE = (
     "the export to {!r} failed",
     "free some space, or choose a folder that can be written, and export again; a previous export is unchanged",
 )
-FORMATS = {
+FORMATS = {  # by name: how a format is written, read and compared
     "savedmodel": Format("student", write_savedmodel, load_savedmodel, 1e-5, versioned=True),
     "litert": litert("float32", 1e-5),
     "litert_float16": litert("float16", 2e-3),  # rounding errors of 11-bit kernels add up over the layers
@@ -122,8 +122,8 @@ def export_student(
 
     Example:
 
-    >>> served = ServedStudent(student)
-    >>> export_student(served, "onnx", "exports", test.images, test.labels).path
+    >>> served = dk.export.ServedStudent(student)
+    >>> dk.export.export_student(served, "onnx", "exports", test.images, test.labels).path
     'exports/student.onnx'
     """
     if name not in FORMATS:

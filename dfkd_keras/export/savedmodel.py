@@ -114,6 +114,12 @@ def served_classes(version_folder: Path | str, images: np.ndarray, batch_size: i
 
     Raises:
         InvalidInputError: If the folder holds no SavedModel.
+
+    Example:
+        >>> images = np.zeros((4, 32, 32, 1), "uint8")
+        >>> report = dk.export.export_student(dk.export.ServedStudent(student), "savedmodel", "served", images)
+        >>> dk.export.served_classes(report.path, images).shape
+        (4,)
     """
     predict, batch_size = load_savedmodel(Path(version_folder)), batch_size or evaluation_batch_size(images.shape)
     batches = np.split(images, range(batch_size, len(images), batch_size))

@@ -39,6 +39,11 @@ def serving_model(
     Returns:
         A Keras model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; for a
         segmenter `[B, H, W, K]`.
+
+    Example:
+        >>> outputs = dk.export.serving_model(student)(np.zeros((1, 32, 32, 1), "uint8"))
+        >>> sorted(outputs)
+        ['logits', 'probabilities']
     """
     inputs = inputs or InputConvention(shape=own_input_shape(student))
     images = layers.Input(image_shape or input_image_shape(student), dtype=dtype, name="images")
@@ -90,6 +95,11 @@ class ServedStudent:
     Raises:
         InvalidInputError: If the number of names is not that of the classes, a name is no text, the shape of the images
             is unknown, or the backend is not TensorFlow.
+
+    Example:
+        >>> served = dk.export.ServedStudent(student, class_names=[str(digit) for digit in range(10)])
+        >>> served.image_shape
+        (32, 32, 1)
     """
 
     model: keras.Model

@@ -36,7 +36,7 @@ class AttentionTransfer(StudentLoss):
         and Komodakis, "Paying More Attention to Attention", ICLR 2017.
 
     Example:
-        >>> AttentionTransfer(SoftTargets(1.0), weight=250.0)
+        >>> loss = dk.losses.AttentionTransfer(dk.losses.SoftTargets(1.0), weight=250.0)
     """
 
     loss: StudentLoss = SoftTargets(1.0)  # noqa: RUF009 - immutable

@@ -25,6 +25,10 @@ class KerasDistillation(StudentLoss):
     Raises:
         InvalidInputError: If it is none of these, if the divergence would be applied to raw logits, or if
             `FeatureDistillation` names the layer of one network alone.
+
+    Example:
+        >>> loss = keras.distillation.LogitsDistillation(temperature=4.0, loss=keras.losses.KLDivergence())
+        >>> distillation_loss = dk.losses.KerasDistillation(loss)
     """
 
     loss: keras.distillation.DistillationLoss

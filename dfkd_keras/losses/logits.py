@@ -25,7 +25,9 @@ class SoftTargets(StudentLoss):
         Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
 
     Example:
-        >>> SoftTargets(temperature=4.0)(teacher_logits, student_logits)  # [B]
+        >>> teacher_logits, student_logits = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2))
+        >>> tuple(dk.losses.SoftTargets(temperature=4.0)(teacher_logits, student_logits).shape)
+        (2,)
     """
 
     temperature: float = 1.0
@@ -52,6 +54,11 @@ class LogitsDistance(StudentLoss):
 
     Reference:
         Fang et al., "Data-Free Adversarial Distillation", 2019.
+
+    Example:
+        >>> teacher_logits, student_logits = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2))
+        >>> tuple(dk.losses.LogitsDistance()(teacher_logits, student_logits).shape)
+        (2,)
     """
 
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
@@ -75,6 +82,11 @@ class JensenShannon(StudentLoss):
 
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
+
+    Example:
+        >>> teacher_logits, student_logits = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2))
+        >>> tuple(dk.losses.JensenShannon(temperature=3.0)(teacher_logits, student_logits).shape)
+        (2,)
     """
 
     temperature: float = 3.0

@@ -29,7 +29,7 @@ class StudentLoss(Configured):
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
-        ... class SquaredLogits(StudentLoss):
+        ... class SquaredLogits(dk.losses.StudentLoss):
         ...     def __call__(self, teacher_logits, student_logits):
         ...         return per_sample(ops.mean(ops.square(teacher_logits - student_logits), axis=-1))
     """

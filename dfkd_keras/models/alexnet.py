@@ -39,6 +39,10 @@ def alexnet(
 
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks", ICML 2019.
+
+    Example:
+        >>> dk.models.alexnet((32, 32, 3), num_classes=10, width=0.5).output_shape
+        (None, 10)
     """
     check_network("alexnet", image_shape, num_classes, normalization)
     check_numbers("alexnet", minimum=1 / min(filters for filters, _ in CONVOLUTIONS), width=width)

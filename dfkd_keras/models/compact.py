@@ -57,7 +57,9 @@ def compact_cnn(
         InvalidInputError: If an argument is not what it should be.
 
     Example:
-        >>> compact_cnn((28, 28, 1), 10, parameters=20_000, multiplications=500_000)
+        >>> student = dk.models.compact_cnn((28, 28, 1), 10, parameters=20_000, multiplications=500_000)
+        >>> student.output_shape
+        (None, 10)
     """
     check_network("compact_cnn", image_shape, num_classes, normalization)
     check_shape("compact_cnn", 3, image_shape=image_shape)

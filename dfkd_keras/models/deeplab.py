@@ -51,6 +51,10 @@ def small_deeplab(
 
     Raises:
         InvalidInputError: If height or width is not divisible by 8, or another argument is not what it should be.
+
+    Example:
+        >>> dk.models.small_deeplab((64, 64, 3), num_classes=5, width=8).output_shape
+        (None, 64, 64, 5)
     """
     check_network("small_deeplab", image_shape, num_classes, normalization, name)
     check_shape("small_deeplab", 3, image_shape=image_shape)

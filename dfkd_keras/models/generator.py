@@ -57,6 +57,10 @@ def upsampling_generator(
     Raises:
         InvalidInputError: If a size or count is not a whole number of at least 1, there are not two of `filters`, or
             another argument is not what it should be.
+
+    Example:
+        >>> dk.models.upsampling_generator(latent_dim=100, image_shape=(32, 32, 3)).output_shape
+        (None, 32, 32, 3)
     """
     _check_generator("upsampling_generator", latent_dim, image_shape, width, filters, name)
     check_positive("upsampling_generator", epsilon=epsilon)
@@ -99,6 +103,10 @@ def sigmoid_generator(
 
     Raises:
         InvalidInputError: If a size or count is not a whole number of at least 1, or there are not two of `filters`.
+
+    Example:
+        >>> dk.models.sigmoid_generator(latent_dim=100, image_shape=(32, 32, 3)).output_shape
+        (None, 32, 32, 3)
     """
     _check_generator("sigmoid_generator", latent_dim, image_shape, width, filters, name)
     latents = layers.Input((latent_dim,), name="latents")
@@ -140,6 +148,10 @@ def dcgan_generator(
     Reference:
         Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
         ICLR 2016.
+
+    Example:
+        >>> dk.models.dcgan_generator(image_shape=(64, 64, 3), width=16).output_shape
+        (None, 64, 64, 3)
     """
     _check_generator("dcgan_generator", latent_dim, image_shape, width, (1, 1), name)
     rows, columns = (math.ceil(length / 16) for length in image_shape[:2])

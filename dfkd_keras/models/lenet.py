@@ -34,6 +34,10 @@ def lenet5(
 
     Raises:
         InvalidInputError: If an argument is not what it should be, or a layer would be left without channels.
+
+    Example:
+        >>> dk.models.lenet5((32, 32, 1), num_classes=10).output_shape
+        (None, 10)
     """
     check_network("lenet5", image_shape, num_classes, normalization, name)
     check_numbers("lenet5", minimum=1 / 6, width=width)  # at least one channel
@@ -65,5 +69,9 @@ def lenet5_half(
 
     Returns:
         Keras model from images `[B, H, W, C]` to logits `[B, K]`.
+
+    Example:
+        >>> dk.models.lenet5_half((32, 32, 1), num_classes=10).output_shape
+        (None, 10)
     """
     return lenet5(image_shape, num_classes, normalization, width=0.5, name="lenet5_half")

@@ -46,6 +46,11 @@ def preprocessed(
     Raises:
         InvalidInputError: If the network does not fit the images, if an argument is not what it should be, or if the
             range is "normalized", whose statistics belong into the network.
+
+    Example:
+        >>> student = dk.models.preprocessed(dk.models.cifar_resnet, (32, 32, 3), 10, input_range="0..255")
+        >>> tuple(student(np.full((1, 32, 32, 3), 255.0)).shape)
+        (1, 10)
     """
     check_factories("preprocessed", network=network)
     check_shape("preprocessed", 3, image_shape=image_shape)

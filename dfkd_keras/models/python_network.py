@@ -21,6 +21,10 @@ def python_network(function: str, image_shape: tuple[int, int, int], num_classes
     Raises:
         InvalidInputError: If the function cannot be imported, does not take these arguments, or does not return a Keras
             model.
+
+    Example:
+        >>> dk.models.python_network("dfkd_keras.models:lenet5", (32, 32, 1), 10).output_shape
+        (None, 10)
     """
     check_kinds("python_network", str, function=function)
     try:

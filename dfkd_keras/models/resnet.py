@@ -41,6 +41,10 @@ def resnet(
 
     Raises:
         InvalidInputError: If the depth is another one, or another argument is not what it should be.
+
+    Example:
+        >>> dk.models.resnet((32, 32, 3), num_classes=10, depth=18).output_shape
+        (None, 10)
     """
     check_network("resnet", image_shape, num_classes, normalization)
     check_choices("resnet", BLOCKS, depth=depth)  # cifar_resnet has 8, 14, 20, ...
@@ -70,6 +74,10 @@ def cifar_resnet(
 
     Raises:
         InvalidInputError: If the depth is not 6n + 2, or another argument is not what it should be.
+
+    Example:
+        >>> dk.models.cifar_resnet((32, 32, 3), num_classes=10, depth=8).output_shape
+        (None, 10)
     """
     check_network("cifar_resnet", image_shape, num_classes, normalization)
     check_counts("cifar_resnet", depth=depth)

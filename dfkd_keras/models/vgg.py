@@ -33,6 +33,10 @@ def vgg(
 
     Raises:
         InvalidInputError: If the depth is another one, or another argument is not what it should be.
+
+    Example:
+        >>> dk.models.vgg((32, 32, 3), num_classes=10, depth=11).output_shape
+        (None, 10)
     """
     check_network("vgg", image_shape, num_classes, normalization)
     check_choices("vgg", WIDTHS, depth=depth)

@@ -43,6 +43,10 @@ def wide_resnet(
 
     Raises:
         InvalidInputError: If the depth is not 6n + 4, or another argument is not what it should be.
+
+    Example:
+        >>> dk.models.wide_resnet((32, 32, 3), num_classes=10, depth=16, width=1).output_shape
+        (None, 10)
     """
     check_network("wide_resnet", image_shape, num_classes, normalization)
     check_counts("wide_resnet", depth=depth, width=width)

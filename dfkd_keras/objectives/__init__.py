@@ -17,7 +17,7 @@ from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.objectives.objective import Objective, WeightedSum
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import Term, TermWrapper
-from dfkd_keras.objectives.wrappers import AfterRounds, Modulated
+from dfkd_keras.objectives.wrappers import AfterRounds, Modulated, Scaled
 
 __all__ = [
     "Activation",
@@ -33,6 +33,7 @@ __all__ = [
     "Modulation",
     "Objective",
     "OneHotCrossEntropy",
+    "Scaled",
     "SoftTargetCrossEntropy",
     "SoftmaxDistanceDiversity",
     "SyntheticBatch",

@@ -29,6 +29,12 @@ class Activation(Term):
 
     Reference:
         Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019.
+
+    Example:
+        >>> features = {"penultimate": np.ones((4, 84), "float32")}
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, teacher_features=features)
+        >>> tuple(dk.objectives.Activation()(batch).shape)
+        (4,)
     """
 
     feature: str = PENULTIMATE

@@ -32,6 +32,12 @@ class AdversarialDiscrepancy(Term):
     Reference:
         Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, and "Up to
         100x Faster Data-free Knowledge Distillation" (Fast), AAAI 2022.
+
+    Example:
+        >>> term = dk.objectives.AdversarialDiscrepancy(dk.losses.LogitsDistance(), agreed_only=False)  # DFAD's
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, student_logits=student_logits)
+        >>> tuple(term(batch).shape)
+        (4,)
     """
 
     discrepancy: Any = SoftTargets(1.0)  # noqa: RUF009 - immutable

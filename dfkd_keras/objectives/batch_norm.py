@@ -37,6 +37,11 @@ class BatchNormStatistics(Component, Term):
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020. The moving
         average follows the official code of Fang et al., "Up to 100x Faster Data-free Knowledge Distillation" (Fast),
         AAAI 2022.
+
+    Example:
+        >>> terms = [dk.objectives.TargetCrossEntropy(), dk.objectives.BatchNormStatistics()]
+        >>> dk.objectives.WeightedSum(terms, [1.0, 10.0]).names
+        ['target_cross_entropy', 'batch_norm_statistics']
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"batch_statistics"})

@@ -24,6 +24,11 @@ class OneHotCrossEntropy(Term):
         The authenticity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation"
         (RDSKD), ICASSP 2021, after the one-hot loss of Chen et al., "Data-Free Learning of Student Networks" (DAFL),
         ICCV 2019.
+
+    Example:
+        >>> batch = dk.objectives.SyntheticBatch(images, latents=None, teacher_logits=teacher_logits)
+        >>> tuple(dk.objectives.OneHotCrossEntropy()(batch).shape)
+        (4,)
     """
 
     def __call__(self, batch: SyntheticBatch) -> Any:
@@ -44,6 +49,12 @@ class TargetCrossEntropy(Term):
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; also the class
         prior of CMI, Fast and SSD-KD.
+
+    Example:
+        >>> labels = np.array([3, 1, 4, 1])
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, labels=labels)
+        >>> tuple(dk.objectives.TargetCrossEntropy()(batch).shape)
+        (4,)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -70,6 +81,12 @@ class SoftTargetCrossEntropy(Term):
 
     Reference:
         Nayak et al., "Zero-Shot Knowledge Distillation in Deep Networks" (ZSKD), ICML 2019.
+
+    Example:
+        >>> soft_labels = np.full((4, 10), 0.1, "float32")
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, soft_labels=soft_labels)
+        >>> tuple(dk.objectives.SoftTargetCrossEntropy(temperature=20.0)(batch).shape)
+        (4,)
     """
 
     temperature: float = 20.0
@@ -96,6 +113,12 @@ class ClassEntropy(Term):
         The class diversity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation"
         (RDSKD), ICASSP 2021, after the information entropy loss of Chen et al., "Data-Free Learning of Student
         Networks" (DAFL), ICCV 2019, which uses log10.
+
+    Example:
+        >>> logits = 100.0 * np.eye(10, dtype="float32")  # an image of each class
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits=logits)
+        >>> round(float(dk.objectives.ClassEntropy()(batch)), 3)  # -ln 10, the lowest value
+        -2.303
     """
 
     def __call__(self, batch: SyntheticBatch) -> Any:

@@ -35,6 +35,10 @@ class ContrastiveDiversity(Component, Term):
         Fang et al., "Contrastive Model Inversion for Data-Free Knowledge Distillation" (CMI), IJCAI 2021, following the
         authors' code. That code draws 4,096 of the latest 40,960 images in every update; here the bank is the latest
         `bank_images`, and it receives the last batch of a round, not the best.
+
+    Example:
+        >>> diversity = dk.objectives.ContrastiveDiversity(keras.optimizers.Adam(1e-3), bank_images=512)
+        >>> objective = dk.objectives.WeightedSum([dk.objectives.TargetCrossEntropy(), diversity], [1.0, 0.8])
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"sample_means", "second_view"})

@@ -30,6 +30,10 @@ class SoftmaxDistanceDiversity(Term):
         The inter-sample diversity term of Han et al., "Robustness and Diversity Seeking Data-Free Knowledge
         Distillation" (RDSKD), ICASSP 2021, with the norms and halves of the official code; a variant of MSGAN's
         mode-seeking term (`LatentModeSeeking`).
+
+    Example:
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, normalized_images=images)
+        >>> dk.objectives.SoftmaxDistanceDiversity()(batch)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})
@@ -52,6 +56,11 @@ class LatentModeSeeking(Term):
 
     Reference:
         Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis" (MSGAN), CVPR 2019.
+
+    Example:
+        >>> latents = np.random.normal(size=(4, 100)).astype("float32")
+        >>> batch = dk.objectives.SyntheticBatch(images, latents, teacher_logits, normalized_images=images)
+        >>> dk.objectives.LatentModeSeeking()(batch)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"latents", "normalized_images"})

@@ -32,6 +32,12 @@ class ExponentialPenalty(Objective):
     Reference:
         Han et al., "Robustness and Diversity Seeking Data-Free Knowledge Distillation" (RDSKD), ICASSP 2021. That the
         references are refreshed once an epoch, and when, follows the official code.
+
+    Example:
+        >>> objective = dk.objectives.ExponentialPenalty(
+        ...     [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()],
+        ...     [dk.objectives.SoftmaxDistanceDiversity()],
+        ... )
     """
 
     def __init__(self, penalized: Sequence[Term], added: Sequence[Term] = (), refresh_update: int = 1):

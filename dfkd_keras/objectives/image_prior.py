@@ -21,6 +21,10 @@ class TotalVariation(Term):
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; the four
         differences follow the authors' code.
+
+    Example:
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, normalized_images=images)
+        >>> dk.objectives.TotalVariation()(batch)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})
@@ -42,6 +46,10 @@ class ImageNorm(Term):
 
     Reference:
         Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020.
+
+    Example:
+        >>> batch = dk.objectives.SyntheticBatch(images, None, teacher_logits, normalized_images=images)
+        >>> dk.objectives.ImageNorm()(batch)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"normalized_images"})

@@ -43,7 +43,7 @@ class Modulation(Configured):
         are reconstructed from public descriptions.
 
     Example:
-        >>> Modulation(diversity=False)(keras.ops.zeros((8, 10))).shape
+        >>> tuple(dk.objectives.Modulation(diversity=False)(keras.ops.zeros((8, 10))).shape)
         (8,)
     """
 

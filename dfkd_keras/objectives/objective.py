@@ -144,7 +144,8 @@ class WeightedSum(Objective):
             two have the same name.
 
     Example:
-        >>> WeightedSum([OneHotCrossEntropy(), ClassEntropy()], [1.0, 5.0]).names
+        >>> terms = [dk.objectives.OneHotCrossEntropy(), dk.objectives.ClassEntropy()]
+        >>> dk.objectives.WeightedSum(terms, [1.0, 5.0]).names
         ['one_hot_cross_entropy', 'class_entropy']
     """
 

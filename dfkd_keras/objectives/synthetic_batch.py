@@ -38,6 +38,11 @@ class SyntheticBatch(NamedTuple):
         round: Integer scalar. Number of completed rounds of synthesis.
         normalized_images: Float32 tensor `[B, H, W, C]` of the images in normalized space, if a term needs
             "normalized_images".
+
+    Example:
+        >>> images, logits = np.zeros((4, 32, 32, 1), "float32"), np.zeros((4, 10), "float32")
+        >>> batch = dk.objectives.SyntheticBatch(images, latents=None, teacher_logits=logits)
+        >>> dk.objectives.ClassEntropy()(batch)
     """
 
     images: Any

@@ -31,7 +31,7 @@ class Term(Configured):
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
-        ... class MeanLogit(Term):
+        ... class MeanLogit(dk.objectives.Term):
         ...     def __call__(self, batch):
         ...         return keras.ops.mean(batch.teacher_logits, axis=-1)
     """

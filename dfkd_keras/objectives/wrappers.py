@@ -1,4 +1,4 @@
-"""Terms that wrap another one: weighted per image by SSD-KD's phi, or delayed by some rounds."""
+"""Terms that wrap another one: scaled, weighted per image by SSD-KD's phi, or delayed by some rounds."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,7 @@ from keras import ops
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
 from dfkd_keras.objectives.term import TermWrapper
-from dfkd_keras.utils.checks import check_counts, check_kinds
+from dfkd_keras.utils.checks import check_counts, check_kinds, check_numbers
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -26,6 +26,9 @@ class Modulated(TermWrapper):
     Reference:
         Liu et al., "Small Scale Data-Free Knowledge Distillation" (SSD-KD), CVPR 2024. That phi multiplies the terms
         of the inversion loss is reconstructed from public descriptions.
+
+    Example:
+        >>> term = dk.objectives.Modulated(dk.objectives.TargetCrossEntropy(), dk.objectives.Modulation(gamma=1.0))
     """
 
     modulation: Modulation = Modulation()  # noqa: RUF009 - immutable
@@ -51,6 +54,32 @@ class Modulated(TermWrapper):
 
 
 @dataclasses.dataclass(frozen=True)
+class Scaled(TermWrapper):
+    """A term times a constant, for combinations without weights such as `ExponentialPenalty`.
+
+    Args:
+        term: `Term`. The scaled term.
+        factor: Float of at least 0. The constant.
+
+    Raises:
+        InvalidInputError: If `term` is no `Term`, or `factor` is negative or not finite.
+
+    Example:
+        >>> term = dk.objectives.Scaled(dk.objectives.ClassEntropy(), 0.5)
+    """
+
+    factor: float
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_numbers("Scaled", factor=self.factor)
+
+    def __call__(self, batch: SyntheticBatch) -> Any:
+        """Returns the value of the wrapped term times the factor."""
+        return self.factor * self.term(batch)
+
+
+@dataclasses.dataclass(frozen=True)
 class AfterRounds(TermWrapper):
     """A term that is 0 in the first rounds, such as an adversarial one while there is no trained student.
 
@@ -60,6 +89,9 @@ class AfterRounds(TermWrapper):
 
     Raises:
         InvalidInputError: If `term` is no `Term`, or `rounds` is negative or not a whole number.
+
+    Example:
+        >>> term = dk.objectives.AfterRounds(dk.objectives.AdversarialDiscrepancy(), rounds=20)
     """
 
     rounds: int

@@ -56,6 +56,10 @@ class Rounds(ScheduleOfRounds):
 
     Raises:
         InvalidInputError: If a count is below 1, or the warm-up leaves the first epoch no step for the student.
+
+    Example:
+        >>> dk.schedules.Rounds(epochs=10, rounds_per_epoch=4, warmup_rounds=4, student_updates=30).total_updates()
+        UpdateCounts(synthesis=88, student=1184)
     """
 
     epochs: int = 200
@@ -120,6 +124,10 @@ class RoundsFirst(ScheduleOfRounds):
 
     Raises:
         InvalidInputError: If a count is below 1, or `updates_per_step` does not divide `synthesis_updates`.
+
+    Example:
+        >>> dk.schedules.RoundsFirst(synthesis_epochs=2, rounds_per_epoch=5, student_epochs=1).rounds
+        10
     """
 
     synthesis_epochs: int = 20
@@ -166,6 +174,10 @@ class RoundEveryStep(Schedule):
 
     Raises:
         InvalidInputError: If a count is below 1.
+
+    Example:
+        >>> dk.schedules.RoundEveryStep(epochs=10, student_updates=4, steps_per_epoch=30).total_updates()
+        UpdateCounts(synthesis=0, student=1200)
     """
 
     epochs: int = 100

@@ -162,6 +162,10 @@ class Alternating(Schedule):
 
     Raises:
         InvalidInputError: If a count is below 1, or `shared_latents` is no Boolean.
+
+    Example:
+        >>> dk.schedules.Alternating(epochs=10, student_updates=5, steps_per_epoch=60).total_updates()
+        UpdateCounts(synthesis=600, student=3000)
     """
 
     epochs: int = 100
@@ -197,6 +201,10 @@ class TwoStage(Schedule):
 
     Raises:
         InvalidInputError: If `synthesis_epochs` is below 0, or another count below 1.
+
+    Example:
+        >>> dk.schedules.TwoStage(synthesis_epochs=5, student_epochs=20, steps_per_epoch=60).total_updates()
+        UpdateCounts(synthesis=300, student=1200)
     """
 
     synthesis_epochs: int = 20

@@ -4,27 +4,21 @@ So do those of docs/, after those of the README, and the README's comparison, wh
 methods: `pytest -m "slow or not slow" tests/integration/test_readme.py`.
 """
 
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.commandline import PREPARED, ROOT, environment
+from tests.commandline import ROOT
+from tests.docs.commands import run_commands, run_prepared
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # the guides: tests/docs/test_guides.py
 BLOCKS = [
     (page.name, *block)
     for page in PAGES
     for block in re.findall(r"^```(\w+)( long)?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 ]
 SHORT = [(page, language, code) for page, language, long, code in BLOCKS if not long and language in ("bash", "python")]
-SHORTENED = {"train-teacher": "--gin_param=TeacherRecipe.epochs = 1"}  # what follows needs no good teacher
-CALLS = re.compile(r"(?:(?:dfkd|python scripts/\w+\.py) [^\n|>&;$]*\n)+")  # and nothing else
 
 
 def marked(number, page, language, code):
@@ -49,36 +43,11 @@ def test_the_readme_shows_shell_and_python():
 
 @pytest.mark.parametrize(("language", "code"), [marked(number, *block) for number, block in enumerate(SHORT)])
 def test_a_block_runs(checkout, language, code):
-    calls = code.replace("\\\n", " ")
     if language == "python":
         (checkout / "block.py").write_text(code)
         run_prepared(checkout, "block.py")
-    elif CALLS.fullmatch(calls):
-        for line in calls.splitlines():
-            program, *arguments = shlex.split(line, comments=True)
-            shorter = [SHORTENED[name] for name in arguments[:1] if name in SHORTENED]
-            run_prepared(checkout, *["dfkd_command.py"] * (program == "dfkd"), *arguments, *shorter)
     else:
-        run_in_shell(checkout, code)
-
-
-def run_prepared(checkout, *arguments):
-    process = PREPARED.run([sys.executable, *arguments], checkout, environment(), timeout=600)
-    assert process.returncode == 0, process.stderr
-
-
-def run_in_shell(checkout, code):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", code],
-        cwd=checkout,
-        env=environment(PATH=path, PYTHONPATH=checkout),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+        run_commands(code, checkout, checkout)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

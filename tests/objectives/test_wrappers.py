@@ -41,3 +41,14 @@ def test_wrappers_list_the_terms_inside_them():
     wrapped = dk.objectives.AfterRounds(Doubled(term), 2)
     assert wrapped.nested_terms() == (wrapped, wrapped.term, term)
     assert wrapped.name == "class_entropy"
+
+
+def test_a_scaled_term_has_the_factor_before_its_combination():
+    class Constant(dk.objectives.Term):
+        def __call__(self, batch):
+            return ops.convert_to_tensor([1.0, 3.0])
+
+    objective = dk.objectives.ExponentialPenalty([dk.objectives.Scaled(Constant(), 0.5)])
+    loss, values = objective.evaluate(None)
+    assert float(values["constant"]) == 1.0
+    assert abs(float(loss) - 2.718282) < 1e-5

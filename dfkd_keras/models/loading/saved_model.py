@@ -44,7 +44,7 @@ def saved_model(path: str, safe_mode: bool = True, custom_objects: str | None = 
         InvalidInputError: If it cannot be read.
 
     Example:
-        >>> teacher = Teacher(saved_model("teacher.keras"))
+        >>> teacher = dk.Teacher(saved_model("teacher.keras"))
     """
     format_name = file_format(Path(path))
     with reading(f"model file {str(path)!r}", "a SavedModel" if format_name == "savedmodel" else "a Keras model"):

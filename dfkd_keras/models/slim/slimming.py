@@ -56,7 +56,7 @@ def slim(
           Distillation", NeurIPS 2022.
 
     Example:
-        >>> student = slim(teacher, images, parameters=0.25)
+        >>> student = dk.models.slim(dk.models.lenet5(), np.random.rand(100, 32, 32, 1), parameters=0.25)
     """
     budget, share = _checked_share(parameters=parameters, width=width, multiplications=multiplications)
     images = _checked_images(model, images)
