@@ -71,6 +71,38 @@ def depthwise_batch_norm(images):
     return layers.GlobalAveragePooling2D()(images)
 
 
+def xception(images):
+    images = _normalized(layers.Conv2D(16, 3, 2, use_bias=False)(images))
+    for filters in (24, 48, 96):
+        shortcut = _batch_norm(layers.Conv2D(filters, 1, 2, "same", use_bias=False)(images))
+        for _ in range(2):
+            images = _normalized(layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(images))
+        images = layers.Add()([layers.MaxPooling2D(3, 2, "same")(images), shortcut])
+    return layers.GlobalAveragePooling2D()(images)
+
+
+def residual_batch_norm(images):
+    images = _normalized(layers.Conv2D(24, 3, padding="same", use_bias=False)(images))
+    for filters, strides in ((24, 1), (48, 2), (96, 2)):
+        hidden = _normalized(layers.Conv2D(filters, 3, strides, "same", use_bias=False)(images))
+        hidden = _batch_norm(layers.Conv2D(filters, 3, padding="same", use_bias=False)(hidden))
+        if strides > 1:
+            images = _batch_norm(layers.Conv2D(filters, 1, strides, use_bias=False)(images))
+        images = layers.ReLU()(layers.Add()([images, hidden]))
+    return layers.GlobalAveragePooling2D()(images)
+
+
+def preactivation(images):
+    images = layers.Conv2D(16, 3, padding="same", use_bias=False)(images)
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        normalized = _normalized(images)
+        hidden = _normalized(layers.Conv2D(filters, 3, strides, "same", use_bias=False)(normalized))
+        if strides > 1:
+            images = layers.Conv2D(filters, 1, strides, use_bias=False)(normalized)
+        images = layers.Add()([images, layers.Conv2D(filters, 3, padding="same", use_bias=False)(hidden)])
+    return layers.GlobalAveragePooling2D()(_normalized(images))
+
+
 def layer_norm(images):
     images = layers.LayerNormalization()(layers.Conv2D(64, 4, 4)(images))
     for width in (64, 128):
@@ -83,5 +115,9 @@ def layer_norm(images):
     return layers.LayerNormalization()(layers.GlobalAveragePooling2D()(images))
 
 
+def _batch_norm(images):
+    return layers.BatchNormalization(momentum=0.9)(images)
+
+
 def _normalized(images):
-    return layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(images))
+    return layers.ReLU(6.0)(_batch_norm(images))

@@ -102,6 +102,11 @@ RECIPES = {
     "cifar32_depthwise": Recipe(
         architectures.depthwise_batch_norm, CIFAR, (32, 32, 3), "-1..1", "softmax", 4, channel_order="bgr", flip=True
     ),
+    "sign64_xception": Recipe(architectures.xception, SIGNS, (64, 64, 3), "-1..1", "softmax", 25),
+    "mnist28_preactivation": Recipe(architectures.preactivation, MNIST, (28, 28, 1), "0..1", "linear", 2),
+    "cifar32_residual": Recipe(
+        architectures.residual_batch_norm, CIFAR, (32, 32, 3), "imagenet", "linear", 5, flip=True
+    ),
     "cifar48_layernorm": Recipe(architectures.layer_norm, CIFAR, (48, 48, 3), "imagenet", "linear", 6, flip=True),
 }
 

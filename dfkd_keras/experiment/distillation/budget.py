@@ -1,16 +1,22 @@
 """The length of a training that takes a given time on this machine."""
 
+import re
+import time
 from typing import NamedTuple
 
 import gin
 
-from dfkd_keras.experiment.presets import PresetExperiment
+from dfkd_keras.experiment.benchmark import Clock
+from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
+from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.errors import InvalidInputError
 
 USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than the measured ones
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 SHORTEST = 0.5  # epochs that are rounded up to one
+OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
+PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
 
 
 class Length(NamedTuple):
@@ -26,17 +32,18 @@ class Length(NamedTuple):
     fits: bool
 
 
-def planned_length(experiment: PresetExperiment, minutes: float) -> Length:
+def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = time.perf_counter) -> Length:
     """Measures a few steps of an experiment and returns how long it may be.
 
     Args:
         experiment: `PresetExperiment`, whose gin files use the macros of `parts/budget.gin`.
         minutes: Float. Training time.
+        clock: Callable, as in `benchmark.measure`: what the time is measured by. Defaults to `time.perf_counter`.
 
     Raises:
         InvalidInputError: If the method's file does not use the macros.
     """
-    plan = experiment.plan()
+    plan = experiment.plan(clock)
     seconds = 60.0 * minutes * USED_SHARE
     scale = max(0.0, seconds - plan.first_seconds) / (plan.seconds - plan.first_seconds)
     if not plan.updates.synthesis:
@@ -52,6 +59,33 @@ def planned_length(experiment: PresetExperiment, minutes: float) -> Length:
         )
     macros = {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
     return Length(macros, fits=epochs["student_epochs"] * scale >= SHORTEST)
+
+
+def length_so_far(run: RunDirectory) -> dict[str, int]:
+    """Returns the macros of the length that an earlier call planned for the run in a folder, empty if there is none."""
+    if not run.configuration.exists():
+        return {}
+    return {name: int(value) for name, value in PLANNED.findall(run.configuration.read_text())}
+
+
+def fit_to_time(
+    experiment: PresetExperiment, minutes: float, run: RunDirectory, resume: bool, clock: Clock = time.perf_counter
+) -> PresetExperiment:
+    """Returns an experiment whose training, and with it the course of its learning rates, takes a given time.
+
+    Args:
+        experiment: `PresetExperiment`, as for `planned_length`.
+        minutes: Float. Training time.
+        run: `RunDirectory`. The folder of the run.
+        resume: Boolean. Whether an earlier run in the folder keeps its length.
+        clock: Callable, as in `benchmark.measure`: what the time is measured by. Defaults to `time.perf_counter`.
+
+    Raises:
+        InvalidInputError: If the method's file does not use the macros.
+    """
+    length = (length_so_far(run) if resume else {}) or planned_length(experiment, minutes, clock).macros
+    planned = "\n".join(f"{name} = {value}" for name, value in length.items())
+    return experiment_of(experiment.gin_files, experiment.bindings, planned)
 
 
 def _macro(name: str) -> int | None:

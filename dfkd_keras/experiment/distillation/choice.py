@@ -15,7 +15,8 @@ class Rule(NamedTuple):
     """What is chosen if a condition holds, and why.
 
     Attributes:
-        holds: Callable. Takes `Findings`, and for a method `Facts` too, and returns a Boolean.
+        holds: Callable. Takes `Findings`, and for a method whether the student has learned something
+            already, and returns a Boolean.
         choice: String. The gin file of a method without its suffix, or a student as `distill` names it.
         reason: String. In words, for the user.
     """
@@ -25,27 +26,20 @@ class Rule(NamedTuple):
     reason: str
 
 
-class Facts(NamedTuple):
-    """What the choice of a method depends on besides the teacher.
-
-    Attributes:
-        has_weights: Boolean. Whether the student has learned something already.
-        too_slow: Boolean. Whether the teacher is too slow for images that are optimized, in the given time.
-    """
-
-    has_weights: bool
-    too_slow: bool = False
-
-
-def _can_be_inverted(findings: Findings, facts: Facts) -> bool:
-    return findings.batch_norms > 0 and findings.gives_gradients and not findings.is_segmenter and facts.has_weights
+def _can_be_inverted(findings: Findings, has_weights: bool) -> bool:
+    return findings.batch_norms > 0 and findings.gives_gradients and not findings.is_segmenter and has_weights
 
 
 METHODS = (
     Rule(
-        lambda findings, facts: _can_be_inverted(findings, facts) and not facts.too_slow,
+        _can_be_inverted,
+        "ssdkd",
+        "images of a generator that matches the teacher's BatchNorm statistics",
+    ),
+    Rule(
+        _can_be_inverted,
         "baselines/inverted_procedural",
-        "procedural images, optimized to match the teacher's BatchNorm statistics",
+        "procedural images, optimized to match the teacher's BatchNorm statistics, since a generator takes longer",
     ),
     Rule(
         _can_be_inverted,
@@ -53,11 +47,11 @@ METHODS = (
         "procedural images as they are, since to match the teacher's BatchNorm statistics takes more minutes",
     ),
     Rule(
-        lambda findings, facts: not facts.has_weights and not findings.is_segmenter,
+        lambda findings, has_weights: not has_weights and not findings.is_segmenter,
         "baselines/procedural_replay",
         "procedural images, balanced over the teacher's classes, for a student that starts from nothing",
     ),
-    Rule(lambda findings, facts: True, "baselines/procedural", "procedural images, which fit any teacher"),
+    Rule(lambda findings, has_weights: True, "baselines/procedural", "procedural images, which fit any teacher"),
 )
 STUDENTS = (
     Rule(lambda findings: findings.can_be_slimmed, f"slim:{SHARE}", "its own most useful channels"),
@@ -65,6 +59,6 @@ STUDENTS = (
 )
 
 
-def choose(rules: tuple[Rule, ...], *facts: Any) -> Rule:
-    """Returns the first of the rules that holds for the facts that it takes."""
-    return next(rule for rule in rules if rule.holds(*facts))
+def suitable(rules: tuple[Rule, ...], *facts: Any) -> list[Rule]:
+    """Returns the rules that hold for the facts that they take, the best first."""
+    return [rule for rule in rules if rule.holds(*facts)]

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from dfkd_keras import models
-from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, Facts, choose
+from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, suitable
 from dfkd_keras.experiment.distillation.findings import Findings
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.teacher.cost import multiplications
@@ -19,10 +19,25 @@ from dfkd_keras.utils.errors import InvalidInputError
 # The budget of the student of a teacher whose own size and cost are not known; small images get fewer multiplications.
 BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
 BLACK_BOX_PER_PIXEL = 5_000
-# A student with weights has learned already.
-WARM_TRAINING = {"student/CosineDecayOverTraining.initial_learning_rate": 0.001}
+# A student with weights has learned already, which the large steps of students that start from nothing would undo.
+WARM_TRAINING = {
+    "Experiment.optimizer": "@student/Adam",
+    "student/Adam.learning_rate": "@student/CosineDecayOverTraining()",
+    "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
+    "distillation_temperature": 4.0,
+}
+# Minutes on a CPU: generators of half the channels, and short rounds of the Fast family, whose images have to come
+# close to the teacher's statistics before they teach anything.
+FOR_MINUTES = {
+    "generator_width": 64,
+    "generator_filters": (64, 32),
+    "fast/rounds_per_epoch": 8,
+    "fast/warmup_rounds": 25,
+    "fast/student_updates_per_round": 10,
+}
 BATCH_PIXELS, FEWEST_IMAGES = 128 * 128 * 128, 16  # of a batch of large images
-BUFFER_IMAGES, BUFFER_PIXELS = 8192, 8192 * 64 * 64  # 400 MB of RGB
+# Images of a replay buffer; the second one is SSD-KD's.
+PROCEDURAL_BUFFER_IMAGES, BUFFER_IMAGES, BUFFER_PIXELS = 8192, 5000, 8192 * 64 * 64  # 400 MB of RGB
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -31,13 +46,13 @@ class Composition:
     """A configuration and the decisions that it stands for.
 
     Attributes:
-        gin_file: String. The method's gin file.
+        method: String. The method's gin file without its suffix.
         bindings: Dictionary of values by what they set; values that start with "@" are references.
         own_bindings: Tuple of strings. The user's, which override these.
         decisions: Dictionary of what was decided and how to change it, in words, by its title.
     """
 
-    gin_file: str
+    method: str
     bindings: dict[str, Any]
     own_bindings: tuple[str, ...]
     decisions: dict[str, str]
@@ -52,23 +67,25 @@ class Composition:
         return dataclasses.replace(self, bindings=self.bindings | values)
 
 
-def compose(request: Request, findings: Findings, too_slow: bool = False) -> Composition:
+def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
     """Decides on the method and the student, and composes the configuration.
 
     Args:
         request: `Request`. What the user asked for.
         findings: `Findings`. What is known of the teacher.
-        too_slow: Boolean. Whether the teacher is too slow for images that are optimized. Defaults to False.
+        rank: Integer. Where the method is left open, 0 for the best suitable one, 1 for the next, which is faster, and
+            so on to the last. Defaults to 0.
 
     Raises:
         InvalidInputError: If the student is unknown.
     """
     name, why = request.student, "as asked"
     if name is None:
-        _, name, why = choose(STUDENTS, findings)
+        _, name, why = suitable(STUDENTS, findings)[0]
     method, reason = request.method.removesuffix(".gin"), "as asked"
     if method == AUTO:
-        _, method, reason = choose(METHODS, findings, Facts(_has_weights(name), too_slow))
+        rules = suitable(METHODS, findings, _has_weights(name))
+        _, method, reason = rules[min(rank, len(rules) - 1)]
     student, described = _student(name, request, findings)
     decisions = {
         "method": f"{method} ({reason}; --method)",
@@ -80,7 +97,7 @@ def compose(request: Request, findings: Findings, too_slow: bool = False) -> Com
     if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
         bindings |= _in_other_ranges(findings)
     return Composition(
-        gin_file=f"{method}.gin",
+        method=method,
         bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},
         own_bindings=tuple(request.bindings),
         decisions=decisions,
@@ -94,7 +111,9 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
         "Normalization.mean": (0.5,),
         "Normalization.std": (0.25,),
         "batch_size": _count(128, BATCH_PIXELS, findings),
-        "procedural_buffer_images": _count(BUFFER_IMAGES, BUFFER_PIXELS, findings),
+        "procedural_buffer_images": _count(PROCEDURAL_BUFFER_IMAGES, BUFFER_PIXELS, findings),
+        "buffer_images": _count(BUFFER_IMAGES, BUFFER_PIXELS, findings),
+        **FOR_MINUTES,
         "Experiment.seed": request.seed,
         "Task.name": task_name(request.teacher),
         "Task.data": None,

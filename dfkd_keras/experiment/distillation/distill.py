@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.experiment.distillation.budget import planned_length
+from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, planned_length
+from dfkd_keras.experiment.distillation.choice import METHODS
 from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
 from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
@@ -19,9 +20,7 @@ from dfkd_keras.experiment.reporting.verdict import headline, in_other_ranges
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model
 
-LENGTH = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
 METHOD = re.compile(r"^Experiment\.method = '(\w+)'$", re.MULTILINE)
-OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 logger = logging.getLogger(__name__)
 
 
@@ -91,7 +90,7 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
     run.check_is_run_or_empty()
     findings = examine(request)
     _say(say, findings.lines())
-    length = _length_so_far(run) if resume else {}
+    length = length_so_far(run) if resume else {}
     is_earlier = bool(length)
     if is_earlier:
         composition = _compose_again(request, findings, run)
@@ -110,31 +109,24 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
 
 
 def _compose_to_fit(request: Request, findings: Findings) -> tuple[Composition, dict[str, int]]:
-    """Returns the composition, with a faster method where the best one would take too long, and its length."""
-    composition = compose(request, findings)
-    length = planned_length(_experiment(composition), request.minutes)
-    if length.fits or request.method != AUTO:
-        return composition, length.macros
-    composition = compose(request, findings, too_slow=True)
-    return composition, planned_length(_experiment(composition), request.minutes).macros
+    """Returns the composition of the best method that keeps the time, and its length."""
+    for rank in range(len(METHODS)):
+        composition = compose(request, findings, rank)
+        length = planned_length(_experiment(composition), request.minutes)
+        if length.fits or request.method != AUTO:
+            break
+    return composition, length.macros
 
 
 def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> Composition:
     """Returns the composition of the run in a folder, which time may have decided."""
-    composition, earlier = compose(request, findings), METHOD.search(run.configuration.read_text())
-    is_other = request.method == AUTO and earlier and earlier[1] != Path(composition.gin_file).stem
-    return compose(request, findings, too_slow=True) if is_other else composition
+    candidates = [compose(request, findings, rank) for rank in range(len(METHODS))]
+    earlier = METHOD.search(run.configuration.read_text())
+    return next((each for each in candidates if earlier and Path(each.method).name == earlier[1]), candidates[0])
 
 
 def _experiment(composition: Composition) -> PresetExperiment:
-    return experiment_of([composition.gin_file], composition.own_bindings, composition.text)
-
-
-def _length_so_far(run: RunDirectory) -> dict[str, int]:
-    """Returns the length that an earlier call planned for the run in a folder, empty if there is none."""
-    if not run.configuration.exists():
-        return {}
-    return {name: int(value) for name, value in LENGTH.findall(run.configuration.read_text())}
+    return experiment_of([f"{composition.method}.gin"], composition.own_bindings, composition.text)
 
 
 def _say(say: Callable[[str], None], lines: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dfkd_keras.experiment.distillation.choice import METHODS, STUDENTS, Facts, choose
+from dfkd_keras.experiment.distillation.choice import METHODS, STUDENTS, suitable
 
 PLAIN = SimpleNamespace(batch_norms=0, gives_gradients=True, is_segmenter=False, can_be_slimmed=True)
 
@@ -17,13 +17,13 @@ def findings(**changes):
     ("changes", "method"),
     [
         ({}, "baselines/procedural"),
-        ({"batch_norms": 4}, "baselines/inverted_procedural"),
+        ({"batch_norms": 4}, "ssdkd"),
         ({"batch_norms": 4, "gives_gradients": False}, "baselines/procedural"),
         ({"batch_norms": 4, "is_segmenter": True}, "baselines/procedural"),
     ],
 )
-def test_a_slim_student_gets_inverted_images_where_the_teacher_has_statistics_to_invert(changes, method):
-    assert choose(METHODS, findings(**changes), Facts(has_weights=True)).choice == method
+def test_a_slim_student_gets_images_of_the_teachers_statistics_where_it_has_some(changes, method):
+    assert suitable(METHODS, findings(**changes), True)[0].choice == method
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def test_a_slim_student_gets_inverted_images_where_the_teacher_has_statistics_to
     ],
 )
 def test_a_student_from_scratch_gets_balanced_classes_unless_it_segments(changes, method):
-    assert choose(METHODS, findings(**changes), Facts(has_weights=False)).choice == method
+    assert suitable(METHODS, findings(**changes), False)[0].choice == method
 
 
 def test_the_student_is_a_slim_copy_where_the_teacher_can_be_cut():
-    assert choose(STUDENTS, findings()).choice == "slim:0.25"
-    assert choose(STUDENTS, findings(can_be_slimmed=False)).choice == "compact"
+    assert suitable(STUDENTS, findings())[0].choice == "slim:0.25"
+    assert suitable(STUDENTS, findings(can_be_slimmed=False))[0].choice == "compact"
 
 
-def test_a_teacher_too_slow_to_be_inverted_in_the_given_time_is_not():
-    facts = Facts(has_weights=True, too_slow=True)
-    found = choose(METHODS, findings(batch_norms=4), facts)
-    assert found.choice == "baselines/procedural" and "more minutes" in found.reason
-    assert choose(METHODS, findings(), facts).reason == "procedural images, which fit any teacher"
+def test_methods_that_fit_the_time_better_follow_and_the_last_one_always_fits():
+    choices = [rule.choice for rule in suitable(METHODS, findings(batch_norms=4), True)]
+    assert choices[:3] == ["ssdkd", "baselines/inverted_procedural", "baselines/procedural"]
+    for has_weights in (True, False):
+        assert suitable(METHODS, findings(), has_weights)[-1].choice == "baselines/procedural"

@@ -50,7 +50,7 @@ TEACHERS = {
 
 def built(request):
     """Returns the distiller that a request leads to."""
-    return experiment_of([compose(request, examine(request)).gin_file], composed=composed(request)).build()
+    return experiment_of([f"{compose(request, examine(request)).method}.gin"], composed=composed(request)).build()
 
 
 def composed(request):
@@ -246,11 +246,24 @@ def test_a_black_box_of_small_images_gets_a_small_student(tmp_path, monkeypatch,
     assert bindings["compact_cnn.multiplications"] == most
 
 
-def test_batch_norm_of_a_slim_student_rests(tmp_path):
-    images = keras.Input((8, 8, 3))
+def save_batch_norm_teacher(folder, shape=(8, 8, 3)):
+    images = keras.Input(shape)
     x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(16, 3)(images)))
-    keras.Model(images, layers.Dense(4)(layers.Flatten()(x))).save(tmp_path / "teacher.keras")
-    student = built(Request(str(tmp_path / "teacher.keras"))).student
+    keras.Model(images, layers.Dense(4)(layers.Flatten()(x))).save(folder / "teacher.keras")
+    return str(folder / "teacher.keras")
+
+
+@pytest.mark.parametrize("method", ["ssdkd", "nayer", "deepinversion", "baselines/procedural", "rdskd"])
+def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_method(tmp_path, method):
+    path = save_batch_norm_teacher(tmp_path, (9, 10, 3))
+    slim, scratch = (built(Request(path, method=method, student=name)) for name in ("slim:0.5", "compact"))
+    assert type(slim.optimizer) is keras.optimizers.Adam
+    assert slim.optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.001
+    assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
+
+
+def test_batch_norm_of_a_slim_student_rests(tmp_path):
+    student = built(Request(save_batch_norm_teacher(tmp_path))).student
     (norm,) = [layer for layer in student.layers if isinstance(layer, layers.BatchNormalization)]
     before = [np.array(weight) for weight in norm.weights]
     student(np.random.default_rng(0).uniform(size=(4, 8, 8, 3)), training=True)

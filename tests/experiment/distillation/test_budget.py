@@ -1,0 +1,48 @@
+"""The length of a training that is to take a given time."""
+
+import time
+
+import gin
+import pytest
+
+from dfkd_keras.experiment.distillation import budget
+from dfkd_keras.experiment.distillation.budget import Length, fit_to_time, length_so_far
+from dfkd_keras.experiment.presets import experiment_of
+from dfkd_keras.experiment.run_directory import RunDirectory
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Makes the plan of a training its minutes in epochs; returns the minutes asked for."""
+    asked = []
+
+    def planned_length(experiment, minutes, clock):
+        asked.append((minutes, clock))
+        return Length({"synthesis_epochs": 1, "student_epochs": int(minutes)}, fits=True)
+
+    monkeypatch.setattr(budget, "planned_length", planned_length)
+    yield asked
+    gin.clear_config()
+
+
+def schedule(experiment):
+    with experiment.configured():
+        return gin.get_configurable("TwoStage")()
+
+
+def test_the_epochs_are_those_that_fit_and_bindings_of_the_user_come_after_them(measured, tmp_path):
+    experiment = experiment_of(["rdskd.gin", "tasks/mnist_lenet5.gin"], ["steps_per_epoch = 7"])
+    fitted = schedule(fit_to_time(experiment, 3.0, RunDirectory(tmp_path), resume=True))
+    assert (fitted.synthesis_epochs, fitted.student_epochs, fitted.steps_per_epoch) == (1, 3, 7)
+    assert schedule(experiment).student_epochs == 50
+
+
+def test_an_earlier_run_keeps_its_length_unless_it_starts_over(measured, tmp_path):
+    run = RunDirectory(tmp_path)
+    run.configuration.write_text("# Macros:\nstudent_epochs = 5\nsynthesis_epochs = 2\nTwoStage.student_epochs = 9\n")
+    assert length_so_far(run) == {"student_epochs": 5, "synthesis_epochs": 2}
+    experiment = experiment_of(["rdskd.gin"])
+    assert schedule(fit_to_time(experiment, 3.0, run, resume=True)).student_epochs == 5
+    assert measured == []
+    assert schedule(fit_to_time(experiment, 3.0, run, False, time.process_time)).student_epochs == 3
+    assert measured == [(3.0, time.process_time)]
