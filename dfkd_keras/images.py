@@ -35,7 +35,7 @@ class Normalization(Configured):
         InvalidInputError: If the two are not tuples of finite numbers, of the same length, or if `std` is not positive.
 
     Example:
-        >>> mnist = Normalization((0.1307,), (0.3081,))
+        >>> mnist = dk.Normalization((0.1307,), (0.3081,))
         >>> mnist.denormalize(mnist.normalize(images))  # the images again
     """
 

@@ -45,7 +45,7 @@ class CoupledSGD(keras.optimizers.SGD):
 
     Example:
 
-    >>> distiller.compile(CoupledSGD(0.1, momentum=0.9, l2=5e-4), synthesis_optimizer="adam")
+    >>> distiller.compile(dk.optimizers.CoupledSGD(0.1, momentum=0.9, l2=5e-4), synthesis_optimizer="adam")
     """
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, l2: float = 0.0, **kwargs: Any):
@@ -102,7 +102,7 @@ class CosineDecayOverTraining(LearningRateSchedule):
 
     Example:
 
-    >>> optimizer = keras.optimizers.SGD(CosineDecayOverTraining(0.2, 2e-4), momentum=0.9)
+    >>> optimizer = keras.optimizers.SGD(dk.optimizers.CosineDecayOverTraining(0.2, 2e-4), momentum=0.9)
     """
 
     def __init__(self, initial_learning_rate: float, final_learning_rate: float = 0.0, updates: int | None = None):

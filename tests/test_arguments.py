@@ -39,6 +39,7 @@ GIVEN = {  # arguments without a default
     "Modulated": {"term": TERM},
     "Reptile": {"inner_optimizer": keras.optimizers.SGD()},
     "TeacherRecipe": {"model": generator, "data": IMAGES, "optimizer": keras.optimizers.SGD},
+    "Scaled": {"term": TERM, "factor": 2.0},
     "ScaledRate": {"schedule": optimizers.CosineDecayOverTraining(0.1), "factor": 0.5},
     "UpsamplingConvolution": {"filters": 2},
     "WeightedSum": {"terms": [TERM]},

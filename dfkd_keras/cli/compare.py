@@ -2,15 +2,18 @@
 
 dfkd compare --gin_file=ssdkd.gin --gin_file=fast_meta.gin --task=tasks/mnist_resnet8_lenet5half.gin
 
-With --suite, it runs dfkd distill with several students and methods on many teachers instead, and measures how true its
-estimates are:
+With --suite, it makes the runs of a suite instead: "foreign", dfkd distill with several students and methods on many
+teachers, which measures how true its estimates are; or a gin file in gin_configs/suites/, methods on several tasks with
+the same training time:
 
 dfkd compare --suite=foreign --minutes=5 --seeds=0,1
+dfkd compare --suite=rdskd_paper --minutes=10 --seeds=0,1
 
 Every run is a process of its own. Complete runs are not repeated, interrupted ones are resumed.
 """
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,16 +22,19 @@ from absl import flags
 from dfkd_keras.cli import configuration
 from dfkd_keras.experiment.reporting.comparison import Run, write_comparison
 from dfkd_keras.experiment.suites.foreign import foreign
+from dfkd_keras.experiment.suites.method_report import publish
+from dfkd_keras.experiment.suites.method_suite import method_suite
 from dfkd_keras.experiment.suites.process import run_command
-from dfkd_keras.experiment.suites.suite import run_suite
+from dfkd_keras.experiment.suites.suite import Shard, Suite, report, run_suite
 from dfkd_keras.experiment.training.preemption import Preempted, Preemption
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 from dfkd_keras.utils.files import translate_write_errors
 
-SUITES = {"foreign": foreign}
+FOREIGN = "foreign"
+OF_SUITES = ("minutes", "teachers", "only", "variants", "shard", "report", "publish")
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("task", [], "A gin file given to every run after the method's. May be repeated.")
-flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2.")
+flags.DEFINE_list("seeds", ["0"], "The seeds, such as 0,1,2; of a suite, its own by default.")
 flags.DEFINE_string("out_dir", "runs/comparison", "Folder of the runs, the table and the plot.")
 flags.DEFINE_string(
     "reference",
@@ -36,11 +42,14 @@ flags.DEFINE_string(
     "Method whose final accuracy is the goal of the column of times, named as its row; the first by default.",
 )
 flags.DEFINE_float("max_minutes", None, "End the training of every run after so many minutes of training.")
-flags.DEFINE_enum("suite", None, list(SUITES), "Teachers and variants to run instead of gin files.")
-flags.DEFINE_float("minutes", 5.0, "Training time of every run of a suite.")
-flags.DEFINE_string("teachers", None, "Folder of teachers of your own for the suite, with a teachers.json.")
-flags.DEFINE_list("only", [], "The suite's teachers to run, by name; all by default.")
-flags.DEFINE_list("variants", [], "The suite's variants to run, such as auto,slim:0.1; all by default.")
+flags.DEFINE_string("suite", None, "foreign, or the name in gin_configs/suites/, or the path, of a suite's gin file.")
+flags.DEFINE_float("minutes", None, "Training time of every run of a suite; the suite's own by default.")
+flags.DEFINE_string("teachers", None, "Folder of teachers of your own for the suite foreign, with a teachers.json.")
+flags.DEFINE_list("only", [], "The suite's teachers, or tasks, to run, by name; all by default.")
+flags.DEFINE_list("variants", [], "The suite's variants, or methods, to run, such as auto,slim:0.1; all by default.")
+flags.DEFINE_string("shard", "1/1", "K/N makes every N-th run of the suite only, from the K-th on.")
+flags.DEFINE_boolean("report", False, "Make no run, but the suite's tables and plot of what is finished.")
+flags.DEFINE_string("publish", None, "With --report: folder that the report is copied to as SUITE.md, .json and .png.")
 flags.adopt_module_key_flags(configuration)
 
 
@@ -50,16 +59,34 @@ def run() -> None:
     check_seeds()
     if FLAGS.suite:
         check_suite_flags()
-        suite = SUITES[FLAGS.suite](folder, FLAGS.teachers).only(FLAGS.only, FLAGS.variants)
+        suite = asked_suite(folder)
     else:
         check_flags(rows)
     with translate_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Preemption():
         if FLAGS.suite:
-            run_suite(suite, folder, list(map(int, FLAGS.seeds)), FLAGS.minutes)
+            make_suite(suite, folder)
         else:
             compare(folder, rows)
+
+
+def asked_suite(folder: Path) -> Suite:
+    """Returns the part of a suite that the flags ask for."""
+    suite = foreign(folder, FLAGS.teachers) if FLAGS.suite == FOREIGN else method_suite(FLAGS.suite, folder)
+    return suite.only(FLAGS.only, FLAGS.variants)
+
+
+def make_suite(suite: Suite, folder: Path) -> None:
+    """Makes the runs of a suite that are missing, or only its report."""
+    seeds = list(map(int, FLAGS.seeds)) if FLAGS["seeds"].present else list(suite.seeds)
+    minutes = suite.minutes if FLAGS.minutes is None else FLAGS.minutes
+    if not FLAGS.report:
+        run_suite(suite, folder, seeds, minutes, Shard(*map(int, FLAGS.shard.split("/"))))
+        return
+    report(suite, folder, seeds, minutes)
+    if FLAGS.publish:
+        publish(folder, Path(FLAGS.publish), suite.name)
 
 
 def check_seeds() -> None:
@@ -75,17 +102,23 @@ def check_suite_flags() -> None:
     for name in ("gin_file", "gin_param", "task", "reference", "max_minutes"):
         if FLAGS[name].present:
             raise InvalidInputError(f"--{name} is not for a suite: leave it out, or leave out --suite={FLAGS.suite}.")
-    if not 0 < FLAGS.minutes < float("inf"):
+    if FLAGS.minutes is not None and not 0 < FLAGS.minutes < float("inf"):
         raise InvalidInputError(f"--minutes={FLAGS.minutes} must be a number above 0.")
+    if not (found := re.fullmatch(r"(\d+)/(\d+)", FLAGS.shard)) or not 1 <= int(found[1]) <= int(found[2]):
+        raise InvalidInputError(f"--shard={FLAGS.shard} must be K/N with K from 1 to N, such as 1/4.")
+    if FLAGS.teachers and FLAGS.suite != FOREIGN:
+        raise InvalidInputError(f"--teachers is for --suite={FOREIGN}: a gin file names its teachers itself.")
+    if FLAGS.publish and (not FLAGS.report or FLAGS.suite == FOREIGN):
+        raise InvalidInputError("--publish is for --report of a suite of methods: leave it out, or give both.")
 
 
 def check_flags(rows: Sequence[str]) -> None:
     """Raises InvalidInputError if the flags do not describe a comparison of these rows."""
     if not FLAGS.gin_file:
         raise InvalidInputError("nothing to compare: give --gin_file for every method, such as --gin_file=ssdkd.gin.")
-    for name in ("minutes", "teachers", "only", "variants"):
+    for name in OF_SUITES:
         if FLAGS[name].present:
-            raise InvalidInputError(f"--{name} is for a suite: give --suite={next(iter(SUITES))}, or leave it out.")
+            raise InvalidInputError(f"--{name} is for a suite: give --suite={FOREIGN}, or leave it out.")
     if twice := {row for row in rows if rows.count(row) > 1}:
         raise InvalidInputError(
             f"--gin_file: two of them make the row {twice.pop()!r}: give each once, or rename one of the two."

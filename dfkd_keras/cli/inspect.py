@@ -1,26 +1,37 @@
-"""Shows what a model offers as a teacher, and which methods work with it.
+"""Shows what a model offers as a teacher, and which methods work with it; or the model card of a student.
 
 dfkd inspect --teacher=teacher.keras
 dfkd inspect --gin_file=mine.gin
+dfkd inspect --run_dir=runs/distill-model-seed0
+dfkd inspect --student=export/student.keras
 """
+
+from pathlib import Path
 
 from absl import flags
 
 from dfkd_keras.cli import configuration
 from dfkd_keras.cli.configuration import configured_experiment
 from dfkd_keras.experiment.method_needs import method_needs
+from dfkd_keras.experiment.reporting.model_card import card_in
 from dfkd_keras.teacher.inspection import Inspection, inspect_teacher
 from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("teacher", None, "A teacher as for dfkd distill, such as model.h5; --gin_file's by default.")
+flags.DEFINE_string("weights", None, "File of the weights, as for dfkd distill.")
+flags.DEFINE_string("run_dir", None, "Folder of a run, whose model card is shown.")
+flags.DEFINE_string("student", None, "A student of a run, whose model card is shown, or the card's folder.")
 flags.adopt_module_key_flags(configuration)
 
 
 def run() -> None:
-    """Prints inputs, outputs, features, and the methods that work with the teacher."""
-    print(inspection().describe(method_needs() | {"baselines/procedural": frozenset()}))
+    """Prints inputs, outputs, features, and the methods that work with the teacher; or the card of the student."""
+    if student := FLAGS.run_dir or FLAGS.student:
+        print(card_in(Path(student)))
+    else:
+        print(inspection().describe(method_needs() | {"baselines/procedural": frozenset()}))
 
 
 def inspection() -> Inspection:
@@ -30,8 +41,10 @@ def inspection() -> Inspection:
         InvalidInputError: If the flags name no teacher.
     """
     if FLAGS.teacher:
-        return inspect_teacher(load_teacher(FLAGS.teacher))
+        return inspect_teacher(load_teacher(FLAGS.teacher, weights=FLAGS.weights))
     if not FLAGS.gin_file:
-        raise InvalidInputError("no teacher: give --teacher, or --gin_file for one that a configuration describes.")
+        raise InvalidInputError(
+            "nothing to inspect: give --teacher, or --gin_file for one that a configuration describes, or --run_dir."
+        )
     teacher = configured_experiment().teacher()
     return inspect_teacher(teacher.model, teacher.image_shape)

@@ -3,7 +3,7 @@
 import contextlib
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -14,21 +14,22 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.schedules.schedule import Schedule, StepKind, UpdateCounts
 
 WARM_UP_STEPS = 3
+Clock = Callable[[], float]
 
 
 class _StepTimer(keras.callbacks.Callback):
     """Times every step of an epoch until the device has made it."""
 
-    def __init__(self, distiller: DataFreeDistiller):
+    def __init__(self, distiller: DataFreeDistiller, clock: Clock):
         super().__init__()
-        self.distiller, self.seconds, self.started = distiller, [], 0.0
+        self.distiller, self.clock, self.seconds, self.started = distiller, clock, [], 0.0
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        self.started = time.perf_counter()
+        self.started = self.clock()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         gradient.wait(self.distiller)
-        self.seconds.append(time.perf_counter() - self.started)
+        self.seconds.append(self.clock() - self.started)
 
 
 class _OneKind(Schedule):
@@ -71,15 +72,18 @@ def restored_state(distiller: DataFreeDistiller) -> Iterator[None]:
         distiller.position = position
 
 
-def step_seconds(distiller: DataFreeDistiller, kind: StepKind, steps: int) -> list[float]:
+def step_seconds(
+    distiller: DataFreeDistiller, kind: StepKind, steps: int, clock: Clock = time.perf_counter
+) -> list[float]:
     """Trains for some steps of one kind and returns the time of each in seconds, warm-up steps first.
 
     Args:
         distiller: `DataFreeDistiller`, compiled.
         kind: `StepKind`. What every step does.
         steps: Integer. Number of steps after the warm-up.
+        clock: Callable, as in `measure`. Defaults to `time.perf_counter`.
     """
-    planned, timer = (distiller.schedule, distiller.steps_per_execution), _StepTimer(distiller)
+    planned, timer = (distiller.schedule, distiller.steps_per_execution), _StepTimer(distiller, clock)
     distiller.schedule = _OneKind(kind, distiller.schedule)
     distiller.steps_per_execution = 1  # otherwise a call would be timed as a step
     try:
@@ -89,12 +93,14 @@ def step_seconds(distiller: DataFreeDistiller, kind: StepKind, steps: int) -> li
     return timer.seconds
 
 
-def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
+def measure(distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.perf_counter) -> dict[str, Any]:
     """Measures the updates of both sides; this trains the distiller, see `restored_state`.
 
     Args:
         distiller: `DataFreeDistiller`, compiled.
         steps: Integer. Measured steps of each kind, after a warm-up. Defaults to 15.
+        clock: Callable without arguments. Returns the seconds of a clock, `time.process_time` for those of all CPU
+            cores, which other work on the machine hardly changes. Defaults to `time.perf_counter`.
 
     Returns:
         Dictionary: `batch_size`; `seconds_per_synthesis_update` and `seconds_per_student_update`, medians in seconds,
@@ -105,12 +111,12 @@ def measure(distiller: DataFreeDistiller, steps: int = 15) -> dict[str, Any]:
     for kind in (kind for kind in kinds if kind.begins_round):
         step_seconds(distiller, kind, steps=0)
     if distiller.synthesizer.trains:
-        synthesis = step_seconds(distiller, StepKind(1, 0), steps)
+        synthesis = step_seconds(distiller, StepKind(1, 0), steps, clock)
     for kind in (kind for kind in kinds if kind.ends_round):  # without it, the buffer would be empty
         step_seconds(distiller, kind, steps=0)
     # Updates that share a batch, or a round, share the time of drawing it.
     sharing = (kind._replace(synthesis=0) for kind in kinds if kind.shared_latents or kind.is_round)
-    student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps)
+    student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps, clock)
     seconds_per_synthesis, seconds_per_student = _median(synthesis), _median(student) / kind.student
     return {
         "batch_size": distiller.batch_size,

@@ -1,20 +1,19 @@
 """Gin: the names that a configuration can use, and where gin files are found."""
 
 import difflib
+import inspect
 import logging
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import gin
 import keras
 
-import dfkd_keras
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.gin_bindings import macro_names, remember_given
-from dfkd_keras.experiment.gin_files import find, imported, included, read, with_included
+from dfkd_keras.experiment.gin_files import configuration_folders, find, imported, included, read, with_included
 from dfkd_keras.experiment.slim_student import slim_student
 from dfkd_keras.experiment.student_file import student_file
 from dfkd_keras.experiment.task import Task
@@ -39,7 +38,11 @@ PARTS = [
     student_file,
 ]
 KERAS_PARTS = {
-    "keras.callbacks": [keras.callbacks.CSVLogger, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau],
+    "keras.callbacks": [
+        part
+        for part in vars(keras.callbacks).values()
+        if inspect.isclass(part) and issubclass(part, keras.callbacks.Callback)
+    ],
     "keras.distillation": [keras.distillation.FeatureDistillation, keras.distillation.LogitsDistillation],
     "keras.losses": [keras.losses.KLDivergence],
     "keras.optimizers": [
@@ -64,17 +67,6 @@ gin.register("Teacher", module="dfkd_keras")(build_teacher)
 for _module, _parts in KERAS_PARTS.items():
     for _part in _parts:
         gin.external_configurable(_part, module=_module)
-
-
-def configuration_folders() -> list[Path]:
-    """Returns where gin files are looked for, in this order.
-
-    They are the working folder, gin_configs/ of a clone and of the installed package, and modifiers/ in each of these.
-    """
-    clone = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
-    installed = Path(str(resources.files("dfkd_keras"))) / "gin_configs"
-    folders = [folder for root in (clone, installed) for folder in (root, root / "modifiers")]
-    return [Path(), *(folder for folder in folders if folder.is_dir())]
 
 
 def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed: str = "") -> None:

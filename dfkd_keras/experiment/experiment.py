@@ -10,7 +10,6 @@ from typing import Any
 
 import gin
 import keras
-import numpy as np
 
 from dfkd_keras.backend.distribution import any_across_workers
 from dfkd_keras.backend.host_call import host_errors
@@ -20,15 +19,17 @@ from dfkd_keras.backend.seed import seed_initial_weights
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import results
+from dfkd_keras.experiment.benchmark import Clock
 from dfkd_keras.experiment.evaluation import Evaluation, evaluation
 from dfkd_keras.experiment.export import export_checked
 from dfkd_keras.experiment.gin_bindings import check_given
 from dfkd_keras.experiment.gin_errors import translate_gin_errors
 from dfkd_keras.experiment.identity import describe, describe_build, describe_test_data
 from dfkd_keras.experiment.plan import Plan, plan_of
-from dfkd_keras.experiment.reporting.diagnostics import diagnose
-from dfkd_keras.experiment.reporting.plots import SHOWN_WITH_MASKS, save_mask_grid
-from dfkd_keras.experiment.reporting.report import Assessment, write_report
+from dfkd_keras.experiment.reporting.assessment import assess
+from dfkd_keras.experiment.reporting.image_grids import draw_test_images
+from dfkd_keras.experiment.reporting.model_card import write_card
+from dfkd_keras.experiment.reporting.report import write_report
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.task import Task
 from dfkd_keras.experiment.teacher_recipe import check_same_on_all_workers, without_teacher_training
@@ -160,11 +161,14 @@ class Experiment:
             self.early_stopping.check(distiller)
         return distiller
 
-    def plan(self) -> Plan:
+    def plan(self, clock: Clock = time.perf_counter) -> Plan:
         """Builds everything and measures a few steps; trains no teacher and writes nothing.
 
         No test images are loaded. Distillation on real images (`RealImages`) loads its training images, which TFDS
         downloads if they are not on the disk.
+
+        Args:
+            clock: Callable, as in `benchmark.measure`: what time is measured by. Defaults to `time.perf_counter`.
 
         Returns:
             `Plan`. The operative gin configuration, the updates and images, and estimates of time and memory.
@@ -175,7 +179,7 @@ class Experiment:
         with without_teacher_training() as untrained:
             distiller = self.build()
         check_given()
-        return plan_of(distiller, gin.operative_config_str(), teacher_is_trained=not untrained)
+        return plan_of(distiller, gin.operative_config_str(), not untrained, clock)
 
     def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
         """Runs the experiment, or resumes what an earlier call left of it.
@@ -264,27 +268,20 @@ class Experiment:
         max_minutes: float | None,
         started: float,
     ) -> dict[str, Any]:
-        """Saves, exports and evaluates the student, and writes the report and the results."""
+        """Saves, exports and evaluates the student, and writes the report, the card and the results."""
         distiller = trained.distiller
         with atomic_write(run.student) as temporary:
             distiller.teacher.in_place(distiller.student).save(temporary)
         export_checked(distiller, evaluated, run)
         if distiller.teacher.is_segmenter:
-            self._draw_test_images(run, distiller, evaluated)
+            draw_test_images(run, distiller, evaluated)
         predicted = distiller.predict_classes(evaluated.split.unit_images)
         figures = results.collect(trained, evaluated, predicted, max_minutes, started)
         figures |= results.in_other_ranges(distiller, evaluated, self.other_ranges)
         described = {"method": self.method, "task": self.task.name, "seed": self.seed, "decisions": self.decisions}
         figures = described | figures
-        write_report(run, figures, trained.history, Assessment(evaluated, predicted, diagnose(distiller)))
+        assessment = assess(distiller, evaluated, predicted)
+        write_report(run, figures, trained.history, assessment)
+        write_card(run, figures, assessment, distiller)
         run.write_json(run.results, figures)  # last: it makes the run complete
         return figures
-
-    def _draw_test_images(self, run: RunDirectory, distiller: DataFreeDistiller, evaluated: Evaluation) -> None:
-        test = evaluated.split
-        chosen = np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int)
-        images = test.unit_images[chosen]
-        truth = {"truth": test.labels[chosen]} if evaluated.has_truth else {}
-        masks = truth | distiller.predict_classes(images)
-        with atomic_write(run.test_images) as temporary:
-            save_mask_grid(temporary, images, masks, evaluated.class_names)

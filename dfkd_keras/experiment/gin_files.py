@@ -1,13 +1,15 @@
-"""The text of gin files: what they bind, include and import, read without effect on gin's own configuration."""
+"""Gin files: where they are, and what they bind, include and import, read without effect on gin's own configuration."""
 
 import io
 import tokenize
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gin import config_parser
 
+import dfkd_keras
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.text import printable
 
@@ -57,6 +59,17 @@ class _Names(config_parser.ParserDelegate):
 
     def macro(self, macro_name: str) -> str:
         return f"%{macro_name}"
+
+
+def configuration_folders() -> list[Path]:
+    """Returns where gin files are looked for, in this order.
+
+    They are the working folder, gin_configs/ of a clone and of the installed package, and modifiers/ in each of these.
+    """
+    clone = Path(dfkd_keras.__file__).parent.parent / "gin_configs"
+    installed = Path(str(resources.files("dfkd_keras"))) / "gin_configs"
+    folders = [folder for root in (clone, installed) for folder in (root, root / "modifiers")]
+    return [Path(), *(folder for folder in folders if folder.is_dir())]
 
 
 def statements(text: str, source: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """What a run would do: its updates and images, and estimates of the time and memory that it takes."""
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,13 +62,19 @@ class Plan:
         return f"{self.configuration.rstrip()}\n\n{plan}" if self.configuration.strip() else plan
 
 
-def plan_of(distiller: DataFreeDistiller, configuration: str, teacher_is_trained: bool = True) -> Plan:
+def plan_of(
+    distiller: DataFreeDistiller,
+    configuration: str,
+    teacher_is_trained: bool = True,
+    clock: benchmark.Clock = time.perf_counter,
+) -> Plan:
     """Makes the plan of a run; this measures a few steps, which trains the distiller.
 
     Args:
         distiller: `DataFreeDistiller`, compiled and not trained.
         configuration: String. The operative gin configuration.
         teacher_is_trained: Boolean. Whether the teacher is there. Defaults to True.
+        clock: Callable, as in `benchmark.measure`. Defaults to `time.perf_counter`.
     """
     schedule, replay, batch_size = distiller.schedule, distiller.replay, distiller.batch_size
     updates, synthesized, kept = schedule.total_updates(), 0, 0
@@ -79,7 +86,7 @@ def plan_of(distiller: DataFreeDistiller, configuration: str, teacher_is_trained
         synthesized = fresh_batches(distiller, steps, updates) * batch_size
     variables = [*distiller.variables, *distiller.optimizer.variables]
     variables = {id(variable): variable for variable in variables}.values()
-    measured = benchmark.measure(distiller, MEASURED_STEPS)
+    measured = benchmark.measure(distiller, MEASURED_STEPS, clock)
     return Plan(
         configuration=configuration,
         epochs=schedule.epochs,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import gin
 
 from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment.benchmark import Clock
 from dfkd_keras.experiment.configuration import available, configuration_folders, configure
 from dfkd_keras.experiment.experiment import Experiment
 from dfkd_keras.experiment.gin_bindings import given_bindings, restore_given
@@ -48,10 +50,10 @@ class PresetExperiment(Experiment):
         with self.configured():
             return super().build()
 
-    def plan(self) -> Plan:
+    def plan(self, clock: Clock = time.perf_counter) -> Plan:
         """Builds everything and measures a few steps, as `Experiment.plan` does."""
         with self.configured():
-            return super().plan()
+            return super().plan(clock)
 
     def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
         """Runs the experiment, or resumes it, as `Experiment.run` does."""

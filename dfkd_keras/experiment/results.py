@@ -18,6 +18,7 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment import benchmark
 from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT, Evaluation
 from dfkd_keras.experiment.run_directory import History
+from dfkd_keras.experiment.synthetic_quality import synthetic_quality
 from dfkd_keras.experiment.training.loop import TrainingResult
 from dfkd_keras.images import InputRange
 from dfkd_keras.schedules.schedule import UpdateCounts
@@ -50,11 +51,12 @@ def collect(
         segmentation, `student_mean_iou` and `student_mean_iou_best` are likewise, `student_iou_of` has the IoU of each
         class (null for a class that neither mask contains), and `metric` says which of the two is the headline.
         `agreement` is the fraction of test images, or labeled pixels, on which student and teacher agree; without real
-        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names.
-        `synthetic_images` counts the different images synthesized for the student, `images_per_second` the images it
-        was trained on, repeated ones included. `seconds_total` covers this call and the training steps of earlier ones.
-        `stopped_by` is what ended the training before its last epoch, and `learning_rate_factor` is below 1 if a loss
-        was not finite. `peak_memory_mb` is null where the system does not tell it.
+        images there is only `estimated_agreement`, on the procedural ones that `evaluated_on` names. `synthetic_images`
+        counts the different images synthesized for the student, `images_per_second` the images it was trained on,
+        repeated ones included. `image_quality` is as `synthetic_quality` returns it. `seconds_total` covers this call
+        and the training steps of earlier ones. `stopped_by` is what ended the training before its last epoch, and
+        `learning_rate_factor` is below 1 if a loss was not finite. `peak_memory_mb` is null where the system does not
+        tell it.
     """
     distiller = trained.distiller
     quality = _quality(trained, evaluated, predicted)
@@ -64,6 +66,7 @@ def collect(
         "jit_compile": distiller.jit_compile,
         **quality,
         **_amounts(trained),
+        "image_quality": synthetic_quality(distiller, evaluated),
         **speed,
         "stopped_by": trained.stopped_by,
         "max_minutes": max_minutes,

@@ -48,7 +48,7 @@ def multiplications(model: keras.Model, image_shape: tuple[int | None, ...] | No
         InvalidInputError: If the shape of an image is neither given nor known.
 
     Example:
-        >>> multiplications(models.cifar_resnet(depth=20))
+        >>> multiplications(dk.models.cifar_resnet(depth=20))
         40551040
     """
     hooks = ForwardHooks()

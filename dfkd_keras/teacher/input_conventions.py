@@ -95,7 +95,7 @@ def guess_input_convention(
         InvalidInputError: If the images are not uint8 images of this shape.
 
     Example:
-        >>> guess_input_convention(keras.saving.load_model("teacher.keras"), (32, 32, 3)).input_range
+        >>> guess_input_convention(keras.saving.load_model("teacher.keras"), (32, 32, 1)).input_range
         '0..255'
     """
     probe = ModelProbe(model, tuple(probe_shape(image_shape)[1:]))

@@ -34,6 +34,11 @@ class Inspection:
         features: Dictionary. The shape, without the batch axis, of each feature that has a name in every model.
         missing: Dictionary. What methods may need and it cannot give, out of "gradients", "features", "stages",
             "batch_statistics" and "class_similarity", and why.
+
+    Example:
+        >>> found = dk.inspect_teacher(dk.models.lenet5())
+        >>> found.outputs, found.batch_norms
+        ('logits', 0)
     """
 
     name: str
@@ -114,7 +119,7 @@ def inspect_teacher(model: keras.Model, image_shape: tuple[int, int, int] | None
         InvalidInputError: If the model takes no images, or returns values that are not finite.
 
     Example:
-        >>> print(inspect_teacher(keras.saving.load_model("teacher.keras")))
+        >>> print(dk.inspect_teacher(keras.saving.load_model("teacher.keras")))
     """
     model = own_network(model, image_shape)
     shape = tuple(image_shape or input_image_shape(model))

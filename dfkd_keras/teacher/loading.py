@@ -12,6 +12,7 @@ from dfkd_keras.models.loading.architecture import load_architecture
 from dfkd_keras.models.loading.file_format import file_format
 from dfkd_keras.models.loading.hdf5 import load_h5_weights
 from dfkd_keras.models.loading.image_network import image_network
+from dfkd_keras.models.loading.named_network import APPLICATION, PRESET, load_application, load_hub_preset
 from dfkd_keras.models.loading.saved_model import READERS, reading
 from dfkd_keras.models.loading.tensorflow_savedmodel import read_signature, savedmodel_network
 from dfkd_keras.models.loading.weight_limit import weight_limit
@@ -32,6 +33,8 @@ FILES = {
     "onnx": "an ONNX model",
     "litert": "a LiteRT model",
 }
+NAMED = {"served model": ("http://", "https://"), "network": APPLICATION, "preset": PRESET}
+WITHOUT_WEIGHTS = ("json", "network")
 Shape = tuple[int, ...]
 
 
@@ -47,13 +50,15 @@ def load_teacher(
 
     Args:
         path: String. A `.keras` or HDF5 file by any version of Keras; the JSON of an architecture; the folder of a
-            SavedModel; an ONNX or LiteRT file; "module:name" for a Python function from float32 images `[B, H, W, C]`
-            to outputs, or for a Keras model or a function that makes one; or the URL of a served model, such as
-            "http://localhost:8501/v1/models/student". Of ONNX and LiteRT files, functions, served models and
-            SavedModels of integer images only the outputs are known, and no gradient passes, see `outputs_only`.
+            SavedModel; an ONNX or LiteRT file; "keras.applications:NAME"; "keras_hub:FOLDER" for a preset of KerasHub;
+            "module:name" for a Python function from float32 images `[B, H, W, C]` to outputs, or for a Keras model or a
+            function that makes one; or the URL of a served model, such as "http://localhost:8501/v1/models/student". Of
+            ONNX and LiteRT files, functions, served models and SavedModels of integer images only the outputs are
+            known, and no gradient passes, see `outputs_only`.
         safe_mode: Boolean. Whether to refuse code inside a file, such as a Lambda layer's. False is only for files that
             you trust. Defaults to True.
-        weights: String. HDF5 file of the weights, for the JSON of an architecture. Defaults to None.
+        weights: String. HDF5 file of the weights, for the JSON of an architecture or a network of
+            `keras.applications`. Defaults to None.
         output: String. Name or position of the output to use, where there are several. Defaults to the one named
             "logits".
         custom_objects: String. Name of the module that defines the model's own layers and functions. Defaults to None.
@@ -71,7 +76,7 @@ def load_teacher(
         ServerTimeoutError: If it does not answer within a minute.
 
     Example:
-        >>> teacher = Teacher(load_teacher("old_model.h5"))
+        >>> teacher = dk.Teacher(load_teacher("old_model.h5"))
     """
     path, image_shape = str(path), None if image_shape is None else tuple(image_shape)
     kind = teacher_kind(path)
@@ -86,9 +91,10 @@ def load_teacher(
 
 
 def teacher_kind(path: str) -> str:
-    """Returns what holds a teacher: the format of a file, a key of `FILES`, or "function" or "served model"."""
-    if path.startswith(("http://", "https://")):
-        return "served model"
+    """Returns what holds a teacher: the format of a file, a key of `FILES`, or what else it is, in words."""
+    for kind, starts in NAMED.items():
+        if path.startswith(starts):
+            return kind
     return "function" if FUNCTION.fullmatch(path) and not Path(path).exists() else file_format(Path(path))
 
 
@@ -97,11 +103,11 @@ def _name(path: str) -> str:
 
 
 def _weights_file(weights: str, kind: str) -> Path:
-    if kind == "json" and file_format(Path(weights)) == "hdf5":
+    if kind in WITHOUT_WEIGHTS and file_format(Path(weights)) == "hdf5":
         return Path(weights)
     raise InvalidInputError(
-        f"--weights={weights} goes with the JSON of an architecture alone, and has to be an HDF5 file: other files "
-        "hold their own weights."
+        f"--weights={weights} goes with the JSON of an architecture or a network of keras.applications alone, and has "
+        "to be an HDF5 file: other files hold their own weights."
     )
 
 
@@ -113,6 +119,10 @@ def _read(
             return served_runtime(path)
         case "function":
             return _from_python(path)
+        case "network":
+            return load_application(path, weights, image_shape)
+        case "preset":
+            return load_hub_preset(path)
         case "json":
             return _from_architecture(Path(path), safe_mode, weights, objects, image_shape)
         case "onnx":

@@ -39,6 +39,10 @@ class TeacherOutputs:
             needed.
         sample_means: Float32 tensor `[B, F]`. The mean over positions of every channel that enters a BatchNorm layer,
             all layers side by side. None unless "sample_means" was needed.
+
+    Example:
+        >>> dk.Teacher(teacher)(unit_images).logits.shape[-1]
+        10
     """
 
     logits: Any
@@ -75,7 +79,7 @@ class Teacher(Component):
             argument is unknown.
 
     Example:
-        >>> teacher = Teacher(keras.saving.load_model("teacher.keras"), Normalization((0.1307,), (0.3081,)))
+        >>> teacher = dk.Teacher(keras.saving.load_model("teacher.keras"), dk.Normalization((0.1307,), (0.3081,)))
         >>> teacher(unit_images).logits  # [B, K]
     """
 

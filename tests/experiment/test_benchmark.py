@@ -26,7 +26,7 @@ def test_steps_are_timed_one_by_one_whatever_the_number_per_call(make_distiller)
 
 def test_updates_that_share_a_batch_are_measured_together(make_distiller, monkeypatch):
     kinds = []
-    monkeypatch.setattr(benchmark, "step_seconds", lambda _, kind, steps: kinds.append(kind) or [1.0] * (steps + 3))
+    monkeypatch.setattr(benchmark, "step_seconds", lambda _, kind, steps, __: kinds.append(kind) or [1.0] * (steps + 3))
     distiller = make_distiller(dk.schedules.Alternating(1, student_updates=10, shared_latents=True))
     measured = benchmark.measure(distiller, steps=2)
     assert kinds == [StepKind(1, 0), StepKind(0, 10, shared_latents=True)]

@@ -1,4 +1,5 @@
 import gin
+import keras
 import numpy as np
 import pytest
 
@@ -49,7 +50,9 @@ def test_the_promised_files_are_there():
         "digits_lenet5",
         "digits_lenet5bn_lenet5half",
         "mnist_lenet5",
+        "mnist_lenet5bn_lenet5half",
         "mnist_resnet8_lenet5half",
+        "svhn_vggbn_compact",
         "svhn_wrn40_2_wrn16_1",
         "cifar10_resnet20_resnet8",
         "cifar10_alexnet",
@@ -277,3 +280,18 @@ def test_normalization_of_digits_is_the_training_splits():
     normalization = gin.get_configurable("Normalization")()
     assert abs(normalization.mean[0] - unit.mean()) < 1e-3
     assert abs(normalization.std[0] - unit.std()) < 1e-3
+
+
+def test_callbacks_of_keras_and_of_a_module_of_ones_own_are_given_by_gin(tmp_path, monkeypatch):
+    (tmp_path / "my_callbacks.py").write_text(
+        "import gin\nimport keras\n\n\n@gin.register\nclass Beep(keras.callbacks.Callback):\n"
+        "    def __init__(self, times=1):\n        super().__init__()\n        self.times = times\n"
+    )
+    (tmp_path / "mine.gin").write_text(
+        "import my_callbacks\n"
+        "Experiment.callbacks = [@keras.callbacks.RemoteMonitor(), @TerminateOnNaN(), @Beep()]\nBeep.times = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    remote, nan, beep = experiment("rdskd.gin", str(tmp_path / "mine.gin")).callbacks
+    assert isinstance(remote, keras.callbacks.RemoteMonitor) and isinstance(nan, keras.callbacks.TerminateOnNaN)
+    assert (type(beep).__name__, beep.times) == ("Beep", 3)

@@ -1,7 +1,9 @@
 """One smoke run, and everything that it leaves behind."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import gin
 import keras
@@ -73,7 +75,7 @@ def test_metrics_have_one_row_per_epoch_with_the_active_side_only(finished):
     rows = read_history(finished[0] / "run" / "logs" / "metrics.csv")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows[:2]:
-        assert row["seconds"] == row["seconds_synthesis"] > row["seconds_student"] == 0.0
+        assert row["seconds"] == row["seconds_synthesis"] > row["seconds_student"] == 0.0 < row["seconds_cpu"]
         assert "synthesis_loss" in row and "class_entropy" in row and "distillation_loss" not in row
     for row in rows[2:]:
         assert row["seconds"] == row["seconds_student"] > row["seconds_synthesis"] == 0.0
@@ -109,12 +111,24 @@ def test_the_export_serves_the_saved_student(finished):
     np.testing.assert_array_equal(served, metrics.predicted_classes(student, images / np.float32(255)))
 
 
+@pytest.mark.parametrize("folder", [".", "export"])
+def test_the_python_of_the_card_runs_beside_it(finished, folder, monkeypatch, capsys):
+    monkeypatch.chdir(finished[0] / "run" / folder)
+    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    if keras.backend.backend() == "tensorflow":
+        assert ["export/student/1" in block for block in blocks] == [False, folder == "."]
+        assert all("student/1" in block for block in blocks[1:])
+    for block in blocks:
+        exec(block, {})
+        assert "[" in capsys.readouterr().out
+
+
 def test_the_report_is_one_self_contained_page(finished):
     page = (finished[0] / "run" / "report.html").read_text()
     title = "digits_lenet5: a student by rdskd, seed 0"
     for part in (title, "data:image/png;base64,", "Losses", "TwoStage.synthesis_epochs"):
         assert part in page
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
     assert 'src="http' not in page and "<link" not in page and "<script" not in page
     assert "{title}" not in page
 

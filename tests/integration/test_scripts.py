@@ -41,6 +41,18 @@ def test_a_folder_that_cannot_be_written_is_reported_in_one_line(trained):
         assert "cannot be written" in error_line(smoke(name, flag, cwd=trained))
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--minutes=0"], "--minutes=0.0 must be a number above 0"),
+        (["--cpu_minutes=1", "--max_minutes=1"], "--cpu_minutes and --max_minutes do not go together"),
+        (["--minutes=1", "--strategy=mirrored"], "--minutes and --strategy do not go together"),
+    ],
+)
+def test_minutes_that_cannot_be_kept_are_refused(tmp_path, flags, problem):
+    assert problem in error_line(smoke("train.py", *flags, cwd=tmp_path))
+
+
 def test_a_dry_run_prints_configuration_and_plan_and_writes_nothing(tmp_path):
     process = smoke("train.py", "--dry_run", "--run_dir=run", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
@@ -55,6 +67,13 @@ def test_inspect_lists_the_methods_that_work_with_a_teacher(trained):
     (methods,) = [line for line in process.stdout.splitlines() if line.startswith("methods")]
     assert "rdskd" in methods and "ssdkd" not in methods
     assert "no BatchNormalization layer" in process.stdout
+
+
+def test_inspect_shows_the_card_of_a_student(trained):
+    process = script("inspect_teacher.py", "--run_dir=run", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("# digits_lenet5: a student by rdskd, seed 0\n")
+    assert "## Limits" in process.stdout and "library_name" not in process.stdout
 
 
 def test_train_teacher_saves_a_teacher_that_train_takes(trained):

@@ -47,10 +47,11 @@ def most_confused(teacher: np.ndarray, student: np.ndarray, most: int = MOST_CON
         student: Integer array `[N]`. The student's classes.
         most: Integer. Number of pairs at most. Defaults to 8.
     """
-    wrong = np.flatnonzero(teacher != student)
-    pairs, counts = np.unique(np.stack([teacher[wrong], student[wrong]], axis=1), axis=0, return_counts=True)
-    chosen = pairs[np.argsort(-counts, kind="stable")[:most]]
-    return [Confusion(int(a), int(b), wrong[(teacher[wrong] == a) & (student[wrong] == b)]) for a, b in chosen]
+    wrong, classes = np.flatnonzero(teacher != student), 1 + max(teacher.max(initial=0), student.max(initial=0))
+    pairs = classes * teacher[wrong].astype(int) + student[wrong]
+    found, counts = np.unique(pairs, return_counts=True)
+    chosen = found[np.argsort(-counts, kind="stable")[:most]]
+    return [Confusion(*map(int, divmod(pair, classes)), wrong[pairs == pair]) for pair in chosen]
 
 
 def confidence_interval(share: float, count: int) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dfkd_keras.experiment.reporting.plots import label, make_figure
 from dfkd_keras.experiment.run_directory import RunDirectory, read_history
+from dfkd_keras.experiment.run_directory.history import Row
 from dfkd_keras.metrics import METRICS
 from dfkd_keras.utils.checks import is_number
 from dfkd_keras.utils.errors import InvalidInputError
@@ -42,14 +43,20 @@ class Run(NamedTuple):
         results: Dictionary. The contents of its `results.json`, where "method" is the name of its folder without the
             seed.
         curve: List of pairs of floats. Training time in seconds and accuracy, or mean IoU, at every evaluation.
+        history: Sequence of dictionaries. The rows of its epochs. Defaults to none.
     """
 
     results: dict[str, Any]
     curve: list[tuple[float, float]]
+    history: Sequence[Row] = ()
 
     @classmethod
-    def read(cls, path: Path | str) -> "Run | None":
+    def read(cls, path: Path | str, clock: str = "seconds") -> "Run | None":
         """Returns the run in a folder, or None if it is not complete.
+
+        Args:
+            path: String or `Path`. The folder.
+            clock: String. The column of the history that the curve's time is taken from. Defaults to "seconds".
 
         Raises:
             InvalidInputError: If its results cannot be read.
@@ -57,18 +64,23 @@ class Run(NamedTuple):
         run = RunDirectory(path)
         if not run.results.exists():
             return None
-        results, curve, seconds = run.read_json(run.results), [], 0.0
+        results, history, curve, seconds = run.read_json(run.results), read_history(run.metrics), [], 0.0
         results["method"] = re.sub(r"-seed\d+$", "", run.path.name)  # one method may have several configurations
-        for row in read_history(run.metrics):
-            seconds += row.get("seconds", 0.0)
+        for row in history:
+            seconds += row.get(clock, 0.0)
             if (measured := f"val_{metric_of(results)}") in row:
                 curve.append((seconds, row[measured]))
-        return cls(results, curve)
+        return cls(results, curve, history)
 
     def seconds_to(self, accuracy: float) -> float | None:
         """Returns the training time at the first evaluation of at least this accuracy, or None if there is none."""
-        # Evaluations during training are in single precision, the final one is in double precision.
-        return next((seconds for seconds, reached in self.curve if reached >= accuracy - 1e-6), None)
+        return time_to(self.curve, accuracy)
+
+
+def time_to(curve: Sequence[tuple[float, float]], accuracy: float) -> float | None:
+    """Returns the time at a curve's first evaluation of at least this accuracy, or None if there is none."""
+    # Evaluations during training are in single precision, the final one is in double precision.
+    return next((seconds for seconds, reached in curve if reached >= accuracy - 1e-6), None)
 
 
 def _check_figures(results: dict[str, Any]) -> None:
@@ -220,7 +232,7 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
     for run in runs:
         method = run.results["method"]
         shown = None if method in styles else label(method)
-        style = styles.setdefault(method, _line_style(len(styles)))
+        style = styles.setdefault(method, line_style(len(styles)))
         seconds, accuracies = zip(*run.curve, strict=True) if run.curve else ((), ())
         axes.plot([second / 60 for second in seconds], accuracies, label=shown, **style)
     metric = METRICS[metric_of(runs[0].results)] if runs else "accuracy"
@@ -232,6 +244,6 @@ def _plot(path: Path, runs: Sequence[Run]) -> None:
     figure.savefig(path, format="png", dpi=120)
 
 
-def _line_style(index: int) -> dict[str, str]:
+def line_style(index: int) -> dict[str, str]:
     """Returns the color and line style of the method with this index."""
     return {"color": f"C{index % 10}", "linestyle": LINES[index // 10 % len(LINES)]}

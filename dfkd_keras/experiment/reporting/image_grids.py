@@ -1,13 +1,21 @@
-"""Grids of synthetic images, drawn during training."""
+"""Grids of synthetic images, drawn during training, and of test images with their masks, drawn after it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from dfkd_keras.distiller import DataFreeDistiller
+from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.reporting.plots import SHOWN_WITH_MASKS, save_class_grid, save_mask_grid
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.files import atomic_write
+
+
+def grid_path(run: RunDirectory, epoch: int) -> Path:
+    """Returns where the grid that is drawn after an epoch, counted from 0, is."""
+    return run.images / f"epoch-{epoch + 1:06d}.png"
 
 
 class ImageGrids(keras.callbacks.Callback):
@@ -34,7 +42,7 @@ class ImageGrids(keras.callbacks.Callback):
         due = schedule.updates_in_epoch(epoch).synthesis and (following % self.every_epochs == 0 or last)
         due |= epoch == 0 and not self.model.synthesizer.trains
         if due and not self.model.replay.empty:  # a time limit can end the first round before it adds any image
-            with atomic_write(self.run.images / f"epoch-{epoch + 1:06d}.png") as temporary:
+            with atomic_write(grid_path(self.run, epoch)) as temporary:
                 self._draw(temporary)
 
     def _draw(self, path: Path) -> None:
@@ -44,3 +52,20 @@ class ImageGrids(keras.callbacks.Callback):
             save_mask_grid(path, images, self.model.predict_classes(images), self.class_names)
         else:
             save_class_grid(path, images, teacher.predict_classes(images), self.class_names)
+
+
+def draw_test_images(run: RunDirectory, distiller: DataFreeDistiller, evaluated: Evaluation) -> None:
+    """Draws some of the images that a segmenter was evaluated on, with the masks of both networks and the true ones.
+
+    Args:
+        run: `RunDirectory`. The folder of the run.
+        distiller: `DataFreeDistiller`, trained.
+        evaluated: `Evaluation`. The images.
+    """
+    test = evaluated.split
+    chosen = np.unique(np.linspace(0, len(test.labels) - 1, SHOWN_WITH_MASKS).astype(int))
+    images = test.unit_images[chosen]
+    truth = {"truth": test.labels[chosen]} if evaluated.has_truth else {}
+    masks = truth | distiller.predict_classes(images)
+    with atomic_write(run.test_images) as temporary:
+        save_mask_grid(temporary, images, masks, evaluated.class_names)

@@ -39,7 +39,7 @@ def page(title: str, headline: str, verdict: Sequence[str], sections: Sequence[s
         verdict: Sequence of strings. A paragraph each, any text.
         sections: Sequence of strings. What `section` returns.
     """
-    paragraphs = "\n".join(f"<p>{escaped(each)}</p>" for each in verdict)
+    paragraphs = "\n".join(map(paragraph, verdict))
     return PAGE.format(
         title=escaped(title), headline=escaped(headline), verdict=paragraphs, sections="\n".join(sections)
     )
@@ -60,9 +60,14 @@ def picture(png: bytes, described: str) -> str:
     return f'<img alt="{escaped(described)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
+def paragraph(text: str) -> str:
+    """Returns a paragraph, any text, as a part of a section."""
+    return f"<p>{escaped(text)}</p>"
+
+
 def table(rows: Mapping[str, Any]) -> str:
     """Returns a table with a row for each name and its value."""
-    cells = (f"<tr><td>{escaped(name)}</td><td>{escaped(_shown(value))}</td></tr>" for name, value in rows.items())
+    cells = (f"<tr><td>{escaped(name)}</td><td>{escaped(shown(value))}</td></tr>" for name, value in rows.items())
     return f"<table>{''.join(cells)}</table>"
 
 
@@ -76,9 +81,10 @@ def escaped(text: str) -> str:
     return html.escape(printable(text))
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Returns a value as text, numbers in few digits; what is in a dictionary by its names."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+        return ", ".join(f"{name} {shown(part)}" for name, part in value.items())
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, float):

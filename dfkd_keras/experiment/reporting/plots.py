@@ -57,24 +57,45 @@ def save_class_grid(path: Path | BinaryIO, images: np.ndarray, classes: np.ndarr
         class_names: Sequence of strings. One per class; the row of a class without images stays empty. Of more than
             `SHOWN_CLASSES`, those with the most images are drawn.
     """
-    step = max(1, math.ceil(max(images.shape[1:3]) / SHOWN_PIXELS))
-    images, shown = images[:, ::step, ::step], range(len(class_names))
+    shown = range(len(class_names))
     if len(class_names) > SHOWN_CLASSES:
         shown = np.sort(np.argsort(-np.bincount(classes, minlength=len(class_names)), kind="stable")[:SHOWN_CLASSES])
-    height, width, channels = images.shape[1:]
-    grid = np.ones((len(shown) * (height + 2), COLUMNS * (width + 2), channels), dtype=np.float32)
-    for row, shown_class in enumerate(shown):
-        for column, image in enumerate(images[classes == shown_class][:COLUMNS]):
-            top, left = row * (height + 2) + 1, column * (width + 2) + 1
-            grid[top : top + height, left : left + width] = image
-    figure = make_figure(COLUMNS * 0.5 + 1.2, len(shown) * 0.5)
+    rows = [images[np.flatnonzero(classes == shown_class)[:COLUMNS]] for shown_class in shown]
+    save_image_rows(path, {"": (COLUMNS, rows)}, [class_names[shown_class] for shown_class in shown])
+
+
+def save_image_rows(
+    path: Path | BinaryIO, parts: Mapping[str, tuple[int, Sequence[np.ndarray]]], names: Sequence[str]
+) -> None:
+    """Writes a PNG with one row of images per name, in parts side by side.
+
+    Args:
+        path: `Path`, or a binary file. Where to write.
+        parts: Dictionary. By its title, how many columns a part has, and the images of each row in it: float arrays
+            `[N, H, W, C]` of unit images with 1 or 3 channels, of as many as there are columns at most.
+        names: Sequence of strings. One per row.
+    """
+    pictures = [_tiled(rows, columns) for columns, rows in parts.values()]
+    height, gap = pictures[0].shape[0], pictures[0].shape[0] // len(names) // 4
+    spaced = [np.pad(picture, ((0, 0), (0, gap), (0, 0)), constant_values=1.0) for picture in pictures]
+    grid, starts = np.concatenate(spaced, axis=1), np.cumsum([0, *(picture.shape[1] for picture in spaced)])
+    figure = make_figure(sum(columns for columns, _ in parts.values()) * 0.5 + 1.2, len(names) * 0.5 + 0.3 * any(parts))
     axes = figure.subplots()
-    axes.imshow(grid.squeeze(-1) if channels == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    names = [label(class_names[shown_class]) for shown_class in shown]
-    axes.set_yticks([(row + 0.5) * (height + 2) for row in range(len(shown))], names, fontsize=8)
-    axes.set_xticks([])
+    axes.imshow(grid.squeeze(-1) if grid.shape[-1] == 1 else grid, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_yticks((np.arange(len(names)) + 0.5) * height / len(names), list(map(label, names)), fontsize=8)
+    centers = [start + picture.shape[1] / 2 for start, picture in zip(starts, pictures, strict=False)]
+    axes.set_xticks(centers, list(map(label, parts)), fontsize=8)
+    axes.xaxis.tick_top()
     _hide_frame(axes)
     figure.savefig(path, format="png", dpi=110)
+
+
+def _tiled(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Returns rows of framed images `[N, H, W, C]` as one picture, white where a row has fewer images than columns."""
+    step = max(1, math.ceil(max(rows[0].shape[1:3]) / SHOWN_PIXELS))
+    blank = np.ones((columns, *rows[0][:, ::step, ::step].shape[1:]), np.float32)
+    filled = [np.concatenate([images[:, ::step, ::step], blank[len(images) :]]) for images in rows]
+    return _side_by_side([np.concatenate(filled)], columns)
 
 
 def save_mask_grid(path: Path, images: np.ndarray, masks: Mapping[str, np.ndarray], class_names: Sequence[str]) -> None:
@@ -180,6 +201,25 @@ def histogram(title: str, values: np.ndarray) -> str:
     axes = figure.subplots()
     axes.hist(values, bins=20, range=(0.0, 1.0))
     axes.set(title=label(title, LONGEST_TITLE), xlabel="highest probability", ylabel="images")
+    return _svg(figure)
+
+
+def reliability(title: str, series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Returns an SVG of how often networks are right by how sure they are; where both are the same is a dotted line.
+
+    Args:
+        title: String. Title of the plot.
+        series: Dictionary. For each network, confidences and shares of right answers, in [0, 1].
+    """
+    figure = make_figure(5.2, 3.2)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], ":", color="gray", label="as right as sure")
+    for name, (confidences, right) in series.items():
+        axes.plot(confidences, right, marker="o", label=label(name))
+    axes.set(title=label(title, LONGEST_TITLE), xlabel="highest probability", ylabel="share that is right")
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     return _svg(figure)
 
 

@@ -47,6 +47,7 @@ class RunDirectory:
         self.exports = self.path / "export"
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
+        self.card = self.path / "README.md"
         self._claim: dict[Path, str] = {}  # what `claim` wrote, by file
 
     @contextlib.contextmanager
@@ -232,7 +233,7 @@ class RunDirectory:
         # results.json goes first and config.gin last: a kill in between does not leave a folder that claims to hold
         # what is gone.
         folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
-        files = (self.results, self.report, self.student, *folders, self.identity, self.configuration)
+        files = (self.results, self.report, self.card, self.student, *folders, self.identity, self.configuration)
         if linked := [path for path in files if path.is_symlink()]:
             raise InvalidInputError(
                 f"run_dir {str(self.path)!r} cannot be started over, because {linked[0].name!r} in it is a link to "

@@ -8,7 +8,7 @@ CODE = re.compile(
     | ^.*\bsafe_mode\s*=\s*+\\?+\s*+(?!True\b).*      # code inside model files
     | ^.*\bcustom_objects\s*=\s*+\\?+\s*+(?!None\b).* # modules with layers
     | ^.*\bfunction\s*=\s*+\\?+\s*+(?!None\b).*       # a student that a function builds
-    | ^.*\bpath\s*=\s*\\?\s*['"][\w.]+:\w+['"].*   # a teacher that is a function
+    | ^.*\bpath\s*=\s*\\?\s*['"](?!keras\.applications:|keras_hub:)[\w.]+:\w+['"].* # a teacher that is a function
     """,
     re.MULTILINE | re.VERBOSE,
 )

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from dfkd_keras.experiment.suites.suite import Suite, Variant
-from dfkd_keras.experiment.suites.teachers import TRAINED, SuiteTeacher, read_manifest
+from dfkd_keras.experiment.suites.process import TRAINED
+from dfkd_keras.experiment.suites.teacher_suite import TeacherSuite, Variant
+from dfkd_keras.experiment.suites.teachers import SuiteTeacher, read_manifest
 
 ANIMALS = (0, 0, 1, 1, 1, 1, 1, 1, 0, 0)  # of CIFAR-10's classes
 PRETRAINED = (
@@ -40,7 +41,7 @@ VARIANTS = (
 )
 
 
-def foreign(folder: Path, teachers: Path | str | None = None) -> Suite:
+def foreign(folder: Path, teachers: Path | str | None = None) -> TeacherSuite:
     """Returns the suite of the pretrained teachers, of the LeNet-5 of two tasks, and of those of a user.
 
     Args:
@@ -48,7 +49,7 @@ def foreign(folder: Path, teachers: Path | str | None = None) -> Suite:
         teachers: String or `Path`. Folder with further teachers, as `read_manifest` takes it. Defaults to none.
     """
     trained = [_lenet5(folder, task, images) for task, images in LENET5.items()]
-    return Suite("foreign", (*PRETRAINED, *trained, *(read_manifest(teachers) if teachers else ())), VARIANTS)
+    return TeacherSuite("foreign", (*PRETRAINED, *trained, *(read_manifest(teachers) if teachers else ())), VARIANTS)
 
 
 def _lenet5(folder: Path, task: str, images: str) -> SuiteTeacher:

@@ -1,94 +1,107 @@
-"""A suite, teachers times variants times seeds, and the making of what is missing of it."""
+"""A suite, a list of runs, and the making of what is missing of it."""
 
-import dataclasses
+import abc
 import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-import keras
-
-from dfkd_keras.experiment.suites.cell import Cell, Variant, make_cell
-from dfkd_keras.experiment.suites.process import run_command
-from dfkd_keras.experiment.suites.table import write_table
-from dfkd_keras.experiment.suites.teachers import SuiteTeacher
-from dfkd_keras.experiment.suites.truth import Truth
+from dfkd_keras.experiment.suites.cell import Cell, figures_file, make_cell
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 from dfkd_keras.utils.files import atomic_write, translate_write_errors
 
 
-@dataclasses.dataclass(frozen=True)
-class Suite:
-    """Teachers times variants.
+class Shard(NamedTuple):
+    """Every N-th run of a suite, for machines that share its folder.
 
-    Args:
+    Attributes:
+        number: Integer from 1 to `count`. The shard.
+        count: Integer. How many shards there are, N.
+    """
+
+    number: int = 1
+    count: int = 1
+
+    def of(self, cells: Sequence[Cell]) -> Sequence[Cell]:
+        """Returns the cells of the shard."""
+        return cells[self.number - 1 :: self.count]
+
+
+class Progress(NamedTuple):
+    """What has come of a suite so far.
+
+    Attributes:
+        rows: List of dictionaries. The figures of each finished run in the folder.
+        failed: Dictionary of strings. What is wrong with the runs that failed, by name.
+        missing: Integer. How many runs are neither finished nor failed.
+    """
+
+    rows: list[dict[str, Any]]
+    failed: dict[str, str]
+    missing: int
+
+
+class Suite(abc.ABC):
+    """Base class of suites.
+
+    Attributes:
         name: String.
-        teachers: Tuple of `SuiteTeacher`s.
-        variants: Tuple of `Variant`s.
-
-    Raises:
-        InvalidInputError: If two teachers have the same name.
+        minutes: Float. Training time of each run, unless the user says otherwise.
+        seeds: Tuple of integers. The seeds, likewise.
     """
 
     name: str
-    teachers: tuple[SuiteTeacher, ...]
-    variants: tuple[Variant, ...]
+    minutes: float
+    seeds: tuple[int, ...]
 
-    def __post_init__(self):
-        names = [teacher.name for teacher in self.teachers]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise InvalidInputError(f"two teachers are named {twice.pop()!r}: rename the one in --teachers.")
-
-    def only(self, teachers: Collection[str] = (), variants: Collection[str] = ()) -> "Suite":
-        """Returns the part of the suite with these teachers and variants; all of them where none is named.
+    @abc.abstractmethod
+    def only(self, subjects: Collection[str] = (), variants: Collection[str] = ()) -> Self:
+        """Returns the part of the suite with these subjects and variants; all of them where none is named.
 
         Raises:
             InvalidInputError: If one is unknown.
         """
-        return dataclasses.replace(
-            self,
-            teachers=_named("only", teachers, self.teachers),
-            variants=_named("variants", variants, self.variants),
-        )
 
-    def cells(self, teacher: SuiteTeacher, seeds: Sequence[int]) -> Iterator[Cell]:
-        """Yields the runs of a teacher."""
-        for variant in self.variants:
-            if variant.teachers is None or teacher.name in variant.teachers:
-                yield from (Cell(teacher, variant, seed) for seed in seeds[: variant.max_seeds])
+    @abc.abstractmethod
+    def cells(self, seeds: Sequence[int]) -> list[Cell]:
+        """Returns its runs in the order in which they are made."""
+
+    @abc.abstractmethod
+    def write(self, folder: Path, progress: Progress, minutes: float) -> None:
+        """Writes the tables and the plot of what is finished, `comparison.*`, to the folder."""
 
 
-def run_suite(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) -> None:
-    """Makes the runs that are missing, and writes the table and the plot after each.
+def run_suite(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float, shard: Shard = Shard()) -> None:  # noqa: B008 - immutable
+    """Makes the runs that are missing, and writes the tables and the plot after each.
 
     Args:
         suite: `Suite`.
         folder: `Path`. Folder of the runs, the tables and the plot.
         seeds: Sequence of integers.
         minutes: Float. Training time of each run.
+        shard: `Shard`. Which runs to make. Defaults to all.
 
     Raises:
         InvalidInputError: If the folder has runs of another suite or of another length.
         DFKDError: If a run failed. The others are made nevertheless.
     """
     _check_settings(folder, {"suite": suite.name, "minutes": minutes})
-    failed: dict[str, str] = {}
-    for teacher in suite.teachers:
-        if problem := _absence(teacher):
-            print(f"{teacher.name}: skipped, {problem}")
-            continue
-        missing = [cell for cell in suite.cells(teacher, seeds) if not _figures_file(folder, cell).exists()]
-        try:
-            for name, problem in _make_cells(missing, folder, minutes):
-                failed |= {name: problem} if problem else {}
-                _write(folder, failed)
-        except NotFoundError as error:
-            print(f"{teacher.name}: skipped, {error}")
-    _write(folder, failed)
-    print(f"see {folder}/comparison.md, .csv and .png")
+    cells, failed = suite.cells(seeds), {}
+    for cell in _present(shard.of([*cells]), folder):
+        print(f"{cell.name} ...", flush=True)
+        failed |= _make(cell, folder, minutes)
+        _write(suite, folder, cells, failed, minutes)
+    _write(suite, folder, cells, failed, minutes)
+    print(f"see {folder}/comparison.md and .png")
     if failed:
         raise DFKDError("these runs failed: " + "; ".join(f"{name} ({problem})" for name, problem in failed.items()))
+
+
+def report(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) -> None:
+    """Writes the tables and the plot of the runs that are finished, and makes none; arguments as in `run_suite`."""
+    _check_settings(folder, {"suite": suite.name, "minutes": minutes})
+    _write(suite, folder, suite.cells(seeds), {}, minutes)
 
 
 def finished_rows(folder: Path) -> list[dict[str, Any]]:
@@ -96,46 +109,48 @@ def finished_rows(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("*/*-seed*.json"))]
 
 
-def _write(folder: Path, failed: dict[str, str]) -> None:
-    with translate_write_errors(folder):
-        write_table(folder, finished_rows(folder), failed)
+def named(flag: str, names: Collection[str], known: Collection[str]) -> list[str]:
+    """Returns the known names that a flag asks for, all if it names none.
 
-
-def _make_cells(cells: Sequence[Cell], folder: Path, minutes: float) -> Iterator[tuple[str, str | None]]:
-    """Makes runs of one teacher; yields the name of each, and what is wrong if it failed."""
-    truth = Truth(cells[0].teacher) if cells else None
-    for cell in cells:
-        print(f"{cell.name} ...", flush=True)
-        file = _figures_file(folder, cell)
-        try:
-            figures = make_cell(cell, folder, minutes, truth)
-            with translate_write_errors(file), atomic_write(file) as aside:
-                aside.write_text(json.dumps(figures, indent=2) + "\n")
-            yield cell.name, None
-        except Exception as error:  # the other runs of a long suite are made nevertheless
-            yield cell.name, single_line(error).removesuffix(".")
-    keras.backend.clear_session()
-
-
-def _figures_file(folder: Path, cell: Cell) -> Path:
-    return folder / f"{cell.name}.json"
-
-
-def _absence(teacher: SuiteTeacher) -> str | None:
-    """Returns why there is no such teacher, after training it if it has a recipe; None if there is one."""
-    if not teacher.path.exists() and teacher.recipe:
-        print(f"{teacher.name}: training it ...", flush=True)
-        log, files = teacher.path.with_suffix(".log"), [f"--gin_file={name}" for name in teacher.recipe]
-        if not run_command(["train-teacher", *files, f"--output={teacher.path}"], log):
-            return f"its training failed, see {log}"
-    return None if teacher.path.exists() else f"{teacher.path} does not exist"
-
-
-def _named(flag: str, names: Collection[str], parts: tuple) -> tuple:
-    known = [part.name for part in parts]
+    Raises:
+        InvalidInputError: If it names another one.
+    """
     if unknown := [name for name in names if name not in known]:
         raise InvalidInputError(f"--{flag}={unknown[0]} is not in this suite: use some of {', '.join(known)}.")
-    return tuple(part for part in parts if not names or part.name in names)
+    return [name for name in known if not names or name in names]
+
+
+def _present(cells: Sequence[Cell], folder: Path) -> Iterator[Cell]:
+    """Yields the cells that are not finished and whose subject is there; says once which subjects are absent."""
+    absent: dict[str, str | None] = {}
+    for cell in cells:
+        if figures_file(folder, cell).exists():
+            continue
+        if cell.subject not in absent:
+            absent[cell.subject] = cell.absence()
+            if absent[cell.subject]:
+                print(f"{cell.subject}: skipped, {absent[cell.subject]}", flush=True)
+        if not absent[cell.subject]:
+            yield cell
+
+
+def _make(cell: Cell, folder: Path, minutes: float) -> dict[str, str]:
+    """Makes a run and keeps its figures; returns what is wrong by its name if it failed."""
+    file = figures_file(folder, cell)
+    try:
+        figures = make_cell(cell, folder, minutes)
+        with translate_write_errors(file), atomic_write(file) as aside:
+            aside.write_text(json.dumps(figures) + "\n")
+    except Exception as error:  # the other runs of a long suite are made nevertheless
+        return {cell.name: single_line(error).removesuffix(".")}
+    return {}
+
+
+def _write(suite: Suite, folder: Path, cells: Sequence[Cell], failed: dict[str, str], minutes: float) -> None:
+    missing = [cell for cell in cells if cell.name not in failed and not figures_file(folder, cell).exists()]
+    progress = Progress(finished_rows(folder), failed, len(missing))
+    with translate_write_errors(folder):
+        suite.write(folder, progress, minutes)
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_keras.experiment.reporting.plots import make_figure
+from dfkd_keras.experiment.suites.tables import markdown_table, percent
 from dfkd_keras.utils.files import atomic_write
 
 NEAR = 0.03  # an estimate within three points of the truth
@@ -89,7 +90,7 @@ def write_table(folder: Path, rows: Sequence[Row], failed: Mapping[str, str] | N
         failed: Mapping from the names of failed runs to what is wrong. Defaults to none.
     """
     with atomic_write(folder / "comparison.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     with atomic_write(folder / "comparison.md") as temporary:
@@ -100,22 +101,22 @@ def write_table(folder: Path, rows: Sequence[Row], failed: Mapping[str, str] | N
 
 def markdown(rows: Sequence[Row], failed: Mapping[str, str]) -> str:
     """Returns the summary, the trust in the estimates, all runs, and those that failed, as Markdown."""
-    variants = _table(
+    variants = markdown_table(
         ("variant", "teachers", "median agreement", "worst", "median accuracy lost"),
         [
-            (row["variant"], f"{row['teachers']} ({row['kind']})", _percent(row["median"]),
-             f"{_percent(row['worst'])} ({row['worst_teacher']})", f"{100 * row['accuracy_lost']:.1f} points")
+            (row["variant"], f"{row['teachers']} ({row['kind']})", percent(row["median"]),
+             f"{percent(row['worst'])} ({row['worst_teacher']})", f"{100 * row['accuracy_lost']:.1f} points")
             for row in summarize(rows)
         ],
     )  # fmt: skip
-    runs = _table(
+    runs = markdown_table(
         ("teacher", "variant", "seed", "BatchNorm layers", "agreement", "estimated", "accuracy, teacher and student",
          "student's parameters", "seconds", "CPU seconds"),
         [
-            (row["teacher"], row["variant"], row["seed"], row["batch_norms"], _percent(row["agreement"]),
-             _percent(row["estimated_agreement"]),
-             f"{_percent(row['teacher_accuracy'])}, {_percent(row['student_accuracy'])}",
-             f"{row['student_parameters']:,} ({_percent(row['student_share'])})", f"{row['seconds']:,.0f}",
+            (row["teacher"], row["variant"], row["seed"], row["batch_norms"], percent(row["agreement"]),
+             percent(row["estimated_agreement"]),
+             f"{percent(row['teacher_accuracy'])}, {percent(row['student_accuracy'])}",
+             f"{row['student_parameters']:,} ({percent(row['student_share'])})", f"{row['seconds']:,.0f}",
              f"{row['cpu_seconds']:,.0f}")
             for row in rows
         ],
@@ -133,15 +134,6 @@ def _trust_line(rows: Sequence[Row]) -> str:
         f"Estimated and true agreement: correlation {correlation}, {found['near']:.0%} of {found['runs']} runs within "
         f"{100 * NEAR:.0f} points.\n"
     )
-
-
-def _table(titles: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    header = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-    return "\n".join([*header, *("| " + " | ".join(map(str, line)) + " |" for line in lines)]) + "\n"
-
-
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
 def _plot(path: Path, rows: Sequence[Row]) -> None:

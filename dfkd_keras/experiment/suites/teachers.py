@@ -11,13 +11,13 @@ import numpy as np
 from dfkd_keras.data import Split, digits, tfds_dataset
 from dfkd_keras.data.array_files import UnreadableArrays, read_array
 from dfkd_keras.data.dataset import SplitName, resize
+from dfkd_keras.experiment.suites.process import TRAINED
 from dfkd_keras.images import ChannelOrder, InputConvention, InputRange
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 MANIFEST = "teachers.json"
 TFDS = "tfds:"
-TRAINED = "teachers"  # the folder of those that a suite trains
 
 
 @dataclasses.dataclass(frozen=True)

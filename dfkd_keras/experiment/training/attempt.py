@@ -98,7 +98,7 @@ class Attempt:
             self.distiller.load_weights(checkpoint.weights)
             included = checkpoint.metadata["learning_rate_factor"]
             if initial_step:
-                seconds = checkpoint.metadata["seconds"]
+                seconds |= checkpoint.metadata["seconds"]
                 # Keras does not save the running means of the epoch.
                 for variable, value in zip(self.distiller.metrics_variables, checkpoint.metadata["means"], strict=True):
                     variable.assign(value)
@@ -128,9 +128,9 @@ class Attempt:
         return [
             *callbacks,
             *settings.callbacks,
-            *tensorboard_callbacks(run.tensorboard),
             ProgressBar(means, initial_steps, seconds_left),
             ImageGrids(run, settings.images_every_epochs, self.evaluated.class_names),
+            *tensorboard_callbacks(run),
             Checkpoints(
                 run.checkpoints,
                 settings.checkpoint_every_epochs,

@@ -1,8 +1,10 @@
-"""The progress bar of a run."""
+"""The progress of a run: one line that is kept up to date, or lines in a log file."""
 
+import io
 import sys
 import time
 from collections import Counter
+from typing import TextIO
 
 import keras
 from tqdm import tqdm
@@ -17,8 +19,37 @@ ALWAYS_SHOWN = (
 )  # fmt: skip
 
 
+SECONDS_BETWEEN_LINES, SECONDS_OF_A_DAY = 30.0, 86_400.0
+COUNTS = "{n_fmt}/{total_fmt} [{elapsed}, {rate_noinv_fmt}{postfix}]"
+
+
+class LogLines(io.TextIOBase):
+    """Writes each state of a progress bar as a line of its own, without the characters that move a cursor.
+
+    Args:
+        stream: Text stream to write to.
+    """
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes a state of the bar."""
+        if line := text.strip():
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+        return len(text)
+
+
+def keeps_a_line(stream: TextIO) -> bool:
+    """Returns whether a line that was written can be written over: on a terminal and in a notebook."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel")
+
+
 class ProgressBar(keras.callbacks.Callback):
-    """One line for the whole run: losses, agreement, the latest accuracy and the remaining time.
+    """One line for the whole run: its rate, the remaining time and its end, losses, agreement, the latest accuracy.
+
+    Elsewhere than on a terminal and in a notebook, a line is added every half minute.
 
     Args:
         means: `RunningMeans`. Reads the losses.
@@ -33,17 +64,20 @@ class ProgressBar(keras.callbacks.Callback):
         self.shown, self.first, self.started = {}, 0, 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the bar. Without a terminal, it is printed only every half minute."""
-        steps, interval = self.params["steps"], 0.2 if sys.stderr.isatty() else 30.0
-        total = self.params["epochs"] * steps
+        """Opens the bar."""
+        steps, stream = self.params["steps"], sys.stderr
+        total, is_bar = self.params["epochs"] * steps, keeps_a_line(stream)
         self.remaining = RemainingTime(self.distiller.schedule, self.initial_steps, total, steps)
+        interval = 0.2 if is_bar else SECONDS_BETWEEN_LINES
         self.bar = tqdm(
             total=total,
             initial=self.initial_steps,
+            file=stream if is_bar else LogLines(stream),
+            position=0,
             mininterval=interval,
             maxinterval=interval,
-            unit="step",
-            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+            unit=" steps",
+            bar_format=f"{{percentage:3.0f}}%{'|{bar:20}|' if is_bar else ''} {COUNTS}",
         )
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -72,7 +106,11 @@ class ProgressBar(keras.callbacks.Callback):
         seconds = self.remaining.seconds()
         if self.max_seconds is not None:
             seconds = min(seconds, self.max_seconds - self.remaining.spent)
-        self.bar.set_postfix({"left": tqdm.format_interval(max(seconds, 0.0)), **self.shown}, refresh=False)
+        seconds = max(seconds, 0.0)
+        end = time.strftime(
+            "%H:%M" if seconds < SECONDS_OF_A_DAY else "%a %H:%M", time.localtime(time.time() + seconds)
+        )
+        self.bar.set_postfix({"left": tqdm.format_interval(seconds), "end": end, **self.shown}, refresh=False)
 
 
 class RemainingTime:

@@ -8,7 +8,7 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.run_directory import History
 from dfkd_keras.schedules.schedule import SKIPPED, StepKind, UpdateCounts
 
-CLOCKS = ("seconds", "seconds_synthesis", "seconds_student")
+CLOCKS = ("seconds", "seconds_synthesis", "seconds_student", "seconds_cpu")
 
 
 def drop_idle_losses(
@@ -30,7 +30,7 @@ def drop_idle_losses(
 class Recorder(keras.callbacks.Callback):
     """Writes the values of every epoch to the history, together with its training time by side.
 
-    A step that updates both sides counts in the total time alone.
+    A step that updates both sides counts in the total time alone. The CPU time is that of all threads of the process.
 
     Args:
         distiller: `DataFreeDistiller`. The model in training.
@@ -41,7 +41,7 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self, distiller: DataFreeDistiller, history: History, seconds: dict[str, float] | None = None):
         super().__init__()
-        self.distiller, self.history, self.started = distiller, history, 0.0
+        self.distiller, self.history, self.started, self.cpu_started = distiller, history, 0.0, 0.0
         self.seconds = self._next = seconds or dict.fromkeys(CLOCKS, 0.0)
         self._steps = 0  # made in this epoch, which may be cut short
 
@@ -51,7 +51,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Starts the clock of the step, so that evaluation does not count."""
-        self.started = time.perf_counter()
+        self.started, self.cpu_started = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Adds the time of the step, unless an earlier part of the run made it."""
@@ -59,6 +59,7 @@ class Recorder(keras.callbacks.Callback):
         if kind == SKIPPED:
             return
         self.seconds["seconds"] += seconds
+        self.seconds["seconds_cpu"] += time.process_time() - self.cpu_started
         if not (kind.synthesis and kind.student):
             self.seconds["seconds_student" if kind.student else "seconds_synthesis"] += seconds
 

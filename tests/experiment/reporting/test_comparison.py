@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dfkd_keras.experiment.reporting.comparison import Run, _line_style, summarize, write_comparison
+from dfkd_keras.experiment.reporting.comparison import Run, line_style, summarize, write_comparison
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -121,7 +121,7 @@ def test_settings_of_one_method_from_several_files_are_told_apart(tmp_path):
 
 
 def test_no_two_of_thirty_methods_look_alike():
-    assert len({tuple(_line_style(place).values()) for place in range(30)}) == 30
+    assert len({tuple(line_style(place).values()) for place in range(30)}) == 30
 
 
 def test_names_of_any_kind_end_no_cell_and_begin_no_formula(tmp_path):

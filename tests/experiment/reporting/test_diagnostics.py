@@ -50,7 +50,7 @@ def test_the_report_shows_them(finished):
     assert "Classes of 16 images" in page
     assert "Teacher&#x27;s confidence" in page or "Teacher's confidence" in page
     assert "priorities_effective_sample_size" in page
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
 
 
 def test_results_have_the_buffers_images_and_the_time_of_both_sides(finished):

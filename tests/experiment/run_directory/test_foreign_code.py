@@ -33,6 +33,8 @@ def test_a_line_that_has_code_run_is_found(line):
         "Teacher.custom_objects = None",
         "Teacher.path = 'teachers/cats.keras'",
         "Teacher.path = 'http://localhost:8501/v1/models/cats'",
+        "Teacher.path = 'keras.applications:MobileNetV2'",
+        "Teacher.path = 'keras_hub:preset'",
         "Task.name = 'import'",
         "# import os",
     ],

@@ -1,156 +1,140 @@
-"""What a suite runs, skips, keeps and reports; the runs themselves are stubs."""
+"""What a suite runs, in which order, what it skips and keeps; the runs themselves are stubs."""
 
 import json
+from types import SimpleNamespace
 
-import keras
-import numpy as np
 import pytest
-from keras import layers
 
-from dfkd_keras.data import digits
 from dfkd_keras.experiment.suites import cell as cells_module
-from dfkd_keras.experiment.suites import suite as suite_module
-from dfkd_keras.experiment.suites.cell import Variant
-from dfkd_keras.experiment.suites.foreign import COMPARED_ON, foreign
-from dfkd_keras.experiment.suites.suite import Suite, finished_rows, run_suite
-from dfkd_keras.experiment.suites.teachers import SuiteTeacher
-from dfkd_keras.experiment.suites.truth import Truth
+from dfkd_keras.experiment.suites.cell import Cell, make_cell
+from dfkd_keras.experiment.suites.suite import Shard, Suite, finished_rows, report, run_suite
+from dfkd_keras.experiment.training.preemption import Preempted
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError
 
-ESTIMATED = 0.75
+
+class Stub(Cell):
+    def __init__(self, name, problem=None):
+        self.name, self.problem = name, problem
+        self.subject = name.partition("/")[0]
+
+    def absence(self):
+        return self.problem
+
+    def command(self, run_dir, minutes):
+        return [self.name, str(run_dir), minutes]
+
+    def figures(self, run):
+        return run.read_json(run.results)
 
 
-def network(seed, units=10, shape=(8, 8, 1)):
-    keras.utils.set_random_seed(seed)
-    return keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(units)])
+class StubSuite(Suite):
+    name, minutes, seeds = "stubs", 1.0, (0,)
 
+    def __init__(self, *cells):
+        self.made, self.written = list(cells), []
 
-@pytest.fixture
-def teacher(tmp_path):
-    path = tmp_path / "teacher.keras"
-    network(0).save(path)
-    return SuiteTeacher("tiny", str(path), "digits", input_range="-1..1")
+    def only(self, subjects=(), variants=()):
+        return self
+
+    def cells(self, seeds):
+        return self.made
+
+    def write(self, folder, progress, minutes):
+        self.written.append(progress)
 
 
 @pytest.fixture
 def commands(monkeypatch):
-    """Makes every run write a student, except those of the variant "broken"; returns the commands."""
+    """Makes every run leave results, except those whose name says otherwise; returns the names of the runs."""
     made = []
 
     def run_command(arguments, log):
-        made.append(arguments)
+        made.append(arguments[0])
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("")
-        (run_dir,) = (log.parent / log.stem for flag in arguments if flag == f"--run_dir={log.parent / log.stem}")
-        if "--student=broken" in arguments:
-            return False
-        run_dir.mkdir()
-        network(1).save(run_dir / "student.keras")
-        results = {"estimated_agreement": ESTIMATED, "teacher_parameters": 650, "student_parameters": 130}
-        (run_dir / "results.json").write_text(json.dumps(results))
-        return True
+        run = log.parent / log.stem
+        run.mkdir(exist_ok=True)
+        if "stopped" not in arguments[0]:
+            (run / "results.json").write_text(json.dumps({"name": arguments[0], "minutes": arguments[2]}))
+        return "broken" not in arguments[0]
 
-    for module in (cells_module, suite_module):
-        monkeypatch.setattr(module, "run_command", run_command)
+    monkeypatch.setattr(cells_module, "run_command", run_command)
     return made
 
 
-def test_the_truth_is_measured_in_the_range_that_the_teacher_takes(teacher, tmp_path):
-    images, labels = digits(8).load("test")
-    inputs = images.astype("float32").reshape(-1, 64) / 127.5 - 1.0
-    of_teacher, of_student = (np.argmax(inputs @ net.get_weights()[0], -1) for net in (network(0), network(1)))
-    found = Truth(teacher).measure(network(1))
-    assert found["teacher_accuracy"] == pytest.approx(np.mean(of_teacher == labels))
-    assert found["student_accuracy"] == pytest.approx(np.mean(of_student == labels))
-    assert found["agreement"] == pytest.approx(np.mean(of_student == of_teacher))
-    network(1).save(tmp_path / "student.keras")
-    assert Truth(teacher).measure(tmp_path / "student.keras") == found
+def names(folder):
+    return [row["name"] for row in finished_rows(folder)]
 
 
-def test_the_truth_of_a_color_teacher_is_in_its_order_of_channels(tmp_path, rng):
-    images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
-    np.savez(tmp_path / "real.npz", test_images=images, test_labels=np.zeros(40, int))
-    network(0, 2, (8, 8, 3)).save(tmp_path / "bgr.keras")
-    teacher = SuiteTeacher("bgr", str(tmp_path / "bgr.keras"), str(tmp_path / "real.npz"), channel_order="bgr")
-    inputs = images[..., ::-1].reshape(40, -1).astype("float32") / 255.0
-    assert np.array_equal(Truth(teacher).classes, np.argmax(inputs @ network(0, 2, (8, 8, 3)).get_weights()[0], -1))
+def test_runs_are_made_in_the_order_of_the_suite_and_the_report_is_written_after_each(commands, tmp_path):
+    suite = StubSuite(Stub("a/y-seed0"), Stub("b/x-seed0"), Stub("a/x-seed0"))
+    run_suite(suite, tmp_path, [0], 2.0)
+    assert commands == ["a/y-seed0", "b/x-seed0", "a/x-seed0"]
+    assert names(tmp_path) == ["a/x-seed0", "a/y-seed0", "b/x-seed0"]
+    assert [progress.missing for progress in suite.written] == [2, 1, 0, 0]
+    assert finished_rows(tmp_path)[0]["minutes"] == 2.0
 
 
-def test_a_cell_is_a_distill_command_and_its_row_holds_results_and_truth(teacher, commands, tmp_path):
-    variant = Variant("slim:0.1", ("--student=slim:0.1",))
-    run_suite(Suite("test", (teacher,), (variant,)), tmp_path, [3], minutes=2.0)
-    run_dir = tmp_path / "tiny" / "slim-0.1-seed3"
-    given = [f"--teacher={teacher.path}", "--minutes=2.0", "--seed=3", f"--run_dir={run_dir}", "--student=slim:0.1"]
-    assert commands == [["distill", *given]]
-    (row,) = finished_rows(tmp_path)
-    assert row["agreement"] == Truth(teacher).measure(network(1))["agreement"]
-    assert row["estimated_agreement"] == ESTIMATED and row["student_share"] == 0.2 and row["batch_norms"] == 0
-    assert (tmp_path / "comparison.md").read_text().count("| tiny | slim:0.1 | 3 |") == 1
+def test_the_figures_of_a_run_have_its_times_and_the_commit(commands, tmp_path, monkeypatch):
+    def git(command, **_):
+        assert command[:2] == ["git", "describe"]
+        return SimpleNamespace(stdout="0123abc-dirty\n")
+
+    monkeypatch.setattr(cells_module.subprocess, "run", git)
+    figures = make_cell(Stub("a/x-seed0"), tmp_path, 1.0)
+    assert figures["seconds"] >= 0.0 and figures["cpu_seconds"] >= 0.0
+    assert figures["commit"] == "0123abc-dirty"
+    monkeypatch.setattr(cells_module, "LAUNCHER", tmp_path / "dfkd_command.py")  # no repository
+    assert make_cell(Stub("a/x-seed0"), tmp_path, 1.0)["commit"] is None
 
 
-def test_complete_cells_are_kept_and_a_failed_one_is_named_and_tried_again(teacher, commands, tmp_path):
-    tested = Suite("test", (teacher,), (Variant("broken", ("--student=broken",)), Variant("auto")))
+def test_complete_runs_are_kept_and_a_failed_one_is_named_and_tried_again(commands, tmp_path):
+    suite = StubSuite(Stub("a/broken-seed0"), Stub("a/x-seed0"))
     for count in (2, 3):
-        with pytest.raises(DFKDError, match=r"tiny/broken-seed0 \(see .*broken-seed0\.log\)"):
-            run_suite(tested, tmp_path, [0], minutes=1.0)
+        with pytest.raises(DFKDError, match=r"a/broken-seed0 \(see .*broken-seed0\.log\)"):
+            run_suite(suite, tmp_path, [0], 1.0)
         assert len(commands) == count
-    assert [row["variant"] for row in finished_rows(tmp_path)] == ["auto"]
+    assert names(tmp_path) == ["a/x-seed0"]
+    assert suite.written[-1].missing == 0 and [*suite.written[-1].failed] == ["a/broken-seed0"]
 
 
-def test_an_absent_teacher_is_named_and_skipped(teacher, commands, tmp_path, capsys):
-    absent = SuiteTeacher("absent", "$DFKD_NOWHERE/absent.h5", "digits")
-    run_suite(Suite("test", (absent, teacher), (Variant("auto"),)), tmp_path, [0], minutes=1.0)
-    assert "absent: skipped, $DFKD_NOWHERE/absent.h5 does not exist" in capsys.readouterr().out
-    assert [row["teacher"] for row in finished_rows(tmp_path)] == ["tiny"]
+def test_a_run_that_was_asked_to_stop_ends_the_suite_and_is_made_by_the_next_call(commands, tmp_path):
+    suite = StubSuite(Stub("a/stopped-seed0"), Stub("a/x-seed0"))
+    with pytest.raises(Preempted, match="the same command resumes it"):
+        run_suite(suite, tmp_path, [0], 1.0)
+    suite.made[0] = Stub("a/y-seed0")
+    run_suite(suite, tmp_path, [0], 1.0)
+    assert commands == ["a/stopped-seed0", "a/y-seed0", "a/x-seed0"]
 
 
-def test_a_teacher_with_a_recipe_is_trained_first(commands, tmp_path, monkeypatch, capsys):
-    taught = SuiteTeacher("taught", str(tmp_path / "teachers" / "taught.keras"), "digits", recipe=("a.gin", "b.gin"))
-
-    def train(arguments, log):
-        commands.append(arguments)
-        return False
-
-    monkeypatch.setattr(suite_module, "run_command", train)
-    run_suite(Suite("test", (taught,), (Variant("auto"),)), tmp_path, [0], minutes=1.0)
-    assert commands == [["train-teacher", "--gin_file=a.gin", "--gin_file=b.gin", f"--output={taught.path}"]]
-    assert "taught: skipped, its training failed, see" in capsys.readouterr().out
+def test_what_is_absent_is_said_once_and_skipped(commands, tmp_path, capsys):
+    suite = StubSuite(Stub("gone/x-seed0", "no teacher"), Stub("a/x-seed0"), Stub("gone/y-seed0", "no teacher"))
+    run_suite(suite, tmp_path, [0], 1.0)
+    assert commands == ["a/x-seed0"]
+    assert capsys.readouterr().out.count("gone: skipped, no teacher") == 1
+    assert suite.written[-1].missing == 2
 
 
-def test_a_teacher_whose_images_are_absent_is_skipped_before_a_run_is_made(teacher, commands, tmp_path, capsys):
-    blind = SuiteTeacher("blind", teacher.file, "nowhere.npz")
-    run_suite(Suite("test", (blind,), (Variant("auto"),)), tmp_path, [0], minutes=1.0)
-    assert "blind: skipped, the images 'nowhere.npz' do not exist" in capsys.readouterr().out
-    assert not commands
+def test_shards_share_a_folder_and_make_every_run_once(commands, tmp_path):
+    cells = [Stub(f"a/{letter}-seed0") for letter in "vwxyz"]
+    run_suite(StubSuite(*cells), tmp_path, [0], 1.0, Shard(2, 2))
+    assert commands == ["a/w-seed0", "a/y-seed0"]
+    suite = StubSuite(*cells)
+    run_suite(suite, tmp_path, [0], 1.0, Shard(1, 2))
+    assert sorted(commands) == [cell.name for cell in cells] == names(tmp_path)
+    assert suite.written[-1].missing == 0
 
 
-def test_a_folder_keeps_to_one_length(teacher, commands, tmp_path):
-    tested = Suite("test", (teacher,), (Variant("auto"),))
-    run_suite(tested, tmp_path, [0], minutes=1.0)
-    with pytest.raises(InvalidInputError, match=r"--minutes=1\.0.*another --out_dir"):
-        run_suite(tested, tmp_path, [0], minutes=2.0)
+def test_a_report_makes_no_run(commands, tmp_path):
+    suite = StubSuite(Stub("a/x-seed0"), Stub("a/y-seed0"))
+    run_suite(suite, tmp_path, [0], 1.0, Shard(1, 2))
+    report(suite, tmp_path, [0], 1.0)
+    assert commands == ["a/x-seed0"]
+    assert (len(suite.written[-1].rows), suite.written[-1].missing) == (1, 1)
 
 
-def test_parts_of_a_suite_are_chosen_by_name(tmp_path):
-    part = foreign(tmp_path).only(["digits_lenet5"], ["auto", "zskt"])
-    assert [teacher.name for teacher in part.teachers] == ["digits_lenet5"]
-    assert [variant.name for variant in part.variants] == ["auto", "zskt"]
-    with pytest.raises(InvalidInputError, match=r"--variants=zskd is not in this suite: use some of auto, slim:0.25"):
-        foreign(tmp_path).only(variants=["zskd"])
-
-
-def test_gradient_methods_run_with_one_seed_on_the_teachers_that_are_compared(tmp_path):
-    tested = foreign(tmp_path)
-    cells = [cell for teacher in tested.teachers for cell in tested.cells(teacher, [0, 1])]
-    rdskd = [(cell.teacher.name, cell.seed) for cell in cells if cell.variant.name == "rdskd"]
-    assert sorted(rdskd) == sorted((name, 0) for name in COMPARED_ON)
-    assert len([cell for cell in cells if cell.variant.name == "auto"]) == 2 * len(tested.teachers)
-
-
-def test_teachers_of_a_folder_join_the_suite_and_do_not_replace_its_own(tmp_path):
-    described = {"mine": {"file": "mine.h5", "images": "digits"}}
-    (tmp_path / "teachers.json").write_text(json.dumps(described))
-    assert foreign(tmp_path, tmp_path).teachers[-1].path == tmp_path / "mine.h5"
-    (tmp_path / "teachers.json").write_text(json.dumps({"svhn_vggbn": described["mine"]}))
-    with pytest.raises(InvalidInputError, match="two teachers are named 'svhn_vggbn'"):
-        foreign(tmp_path, tmp_path)
+def test_a_folder_keeps_to_one_length(commands, tmp_path):
+    suite = StubSuite(Stub("a/x-seed0"))
+    run_suite(suite, tmp_path, [0], 1.0)
+    for call in (run_suite, report):
+        with pytest.raises(InvalidInputError, match=r"--minutes=1\.0.*another --out_dir"):
+            call(suite, tmp_path, [0], 2.0)

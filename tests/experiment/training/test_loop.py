@@ -29,9 +29,9 @@ def teachers(tmp_path_factory):
 
 @contextlib.contextmanager
 def nothing_made_of_the_student():
-    """Leaves out export and report, which take as long as the training here."""
+    """Leaves out export, report and card, which take as long as the training here."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("export_checked", "diagnose", "write_report"):
+        for name in ("export_checked", "assess", "write_report", "write_card"):
             patch.setattr(f"dfkd_keras.experiment.experiment.{name}", lambda *arguments: None)
         yield
 
@@ -67,7 +67,7 @@ def student(folder):
 
 def rows(folder):
     """The history of a run, but for times."""
-    measured = ("seconds", "seconds_synthesis", "seconds_student")
+    measured = ("seconds", "seconds_synthesis", "seconds_student", "seconds_cpu")
     history = read_history(folder / "logs" / "metrics.csv")
     return [{name: value for name, value in row.items() if name not in measured} for row in history]
 
