@@ -67,6 +67,9 @@ def run(job: Callable[[], None], arguments: Sequence[str]) -> None:
         if verbose and flags.FLAGS.verbosity > logging.INFO:
             traceback.print_exc()
         sys.exit(f"error: {single_line(error)}")
+    except BrokenPipeError:  # of a reader such as `| head`; what Python still flushes at its end must go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception:
         traceback.print_exc()
         sys.exit(BUG)

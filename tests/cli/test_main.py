@@ -43,6 +43,11 @@ def test_an_error_of_the_packages_own_checks_is_one_line(tmp_path):
     assert "bug" not in process.stderr
 
 
+def test_a_reader_that_leaves_early_is_no_bug(tmp_path):
+    process = run(tmp_path, FAILING.format(error="BrokenPipeError()"))
+    assert (process.returncode, process.stderr) == (1, "")
+
+
 def test_a_bug_in_code_of_the_users_own_is_not_an_incomplete_configuration(tmp_path):
     (tmp_path / "mine.py").write_text("import gin\n\n@gin.register\ndef broken():\n    raise TypeError('of my own')\n")
     (tmp_path / "mine.gin").write_text('import mine\ninclude "rdskd.gin"\nExperiment.task = @broken()\n')

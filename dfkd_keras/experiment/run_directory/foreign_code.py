@@ -1,24 +1,55 @@
 """What a run's configuration may do besides configuring, which someone else's must not do unasked."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
-CODE = re.compile(
-    r"""
-    ^\s*(?:import|from|include)\s .*               # modules, which run when they are imported, and other files
-    | ^.*\bsafe_mode\s*=\s*+\\?+\s*+(?!True\b).*      # code inside model files
-    | ^.*\bcustom_objects\s*=\s*+\\?+\s*+(?!None\b).* # modules with layers
-    | ^.*\bfunction\s*=\s*+\\?+\s*+(?!None\b).*       # a student that a function builds
-    | ^.*\bpath\s*=\s*\\?\s*['"](?!keras\.applications:|keras_hub:)[\w.]+:\w+['"].* # a teacher that is a function
-    """,
-    re.MULTILINE | re.VERBOSE,
-)
+from gin import config_parser
+from keras import tree
+
+HARMLESS = {
+    "safe_mode": (True,),  # anything else has code inside model files run
+    "custom_objects": (None,),  # modules with layers
+    "function": (None,),  # a function that builds a student
+}
+FUNCTION = re.compile(r"(?!keras\.applications:|keras_hub:)[\w.]+:\w+")  # a teacher that is one
+WORDS = ("class_names",)  # arguments whose values are never imported
 
 
 def code_in(configuration: str) -> str | None:
     """Returns the first line of a gin configuration that has Python code run; None if there is none.
 
+    It is parsed as gin does, or an odd way to write a value would pass.
+
     Args:
         configuration: String. The text of a gin file.
     """
-    found = CODE.search(configuration)
-    return found[0].strip() if found else None
+    try:
+        return next((found.location.line_content.strip() for found in _statements(configuration) if _runs(found)), None)
+    except (SyntaxError, ValueError):  # gin stops there too, and says so
+        return None
+
+
+def _statements(configuration: str) -> Iterator[Any]:
+    yield from config_parser.ConfigParser(configuration, _Names())
+
+
+def _runs(statement: Any) -> bool:
+    if isinstance(statement, config_parser.ImportStatement | config_parser.IncludeStatement):
+        return True  # a module runs when it is imported; another file may do so
+    if not isinstance(statement, config_parser.BindingStatement) or statement.arg_name in WORDS:
+        return False
+    values = tree.flatten(statement.value)
+    if statement.arg_name in HARMLESS and any(value not in HARMLESS[statement.arg_name] for value in values):
+        return True
+    return any(isinstance(value, str) and FUNCTION.fullmatch(value) for value in values)
+
+
+class _Names(config_parser.ParserDelegate):
+    """Stands for references and macros by their names, so that nothing is looked up."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
+        return f"@{scoped_configurable_name}"
+
+    def macro(self, macro_name: str) -> str:
+        return f"%{macro_name}"
