@@ -27,6 +27,7 @@ UNUSUAL_ORDER = -0.3
 WEIGHT_OF_PRIOR = 0.3  # against the mean logarithm of the labels' probability
 OF_COLOR = ("imagenet", "caffe")  # images of three channels alone
 BOUNDS = {"0..1": (0.0, 1.0), "0..255": (0.0, 255.0), "-1..1": (-1.0, 1.0)}
+IMPOSSIBLE = -10.0  # for a mean outside of a range
 CLEAR_LEAD = 2.0  # of a range's score over the next one's
 MOST_IMAGES, THEIR_SIZE = 16, 64  # of a kind that a model is tried on; larger images are fewer
 REASONS = {
@@ -108,6 +109,8 @@ def guess_input_convention(
     if statistics := training_statistics(probe, next(iter(tried.values()))):
         mean, deviation = statistics
         scores = {each: {"statistics": plausibility(mean, deviation, each, real)} for each in ranges}
+        for each in scores:
+            scores[each]["bounds"] = 0.0 if _contains(each, mean.mean()) else IMPOSSIBLE
         told = f"its first BatchNorm layer saw images of mean {mean.mean():.3g} and deviation {deviation:.3g}"
         return _conclusion(scores, told)
     offset = evidence_of_biases(probe)
@@ -152,6 +155,11 @@ def best_convention(model: keras.Model, images: np.ndarray, labels: np.ndarray) 
 
 def _ranges(shape: tuple[int, int, int]) -> list[InputRange]:
     return [each for each in PRIOR if shape[-1] == 3 or each not in OF_COLOR]
+
+
+def _contains(input_range: InputRange, value: float) -> bool:
+    low, high = BOUNDS.get(input_range, (-np.inf, np.inf))
+    return bool(low <= value <= high)
 
 
 def _how_common(input_range: InputRange, order: ChannelOrder | None) -> float:

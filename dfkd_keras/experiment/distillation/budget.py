@@ -1,5 +1,6 @@
 """The length of a training that takes a given time on this machine."""
 
+import math
 import re
 import time
 from typing import NamedTuple
@@ -14,7 +15,6 @@ from dfkd_keras.utils.errors import InvalidInputError
 USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than the measured ones
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
-SHORTEST = 0.5  # epochs that are rounded up to one
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
 
@@ -25,11 +25,12 @@ class Length(NamedTuple):
     Attributes:
         macros: Dictionary of integers by macro: the epochs of each stage, and the steps of an epoch where all steps are
             alike.
-        fits: Boolean. Whether it takes about the given time; the shortest training may take far more.
+        epochs: Float. Epochs of the student that the given time is enough for, before they are rounded; below 0.5 the
+            shortest training takes far longer than the given time. Infinite where all steps are alike.
     """
 
     macros: dict[str, int]
-    fits: bool
+    epochs: float
 
 
 def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = time.perf_counter) -> Length:
@@ -49,7 +50,7 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
     if not plan.updates.synthesis:
         steps = max(1, round(plan.epochs * plan.steps_per_epoch * scale))
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(seconds / EVALUATION_SECONDS)), steps)
-        return Length({"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}, fits=True)
+        return Length({"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}, math.inf)
     with experiment.configured():
         epochs = {name: _macro(name) for name in ("synthesis_epochs", "student_epochs")}
     if not epochs["student_epochs"]:
@@ -58,7 +59,7 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
             "cannot be kept: write its file like those of gin_configs/, or use dfkd train."
         )
     macros = {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
-    return Length(macros, fits=epochs["student_epochs"] * scale >= SHORTEST)
+    return Length(macros, epochs["student_epochs"] * scale)
 
 
 def length_so_far(run: RunDirectory) -> dict[str, int]:

@@ -12,18 +12,21 @@ SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
 
 
 class Rule(NamedTuple):
-    """What is chosen if a condition holds, and why.
+    """What is chosen if a condition holds and there is time for it, and why.
 
     Attributes:
         holds: Callable. Takes `Findings`, and for a method whether the student has learned something
             already, and returns a Boolean.
         choice: String. The gin file of a method without its suffix, or a student as `distill` names it.
         reason: String. In words, for the user.
+        fewest_epochs: Float. Epochs of a method that there must be time for. Defaults to 0.5, which is rounded up to
+            the shortest training.
     """
 
     holds: Callable[..., bool]
     choice: str
     reason: str
+    fewest_epochs: float = 0.5
 
 
 def _can_be_inverted(findings: Findings, has_weights: bool) -> bool:
@@ -35,6 +38,7 @@ METHODS = (
         _can_be_inverted,
         "ssdkd",
         "images of a generator that matches the teacher's BatchNorm statistics",
+        fewest_epochs=5,  # of 8 rounds; with less, the generator's images are still far from these statistics
     ),
     Rule(
         _can_be_inverted,

@@ -50,12 +50,14 @@ class Composition:
         bindings: Dictionary of values by what they set; values that start with "@" are references.
         own_bindings: Tuple of strings. The user's, which override these.
         decisions: Dictionary of what was decided and how to change it, in words, by its title.
+        fewest_epochs: Float. Epochs that there should be time for, or else the next best method is better.
     """
 
     method: str
     bindings: dict[str, Any]
     own_bindings: tuple[str, ...]
     decisions: dict[str, str]
+    fewest_epochs: float
 
     @property
     def text(self) -> str:
@@ -81,11 +83,11 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
     """
     name, why = request.student, "as asked"
     if name is None:
-        _, name, why = suitable(STUDENTS, findings)[0]
-    method, reason = request.method.removesuffix(".gin"), "as asked"
+        _, name, why, _ = suitable(STUDENTS, findings)[0]
+    method, reason, fewest_epochs = request.method.removesuffix(".gin"), "as asked", 0.0
     if method == AUTO:
         rules = suitable(METHODS, findings, _has_weights(name))
-        _, method, reason = rules[min(rank, len(rules) - 1)]
+        _, method, reason, fewest_epochs = rules[min(rank, len(rules) - 1)]
     student, described = _student(name, request, findings)
     decisions = {
         "method": f"{method} ({reason}; --method)",
@@ -101,6 +103,7 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
         bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},
         own_bindings=tuple(request.bindings),
         decisions=decisions,
+        fewest_epochs=fewest_epochs,
     )
 
 
@@ -134,13 +137,18 @@ def _task(request: Request, findings: Findings) -> dict[str, Any]:
 
 def _in_other_ranges(findings: Findings) -> dict[str, Any]:
     """Returns the bindings that show some images in each range that may be right."""
-    if not findings.other_ranges:
+    if not _in_any_range(findings):
         return {}
     return {
         "procedural_augment": "@RandomInputRange()",
         "RandomInputRange.input_range": findings.input_range,
         "RandomInputRange.others": findings.other_ranges,
     }
+
+
+def _in_any_range(findings: Findings) -> bool:
+    """Returns whether to show images in several ranges: BatchNorm statistics tell enough to settle on one of them."""
+    return bool(findings.other_ranges) and not findings.batch_norms
 
 
 def _count(most: int, pixels: int, findings: Findings) -> int:
@@ -191,7 +199,7 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
 
 def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
-    bindings |= {"slim_student.augment": "@RandomInputRange()"} if findings.other_ranges else {}
+    bindings |= {"slim_student.augment": "@RandomInputRange()"} if _in_any_range(findings) else {}
     return bindings | dict(WARM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
 
 

@@ -14,7 +14,7 @@ from dfkd_keras.experiment.distillation.choice import METHODS
 from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
 from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
-from dfkd_keras.experiment.distillation.request import AUTO, Request
+from dfkd_keras.experiment.distillation.request import Request
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
 from dfkd_keras.experiment.reporting.verdict import headline, in_other_ranges
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -113,7 +113,7 @@ def _compose_to_fit(request: Request, findings: Findings) -> tuple[Composition, 
     for rank in range(len(METHODS)):
         composition = compose(request, findings, rank)
         length = planned_length(_experiment(composition), request.minutes)
-        if length.fits or request.method != AUTO:
+        if length.epochs >= composition.fewest_epochs:
             break
     return composition, length.macros
 

@@ -194,8 +194,7 @@ def _convention(
         return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
     guess = guess_input_convention(model, shape, images=None if split is None else split.images)
     sure, remedy = guess.confidence == "certain", "; --input_range changes it"
-    # What BatchNorm layers stored is better ground than how a model responds.
-    others = () if sure or batch_norms(model) else guess.others
+    others = () if sure else guess.others
     reason = guess.reason if sure else f"{guess.reason}{remedy}"
     return _fields(guess.input_range, request.channel_order, reason, sure, others)
 

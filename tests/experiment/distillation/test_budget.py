@@ -18,7 +18,7 @@ def measured(monkeypatch):
 
     def planned_length(experiment, minutes, clock):
         asked.append((minutes, clock))
-        return Length({"synthesis_epochs": 1, "student_epochs": int(minutes)}, fits=True)
+        return Length({"synthesis_epochs": 1, "student_epochs": int(minutes)}, epochs=minutes)
 
     monkeypatch.setattr(budget, "planned_length", planned_length)
     yield asked

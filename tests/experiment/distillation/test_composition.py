@@ -262,6 +262,21 @@ def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_metho
     assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
 
 
+def test_another_range_that_batch_norm_leaves_possible_is_told_but_not_shown(tmp_path):
+    norm = layers.BatchNormalization()
+    body = [norm, layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(4)]
+    model = keras.Sequential([layers.Input((8, 8, 3)), *body])
+    norm.set_weights([np.ones(3), np.zeros(3), np.full(3, 0.31), np.full(3, 0.3**2)])  # likely in both ranges
+    path = str(tmp_path / "teacher.keras")
+    model.save(path)
+    request = Request(path)
+    findings = examine(request)
+    assert findings.input_range == "0..1" and "-1..1" in findings.other_ranges
+    composition = compose(request, findings)
+    assert composition.bindings["Experiment.other_ranges"] == findings.other_ranges
+    assert "RandomInputRange" not in composition.text
+
+
 def test_batch_norm_of_a_slim_student_rests(tmp_path):
     student = built(Request(save_batch_norm_teacher(tmp_path))).student
     (norm,) = [layer for layer in student.layers if isinstance(layer, layers.BatchNormalization)]
