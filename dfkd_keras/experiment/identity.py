@@ -94,9 +94,12 @@ def _describe_outputs(teacher: Teacher) -> dict[str, Any]:
 
 
 def weights_checksum(model: keras.Model) -> str:
-    """Returns a SHA-256 checksum of a model's weights and statistics, in hexadecimal."""
+    """Returns a SHA-256 checksum of a model's weights and statistics, in hexadecimal.
+
+    Other variables, such as the states of the seeds of Dropout layers, differ in every process.
+    """
     digest = hashlib.sha256()
-    for variable in model.variables:
+    for variable in model.weights:
         digest.update(ops.convert_to_numpy(variable.value).tobytes())
     return digest.hexdigest()
 

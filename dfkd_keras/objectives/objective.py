@@ -75,7 +75,7 @@ class Objective(Component):
 
     def evaluate(self, batch: SyntheticBatch) -> tuple[Any, Values]:
         """Returns the loss, a scalar, and a dictionary of the batch mean of every term by name."""
-        values = {term.name: ops.mean(term(batch)) for term in self._all_terms}
+        values = {term.name: ops.mean(_checked(term, term(batch))) for term in self._all_terms}
         return self.combine(values), values
 
     def combine(self, values: Values) -> Any:
@@ -121,6 +121,16 @@ class Objective(Component):
         """Called at the end of every round of synthesis."""
         for term in self._nested_terms:
             term.end_round()
+
+
+def _checked(term: Term, value: Any) -> Any:
+    """Returns the value of a term; raises `InvalidInputError` if it is neither a scalar nor one number per image."""
+    if len(shape := getattr(value, "shape", ())) > 1:
+        raise InvalidInputError(
+            f"term {term.name!r} returned values of shape {tuple(shape)}: return one for each image, [B], or "
+            "one for the batch, such as by keras.ops.mean(values, axis=(1, 2, 3))."
+        )
+    return value
 
 
 class NoObjective(Objective):

@@ -11,7 +11,7 @@ import pytest
 import dfkd_keras as dk
 from dfkd_keras import data, models
 from dfkd_keras.experiment import Experiment, Task
-from dfkd_keras.experiment.identity import describe, describe_build
+from dfkd_keras.experiment.identity import describe, describe_build, weights_checksum
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -157,3 +157,16 @@ def test_an_optimizers_learning_rate_schedule_is_part_of_it(make_distiller):
         built.compile(dk.optimizers.CoupledSGD(dk.optimizers.CosineDecayOverTraining(rate)))
         described.append(describe_build(built))
     assert described[0] != described[1]
+
+
+def test_the_seed_of_a_dropout_layer_which_every_process_draws_anew_is_no_weight():
+    def network(bias):
+        parts = [keras.layers.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2, kernel_initializer="ones")]
+        model = keras.Sequential(parts)
+        model.layers[-1].bias.assign([bias, 0.0])
+        return model
+
+    first, second = network(0.0), network(0.0)
+    seeds = [model.layers[0].seed_generator.state for model in (first, second)]
+    seeds[1].assign(seeds[0] + 1)
+    assert weights_checksum(first) == weights_checksum(second) != weights_checksum(network(1.0))

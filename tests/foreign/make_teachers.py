@@ -1,8 +1,8 @@
 """Trains teachers of many families on real images: `python -m tests.foreign.make_teachers --out_dir=FOLDER`.
 
 The folder then holds what `dfkd compare --suite=foreign --teachers=FOLDER` reads. Teachers that are there are kept. All
-of them take about ten minutes of a CPU. TFDS_DATA_DIR and DFKD_TEACHERS say where the real images are; teachers whose
-images are absent are named and skipped.
+of them take about a quarter of an hour of a CPU. TFDS_DATA_DIR and DFKD_TEACHERS say where the real images are;
+teachers whose images are absent are named and skipped.
 """
 
 import argparse

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -107,3 +109,13 @@ def test_a_term_of_weight_0_is_left_out_with_its_needs():
     objective = dk.objectives.WeightedSum([dk.objectives.OneHotCrossEntropy(), Statistics()], [1.0, 0.0])
     assert objective.needs == frozenset()
     assert objective.names == ["one_hot_cross_entropy"]
+
+
+def test_a_term_that_returns_a_value_for_each_pixel_is_named():
+    class Sharpness(dk.objectives.Term):
+        def __call__(self, batch):
+            return batch.images
+
+    batch = SimpleNamespace(images=ops.ones((2, 4, 4, 1)))
+    with pytest.raises(ValueError, match=r"'sharpness' returned values of shape \(2, 4, 4, 1\): return one for each"):
+        dk.objectives.WeightedSum([Sharpness()]).evaluate(batch)

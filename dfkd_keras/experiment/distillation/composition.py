@@ -182,8 +182,8 @@ def _teacher(request: Request, findings: Findings) -> dict[str, Any]:
 
 def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str, Any], str]:
     """Returns the bindings of the student of this name, and what it is in words."""
-    if slimmed := re.fullmatch(r"slim:(0?\.\d+|1|1\.0*)", name):
-        return _slim(float(slimmed[1]), findings)
+    if name.startswith("slim:"):
+        return _slim(_share(name), findings)
     if name == "compact":
         return _compact(findings)
     if name.endswith(MODEL_SUFFIXES):
@@ -195,6 +195,15 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)
     return _network(function, findings) | {f"{function}.{key}": value for key, value in arguments.items()}, name
+
+
+def _share(name: str) -> float:
+    if not re.fullmatch(r"slim:(0?\.\d*[1-9]\d*|1|1\.0*)", name):
+        raise InvalidInputError(
+            f"student {name!r} must be slim: and the share of the parameters, a number above 0 and at most 1, such as "
+            "slim:0.25."
+        )
+    return float(name.removeprefix("slim:"))
 
 
 def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:

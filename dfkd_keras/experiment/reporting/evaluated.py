@@ -62,15 +62,15 @@ def _confusions(assessment: Assessment) -> list[str]:
     names = assessment.evaluated.class_names
     if assessment.by_pixel:
         return [
-            paragraph("The teacher's class, not the student's, and the number of pixels."),
+            paragraph("How many pixels the teacher gives the first class and the student the second."),
             table(
                 {f"{names[each.teacher_class]}, not {names[each.student_class]}": len(each.positions) for each in pairs}
             ),
         ]
     return [
         paragraph(
-            "The teacher's class, not the student's, and the number of such images. Beside some of them, images of "
-            "both classes on which the two agree."
+            "How many images the teacher gives the first class and the student the second. Beside some of them, images "
+            "of both classes on which the two agree."
         ),
         picture(_compared(assessment, pairs), "images that teacher and student give different classes"),
     ]

@@ -208,11 +208,12 @@ def _usage(assessment: Assessment, subject: Subject, savedmodel: Path | None) ->
     if savedmodel is None:
         return parts
     answer = "mask" if assessment.by_pixel else "class_id"
+    named = "" if assessment.by_pixel else ", and `class_name` where the classes have names"
     return [
         *parts,
         f"`{savedmodel}` is the same student as a SavedModel for TF Serving. Its signature `serving_default` takes "
         f"`images`, uint8 `[N, {image}]` from 0 to 255, and `encoded` takes the bytes of PNG or JPEG files `[N]`; both "
-        f"return `logits`, `probabilities` and `{answer}`:",
+        f"return `logits`, `probabilities` and `{answer}`{named}:",
         code_block(
             "python",
             "import tensorflow as tf",

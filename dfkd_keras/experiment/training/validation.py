@@ -9,7 +9,7 @@ import numpy as np
 from dfkd_keras.backend.distribution import shard_count
 from dfkd_keras.data import Split
 from dfkd_keras.distiller import DataFreeDistiller
-from dfkd_keras.experiment.evaluation import Evaluation
+from dfkd_keras.experiment.evaluation import ESTIMATED_AGREEMENT, Evaluation
 from dfkd_keras.metrics import IGNORED, METRICS, agreement, evaluation_batch_size
 from dfkd_keras.teacher.teacher import Teacher
 
@@ -44,7 +44,9 @@ def log_agreement(distiller: DataFreeDistiller, evaluated: Evaluation) -> None:
     split, teacher = evaluated.split, distiller.teacher
     predicted = teacher.predict_classes(split.unit_images, distiller.student)
     share = agreement(predicted, split.labels)
-    logger.info("before training: %s %.2f%%", METRICS[evaluated.metric], 100 * share)
+    is_estimate = evaluated.metric == ESTIMATED_AGREEMENT
+    fitted = "; it flatters a slim copy, which is fitted to such images" if is_estimate else ""
+    logger.info("before training: %s %.2f%%%s", METRICS[evaluated.metric], 100 * share, fitted)
 
 
 def validation(test: Split, teacher: Teacher) -> dict[str, Any]:

@@ -102,6 +102,8 @@ def test_the_lines_say_what_was_found_and_how_to_change_what_was_decided(tmp_pat
         ("resnet9000x", "student 'resnet9000x' is unknown: use compact, slim:0.25, alexnet,.*such as cifar_resnet8"),
         ("cifar_resnet", None),
         ("cifar_resnet8", None),
+        ("slim:25%", "student 'slim:25%' must be slim: and the share .* such as slim:0.25"),
+        ("slim:0.0", "student 'slim:0.0' must be slim: and the share"),
         ("nowhere.keras", r"nowhere\.keras.* does not exist"),
         ("no_such_module:build", r"'no_such_module:build' needs the module 'no_such_module', which cannot be imported"),
     ],
@@ -112,7 +114,7 @@ def test_a_student_may_be_named(tmp_path, student, message):
     if message is None:
         assert built(request).student.output_shape == (None, 4)
         return
-    with pytest.raises(ValueError if "unknown" in message or "imported" in message else OSError, match=message):
+    with pytest.raises(OSError if "exist" in message else ValueError, match=message):
         built(request)
 
 
