@@ -89,7 +89,10 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
         gin.add_config_file_search_path(str(folder))
     for name in gin_files:
         if find(name, folders) is None:
-            raise NotFoundError(f"gin file {name!r} does not exist; there are: {', '.join(available(folders))}.")
+            known = available(folders)
+            similar = difflib.get_close_matches(str(name), known)
+            hint = f"did you mean {' or '.join(similar)}?" if similar else f"there are: {', '.join(known)}."
+            raise NotFoundError(f"gin file {name!r} does not exist; {hint}")
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # gin logs an error for every folder that lacks an included file
     try:

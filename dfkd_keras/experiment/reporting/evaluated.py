@@ -46,7 +46,9 @@ def agreement_chart(assessment: Assessment) -> str:
     if len(shown) == SHOWN_CLASSES:
         title += ", the lowest"
     counted = "pixels" if assessment.by_pixel else "images"
-    return bars(title, [names[index] for index in shown], 100 * shares[shown], f"% of its {counted}")
+    numbers = np.bincount(teacher, minlength=len(names))[shown]
+    unit = f"% of its {counted}, whose number is above"
+    return bars(title, [names[index] for index in shown], 100 * shares[shown], unit, numbers)
 
 
 def _classes(assessment: Assessment) -> tuple[np.ndarray, np.ndarray]:

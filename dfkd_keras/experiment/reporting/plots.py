@@ -172,18 +172,27 @@ def curves(title: str, series: dict[str, tuple[list[float], list[float]]], logar
     return _svg(figure)
 
 
-def bars(title: str, names: Sequence[str], counts: Sequence[int], unit: str = "images") -> str:
+def bars(
+    title: str,
+    names: Sequence[str],
+    heights: Sequence[float],
+    unit: str = "images",
+    numbers: Sequence[int] | None = None,
+) -> str:
     """Returns an SVG of one bar per class.
 
     Args:
         title: String. Title of the plot.
         names: Sequence of strings. One per class.
-        counts: Sequence of integers. One per class.
-        unit: String. What is counted. Defaults to "images".
+        heights: Sequence of numbers. One per class.
+        unit: String. What is shown. Defaults to "images".
+        numbers: Sequence of integers. What is written at each bar. Defaults to None, nothing.
     """
     figure, names = make_figure(5.2, 3.2), list(map(label, names))
     axes = figure.subplots()
-    axes.bar(range(len(names)), counts)
+    drawn = axes.bar(range(len(names)), heights)
+    if numbers is not None:
+        axes.bar_label(drawn, [f"{number:,}" for number in numbers], fontsize=7)
     if len(names) <= 20:
         axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 3 else 0, fontsize=8)
     axes.set(title=label(title, LONGEST_TITLE), ylabel=unit)
