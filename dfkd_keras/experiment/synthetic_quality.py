@@ -18,6 +18,7 @@ from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 MOST_IMAGES, FEWEST_IMAGES = 512, 64
+FEWEST_LARGE, MOST_PIXELS = 8, 2**24  # of images that are large
 MULTIPLICATIONS = 2e10  # for as many images, so that it takes a few seconds
 Outputs = Callable[[np.ndarray], tuple[Any, Any]]
 
@@ -49,17 +50,20 @@ def synthetic_quality(
     if has_real:  # in an order without meaning, since data sets may be sorted by class
         chosen = np.random.default_rng(0).permutation(len(real))[: 2 * len(synthetic)]
         of_real = _described(Split(real[chosen], None).unit_images, outputs)
+    if not all(np.isfinite(features).all() for features, _ in filter(None, (of_synthetic, of_real))):
+        return {}
     return {"images": len(synthetic), "features": name, **image_quality(of_synthetic, of_real)}
 
 
 def _described(images: np.ndarray, outputs: Outputs) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns the features of images, averaged over their positions, and a classifier's probabilities for them."""
-    size = evaluation_batch_size(images.shape)
-    batches = [outputs(images[start : start + size]) for start in range(0, len(images), size)]
-    features = np.concatenate([_flat(ops.convert_to_numpy(features)) for features, _ in batches])
-    if len(batches[0][1].shape) > 2:  # a segmenter's, for pixels
-        return features, None
-    return features, np.concatenate([ops.convert_to_numpy(ops.softmax(logits)) for _, logits in batches])
+    size, described, probabilities = evaluation_batch_size(images.shape), [], []
+    for start in range(0, len(images), size):
+        features, logits = outputs(images[start : start + size])
+        described.append(_flat(ops.convert_to_numpy(features)))
+        if len(logits.shape) == 2:  # not a segmenter's, for pixels
+            probabilities.append(ops.convert_to_numpy(ops.softmax(logits)))
+    return np.concatenate(described), np.concatenate(probabilities) if probabilities else None
 
 
 def _outputs_of(teacher: Teacher, network: keras.Model | None) -> tuple[str, Outputs]:
@@ -81,8 +85,10 @@ def _outputs_of(teacher: Teacher, network: keras.Model | None) -> tuple[str, Out
 
 
 def _affordable(network: keras.Model, image_shape: tuple[int, int, int]) -> int:
-    """Returns how many images to measure: fewer by a network that is slow."""
-    return int(np.clip(MULTIPLICATIONS // max(1, multiplications(network, image_shape)), FEWEST_IMAGES, MOST_IMAGES))
+    """Returns how many images to measure: fewer by a network that is slow or of unknown cost, and of large images."""
+    known = multiplications(network, image_shape)
+    count = np.clip(MULTIPLICATIONS // known if known else 0, FEWEST_IMAGES, MOST_IMAGES)
+    return int(min(count, max(FEWEST_LARGE, MOST_PIXELS // (image_shape[0] * image_shape[1]))))
 
 
 def _flat(features: np.ndarray) -> np.ndarray:

@@ -190,7 +190,7 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
         given = {"path": _resolved(name), "custom_objects": request.custom_objects}
         given |= {"safe_mode": False} if request.allow_code else {}
         bindings = {f"student_file.{key}": value for key, value in given.items() if value is not None}
-        return {"Task.student": "@student_file"} | bindings | dict(WARM_TRAINING), f"from {name}"
+        return {"Task.student": "@student_file"} | bindings | dict(WARM_TRAINING), f"from {Path(name).name}"
     if ":" in name:
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)

@@ -66,6 +66,8 @@ def told(calibration: dict[str, Calibration], has_truth: bool) -> str:
         has_truth: Boolean. Whether being right means the true class, not the teacher's.
     """
     student, right = calibration["student"], "right" if has_truth else "the teacher's too"
+    if not all(len(each.right) for each in calibration.values()):
+        return "It cannot be told: no answer has finite probabilities."
     sure = student.confidences >= SURE
     text = f"The student is sure to at least {SURE:.0%} of {sure.mean():.1%} of its answers"
     text += f", and {student.right[sure].mean():.1%} of these are {right}." if sure.any() else "."
@@ -85,6 +87,6 @@ def _calibration(network: Callable[[Any], Any], images: np.ndarray, labels: np.n
         logits = network(images[start : start + size] / np.float32(255.0))
         probabilities = ops.convert_to_numpy(ops.softmax(ops.cast(logits, "float32")))
         truth = labels[start : start + size]
-        known = (truth != IGNORED) | (truth.ndim == 1)
+        known = ((truth != IGNORED) | (truth.ndim == 1)) & np.isfinite(probabilities).all(axis=-1)
         parts.append((probabilities.max(axis=-1)[known], (probabilities.argmax(axis=-1) == truth)[known]))
     return Calibration(*map(np.concatenate, zip(*parts, strict=True)))

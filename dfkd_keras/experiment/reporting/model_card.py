@@ -1,5 +1,6 @@
 """The model card of a student: `README.md` in the format of model hubs, which can be pushed as it is."""
 
+import logging
 import re
 import shutil
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from dfkd_keras.experiment.reporting.verdict import (
     verdict,
 )
 from dfkd_keras.experiment.run_directory import RunDirectory
+from dfkd_keras.experiment.run_directory.directory import is_card
 from dfkd_keras.export.versions import versions
 from dfkd_keras.synthesis import RealImages
 from dfkd_keras.utils.errors import NotFoundError
@@ -33,6 +35,7 @@ from dfkd_keras.utils.files import atomic_write
 CARD = "README.md"
 RATES = ("accuracy", "mean_iou", "agreement", "estimated_agreement")
 LICENSE = "# license: apache-2.0  # yours to choose; the license of the teacher may bind the student"
+logger = logging.getLogger(__name__)
 LIMITS = (
     "It answers what its teacher answers, mistakes and prejudices included, and was never corrected by the truth.",
     "On images unlike those that the teacher was made for, the answers of both mean nothing, however sure they are.",
@@ -106,6 +109,9 @@ def write_card(
         with atomic_write(run.exports / run.student.name) as aside:
             shutil.copyfile(run.student, aside)
     for folder in (run.path, *([run.exports] if exported else [])):
+        if (folder / CARD).exists() and not is_card(folder / CARD):
+            logger.info("%s is no model card and is left as it is; the run has none beside it", folder / CARD)
+            continue
         savedmodel = exported and exported.relative_to(folder)
         run.write_text(folder / CARD, model_card(results, assessment, subject, savedmodel))
 
@@ -120,13 +126,11 @@ def card_in(path: Path) -> str:
         NotFoundError: If there is no card beside it.
     """
     card = (path if path.is_dir() else path.parent) / CARD
-    try:
-        return in_terminal(card.read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
+    if not is_card(card):
         raise NotFoundError(
-            f"{str(path)!r} has no model card, {str(card)!r} ({error.strerror}): give the folder of a finished "
-            "run, or a student in one."
-        ) from error
+            f"{str(path)!r} has no model card, {str(card)!r}: give the folder of a finished run, or a student in one."
+        )
+    return in_terminal(card.read_text(encoding="utf-8", errors="replace"))
 
 
 def model_card(

@@ -22,6 +22,7 @@ from dfkd_keras.utils.files import (
 )
 
 LOCK = ".lock"
+CARD_MARK = "library_name:"  # in the header of a model card
 GENERATED = "# The operative configuration of a run, written by dfkd_keras."
 MINIMUM_BYTES = 65_536  # free space below which the disk counts as full
 SHOWN_DIFFERENCES = 3
@@ -233,7 +234,8 @@ class RunDirectory:
         # results.json goes first and config.gin last: a kill in between does not leave a folder that claims to hold
         # what is gone.
         folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
-        files = (self.results, self.report, self.card, self.student, *folders, self.identity, self.configuration)
+        cards = [self.card] if is_card(self.card) or self.card.is_symlink() else []
+        files = (self.results, self.report, *cards, self.student, *folders, self.identity, self.configuration)
         if linked := [path for path in files if path.is_symlink()]:
             raise InvalidInputError(
                 f"run_dir {str(self.path)!r} cannot be started over, because {linked[0].name!r} in it is a link to "
@@ -251,3 +253,8 @@ def _json(values: Mapping[str, Any]) -> str:
 def _listed(differing: list[str]) -> str:
     more = len(differing) - SHOWN_DIFFERENCES
     return "; ".join(differing[:SHOWN_DIFFERENCES]) + (f", and {more} more" if more > 0 else "")
+
+
+def is_card(path: Path) -> bool:
+    """Returns whether a file is a model card, not notes of the user's under the same name."""
+    return path.is_file() and CARD_MARK in path.read_text(errors="replace")[:1000]

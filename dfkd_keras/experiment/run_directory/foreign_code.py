@@ -1,18 +1,19 @@
 """What a run's configuration may do besides configuring, which someone else's must not do unasked."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from gin import config_parser
 from keras import tree
 
+from dfkd_keras.models.loading.named_network import APPLICATION, PRESET
+from dfkd_keras.teacher.loading import FUNCTION
+
 HARMLESS = {
     "safe_mode": (True,),  # anything else has code inside model files run
     "custom_objects": (None,),  # modules with layers
     "function": (None,),  # a function that builds a student
 }
-FUNCTION = re.compile(r"(?!keras\.applications:|keras_hub:)[\w.]+:\w+")  # a teacher that is one
 WORDS = ("class_names",)  # arguments whose values are never imported
 
 
@@ -42,7 +43,12 @@ def _runs(statement: Any) -> bool:
     values = tree.flatten(statement.value)
     if statement.arg_name in HARMLESS and any(value not in HARMLESS[statement.arg_name] for value in values):
         return True
-    return any(isinstance(value, str) and FUNCTION.fullmatch(value) for value in values)
+    return any(isinstance(value, str) and _is_function(value) for value in values)
+
+
+def _is_function(value: str) -> bool:
+    """Returns whether a teacher of this path is a function, whose module is imported."""
+    return bool(FUNCTION.fullmatch(value)) and not value.startswith((APPLICATION, PRESET))
 
 
 class _Names(config_parser.ParserDelegate):

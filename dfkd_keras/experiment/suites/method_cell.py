@@ -102,7 +102,7 @@ class TrainedMethod(Cell):
 
     def command(self, run_dir: Path, minutes: float) -> list[str]:
         """Returns the subcommand of `dfkd` that makes it, with its flags."""
-        bindings = [*self.method.bindings, f'Teacher.path = "{self.teacher}"']
+        bindings = [*self.method.bindings, f"Teacher.path = {str(self.teacher)!r}"]
         given = {"seed": self.seed, "run_dir": run_dir, "cpu_minutes": CORES * minutes}
         return [
             "train",

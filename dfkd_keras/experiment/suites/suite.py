@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from dfkd_keras.experiment.suites.cell import Cell, figures_file, make_cell
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
 from dfkd_keras.utils.files import atomic_write, translate_write_errors
 
 
@@ -100,6 +100,8 @@ def run_suite(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float, 
 
 def report(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) -> None:
     """Writes the tables and the plot of the runs that are finished, and makes none; arguments as in `run_suite`."""
+    if not finished_rows(folder):
+        raise NotFoundError(f"{str(folder)!r} has no finished run of {suite.name}: name the folder by --out_dir.")
     _check_settings(folder, {"suite": suite.name, "minutes": minutes})
     _write(suite, folder, suite.cells(seeds), {}, minutes)
 
@@ -127,11 +129,18 @@ def _present(cells: Sequence[Cell], folder: Path) -> Iterator[Cell]:
         if figures_file(folder, cell).exists():
             continue
         if cell.subject not in absent:
-            absent[cell.subject] = cell.absence()
+            absent[cell.subject] = _absence(cell)
             if absent[cell.subject]:
                 print(f"{cell.subject}: skipped, {absent[cell.subject]}", flush=True)
         if not absent[cell.subject]:
             yield cell
+
+
+def _absence(cell: Cell) -> str | None:
+    try:
+        return cell.absence()
+    except Exception as error:  # a damaged teacher must not end a suite of many
+        return single_line(error)
 
 
 def _make(cell: Cell, folder: Path, minutes: float) -> dict[str, str]:

@@ -33,6 +33,11 @@ def load_application(reference: str, weights: Path | None, image_shape: tuple[in
     if name not in functions:
         near = difflib.get_close_matches(name, functions) or list(functions)
         raise InvalidInputError(f"does not exist in this version of Keras: did you mean {' or '.join(near)}?")
+    if name.startswith("EfficientNetB"):  # Keras gives it a layer more for the weights of ImageNet
+        raise InvalidInputError(
+            f"is another network without the weights of ImageNet: save keras.applications.{name}() as a .keras file "
+            "and give that."
+        )
     if weights is None:
         raise InvalidInputError(
             "is an architecture, and its weights are not downloaded: name their file, such as --weights=model.h5."

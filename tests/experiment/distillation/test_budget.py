@@ -46,3 +46,11 @@ def test_an_earlier_run_keeps_its_length_unless_it_starts_over(measured, tmp_pat
     assert measured == []
     assert schedule(fit_to_time(experiment, 3.0, run, False, time.process_time)).student_epochs == 3
     assert measured == [(3.0, time.process_time)]
+
+
+def test_the_steps_that_a_task_sets_are_no_earlier_plan(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.configuration.write_text("steps_per_epoch = 60\n")
+    assert length_so_far(run) == {}
+    run.configuration.write_text("student_epochs = 7\nsteps_per_epoch = 60\n")
+    assert length_so_far(run) == {"student_epochs": 7, "steps_per_epoch": 60}

@@ -271,3 +271,11 @@ def test_numbers_of_numpy_are_written_as_numbers(tmp_path):
     run.write_json(run.results, {"max_minutes": np.float32(0.5), "seed": np.int64(3)})
     assert run.finished() == {"max_minutes": 0.5, "seed": 3}
     taken(tmp_path, seed=3)
+
+
+def test_notes_of_the_user_are_no_model_card_and_stay(tmp_path):
+    run = taken(tmp_path)
+    run.card.write_text("my notes\n")
+    assert taken(tmp_path, resume=False, seed=2).card.read_text() == "my notes\n"
+    run.card.write_text("---\nlibrary_name: keras\n---\n")
+    assert not taken(tmp_path, resume=False, seed=3).card.exists()

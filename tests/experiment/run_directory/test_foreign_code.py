@@ -19,6 +19,7 @@ from tests.commandline import error_line, script
         "Teacher.custom_objects = 'my_layers'",
         "python_network.function = 'my_module:build'",
         "Teacher.path = 'my_module:teacher'",
+        "Teacher.path = 'my_module:make.teacher'",
         "Teacher.path = '''my_module:teacher'''",
         r"Teacher.path = 'my_module\x3ateacher'",
         "where = 'my_module:teacher'\nTeacher.path = %where",

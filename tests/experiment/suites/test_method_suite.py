@@ -51,7 +51,7 @@ def test_a_run_is_a_train_command_with_the_bindings_the_teacher_and_the_minutes_
     teacher = tmp_path / "teachers" / "digits.keras"
     assert dafl.command(tmp_path / "run", 2.5) == [
         "train", "--gin_file=dafl.gin", "--gin_file=tasks/digits_lenet5.gin", "--gin_file=smoke.gin",
-        "--gin_param=one_hot_weight = 2.0", f'--gin_param=Teacher.path = "{teacher}"',
+        "--gin_param=one_hot_weight = 2.0", f"--gin_param=Teacher.path = {str(teacher)!r}",
         "--seed=0", f"--run_dir={tmp_path / 'run'}", "--cpu_minutes=5.0",
     ]  # fmt: skip
 

@@ -92,3 +92,10 @@ def test_where_keras_hub_is_not_installed_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)
     with pytest.raises(MissingDependencyError, match=r"pip install keras-hub, or give a \.keras file"):
         load_teacher(f"keras_hub:{tmp_path}")
+
+
+def test_a_network_that_keras_builds_differently_for_its_weights_is_refused(tmp_path):
+    weights = str(tmp_path / "m.weights.h5")
+    tiny_net(weights=None).save_weights(weights)
+    with pytest.raises(InvalidInputError, match=r"another network without .*: save keras.applications.EfficientNetB0"):
+        load_teacher("keras.applications:EfficientNetB0", weights=weights)
