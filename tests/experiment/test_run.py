@@ -19,7 +19,7 @@ KEYS = [
     "method", "task", "seed", "decisions", "backend", "jit_compile", "metric", "teacher_accuracy", "student_accuracy",
     "student_accuracy_best", "agreement", "evaluated_on",
     "test_images", "synthetic_images", "buffer_images", "synthesis_updates",
-    "student_updates", "seconds_synthesis", "seconds_student",
+    "student_updates", "image_quality", "seconds_synthesis", "seconds_student",
     "seconds_total", "images_per_second", "stopped_by", "max_minutes", "learning_rate_factor", "peak_memory_mb",
     "teacher_parameters", "student_parameters", "versions",
 ]  # fmt: skip

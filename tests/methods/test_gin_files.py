@@ -55,6 +55,13 @@ def marked(values, name):
 
 CONFIGURATIONS = [marked([name], name) for name in METHODS + PAPERS + ABLATIONS]
 CONFIGURATIONS += [marked([method_for(task), task], task) for task in TASKS]
+WITHOUT_RECIPE = ("tasks/svhn_vggbn_compact.gin",)  # whose teacher is a file
+NETWORK = [
+    "Teacher.model = @teacher/cifar_resnet",
+    "teacher/cifar_resnet.depth = 8",
+    *(f"teacher/cifar_resnet.{name} = %{name}" for name in ("image_shape", "normalization")),
+    "teacher/cifar_resnet.num_classes = 10",
+]
 SEGMENTERS = ("fast_meta.gin", "dafl.gin", "dfad.gin", "rdskd.gin")  # and SSD-KD
 CONFIGURATIONS += [marked([method, task], task) for method in SEGMENTERS for task in TASKS if "deeplab" in task]
 
@@ -64,7 +71,8 @@ def data_of(files):
     known = {"cifar100": 100, "shapes": 5, "camvid": 11, "nyuv2": 13}
     classes = next((count for name, count in known.items() if name in files[-1]), 10)
     made = ["data = @made_up()", "made_up.image_shape = %image_shape", f"made_up.num_classes = {classes}"]
-    return [*made, f"made_up.masks = {'deeplab' in files[-1]}"]
+    teacher = NETWORK if files[-1] in WITHOUT_RECIPE else []
+    return [*made, *teacher, f"made_up.masks = {'deeplab' in files[-1]}"]
 
 
 def source(synthesizer):

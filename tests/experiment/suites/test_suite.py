@@ -79,11 +79,13 @@ def test_the_figures_of_a_run_have_its_times_and_the_commit(commands, tmp_path, 
         assert command[:2] == ["git", "describe"]
         return SimpleNamespace(stdout="0123abc-dirty\n")
 
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(cells_module, "LAUNCHER", tmp_path / "dfkd_command.py")
     monkeypatch.setattr(cells_module.subprocess, "run", git)
     figures = make_cell(Stub("a/x-seed0"), tmp_path, 1.0)
     assert figures["seconds"] >= 0.0 and figures["cpu_seconds"] >= 0.0
     assert figures["commit"] == "0123abc-dirty"
-    monkeypatch.setattr(cells_module, "LAUNCHER", tmp_path / "dfkd_command.py")  # no repository
+    (tmp_path / ".git").rmdir()
     assert make_cell(Stub("a/x-seed0"), tmp_path, 1.0)["commit"] is None
 
 
