@@ -51,13 +51,15 @@ class Binding(NamedTuple):
     source: str
 
 
-class _Names(config_parser.ParserDelegate):
+class Names(config_parser.ParserDelegate):
     """Leaves references as text, so that parsing has no effect on gin's configuration."""
 
     def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
+        """Returns a reference as it is written."""
         return f"@{scoped_configurable_name}{'()' if evaluate else ''}"
 
     def macro(self, macro_name: str) -> str:
+        """Returns a macro as it is written."""
         return f"%{macro_name}"
 
 
@@ -87,7 +89,7 @@ def statements(text: str, source: str) -> list[Any]:
     stream, source = io.StringIO(text), printable(source)
     stream.name = source  # for gin's messages
     try:
-        return list(config_parser.ConfigParser(stream, _Names()))
+        return list(config_parser.ConfigParser(stream, Names()))
     except tokenize.TokenError as error:
         raise InvalidInputError(f"{source} ends within a bracket or a text of several lines: close it.") from error
     except IndentationError as error:

@@ -8,7 +8,7 @@ from keras import ops
 
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.evaluation import Evaluation
-from dfkd_keras.metrics import IGNORED, evaluation_batch_size
+from dfkd_keras.metrics import evaluation_batch_size, valid_mask
 
 BINS = 10
 MOST_IMAGES, FEWEST_IMAGES, MOST_PIXELS = 2000, 64, 2**23  # of large images there are fewer, so that it takes seconds
@@ -87,6 +87,6 @@ def _calibration(network: Callable[[Any], Any], images: np.ndarray, labels: np.n
         logits = network(images[start : start + size] / np.float32(255.0))
         probabilities = ops.convert_to_numpy(ops.softmax(ops.cast(logits, "float32")))
         truth = labels[start : start + size]
-        known = ((truth != IGNORED) | (truth.ndim == 1)) & np.isfinite(probabilities).all(axis=-1)
+        known = valid_mask(truth) & np.isfinite(probabilities).all(axis=-1)
         parts.append((probabilities.max(axis=-1)[known], (probabilities.argmax(axis=-1) == truth)[known]))
     return Calibration(*map(np.concatenate, zip(*parts, strict=True)))

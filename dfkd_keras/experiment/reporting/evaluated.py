@@ -11,7 +11,7 @@ from dfkd_keras.experiment.reporting.page import figure, paragraph, picture, sec
 from dfkd_keras.experiment.reporting.plots import SHOWN_CLASSES, bars, reliability, save_image_rows
 from dfkd_keras.experiment.reporting.verdict import costs
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.metrics import IGNORED
+from dfkd_keras.metrics import valid_mask
 
 LONGEST_NAME = 14  # characters of a class, of which a label has two
 CONFUSED, AGREED = 6, 3  # images of a pair of classes that are shown
@@ -54,11 +54,8 @@ def agreement_chart(assessment: Assessment) -> str:
 
 def _classes(assessment: Assessment) -> tuple[np.ndarray, np.ndarray]:
     """Returns the classes that teacher and student predict for each image, or pixel of a class."""
-    predicted = [assessment.predicted[network] for network in ("teacher", "student")]
-    if not assessment.by_pixel:
-        return tuple(predicted)
-    known = assessment.evaluated.split.labels != IGNORED
-    return tuple(classes[known] for classes in predicted)
+    known = valid_mask(assessment.evaluated.split.labels)
+    return tuple(assessment.predicted[network][known] for network in ("teacher", "student"))
 
 
 def _confusions(assessment: Assessment) -> list[str]:

@@ -26,13 +26,12 @@ from dfkd_keras.experiment.reporting.verdict import (
     verdict,
 )
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.run_directory.directory import is_card
+from dfkd_keras.experiment.run_directory.directory import CARD, is_card
 from dfkd_keras.export.versions import versions
 from dfkd_keras.synthesis import RealImages
 from dfkd_keras.utils.errors import NotFoundError
 from dfkd_keras.utils.files import atomic_write
 
-CARD = "README.md"
 RATES = ("accuracy", "mean_iou", "agreement", "estimated_agreement")
 LICENSE = "# license: apache-2.0  # yours to choose; the license of the teacher may bind the student"
 logger = logging.getLogger(__name__)

@@ -22,6 +22,7 @@ from dfkd_keras.utils.files import (
 )
 
 LOCK = ".lock"
+CARD = "README.md"
 CARD_MARK = "library_name:"  # in the header of a model card
 GENERATED = "# The operative configuration of a run, written by dfkd_keras."
 MINIMUM_BYTES = 65_536  # free space below which the disk counts as full
@@ -48,7 +49,7 @@ class RunDirectory:
         self.exports = self.path / "export"
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
-        self.card = self.path / "README.md"
+        self.card = self.path / CARD
         self._claim: dict[Path, str] = {}  # what `claim` wrote, by file
 
     @contextlib.contextmanager

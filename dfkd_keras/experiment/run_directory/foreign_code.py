@@ -1,11 +1,11 @@
 """What a run's configuration may do besides configuring, which someone else's must not do unasked."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from gin import config_parser
 from keras import tree
 
+from dfkd_keras.experiment.gin_files import Names
 from dfkd_keras.models.loading.named_network import APPLICATION, PRESET
 from dfkd_keras.teacher.loading import FUNCTION
 
@@ -20,19 +20,17 @@ WORDS = ("class_names",)  # arguments whose values are never imported
 def code_in(configuration: str) -> str | None:
     """Returns the first line of a gin configuration that has Python code run; None if there is none.
 
-    It is parsed as gin does, or an odd way to write a value would pass.
+    It is parsed as gin does, or an odd way to write a value would pass; statement by statement, since one before a
+    mistake counts too.
 
     Args:
         configuration: String. The text of a gin file.
     """
+    statements = config_parser.ConfigParser(configuration, Names())
     try:
-        return next((found.location.line_content.strip() for found in _statements(configuration) if _runs(found)), None)
+        return next((found.location.line_content.strip() for found in statements if _runs(found)), None)
     except (SyntaxError, ValueError):  # gin stops there too, and says so
         return None
-
-
-def _statements(configuration: str) -> Iterator[Any]:
-    yield from config_parser.ConfigParser(configuration, _Names())
 
 
 def _runs(statement: Any) -> bool:
@@ -49,13 +47,3 @@ def _runs(statement: Any) -> bool:
 def _is_function(value: str) -> bool:
     """Returns whether a teacher of this path is a function, whose module is imported."""
     return bool(FUNCTION.fullmatch(value)) and not value.startswith((APPLICATION, PRESET))
-
-
-class _Names(config_parser.ParserDelegate):
-    """Stands for references and macros by their names, so that nothing is looked up."""
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
-        return f"@{scoped_configurable_name}"
-
-    def macro(self, macro_name: str) -> str:
-        return f"%{macro_name}"
