@@ -89,10 +89,7 @@ def configure(gin_files: Sequence[str], gin_params: Sequence[str] = (), composed
         gin.add_config_file_search_path(str(folder))
     for name in gin_files:
         if find(name, folders) is None:
-            known = available(folders)
-            similar = difflib.get_close_matches(str(name), known)
-            hint = f"did you mean {' or '.join(similar)}?" if similar else f"there are: {', '.join(known)}."
-            raise NotFoundError(f"gin file {name!r} does not exist; {hint}")
+            raise NotFoundError(f"gin file {name!r} does not exist; {_hint(str(name), available(folders))}")
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # gin logs an error for every folder that lacks an included file
     try:
@@ -125,6 +122,16 @@ def _texts(gin_files: Sequence[str], gin_params: Sequence[str], folders: Sequenc
     names = [*gin_files, *(name for source, text in params.items() for name in included(text, source))]
     paths = [path for name in names for path in with_included(name, folders)]
     return {str(path): read(path) for path in paths} | params
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """Returns which files a misspelled name may mean, or all that there are; the common ending says nothing."""
+    similar = difflib.get_close_matches(name.removesuffix(".gin"), [each.removesuffix(".gin") for each in known])
+    return (
+        f"did you mean {' or '.join(f'{each}.gin' for each in similar)}?"
+        if similar
+        else f"there are: {', '.join(known)}."
+    )
 
 
 def check_macro(binding: str) -> None:

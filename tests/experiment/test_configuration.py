@@ -261,6 +261,7 @@ def test_operative_configurations_can_be_read_again(tmp_path):
     ("files", "params", "message"),
     [
         (["dfal.gin"], [], r"'dfal.gin' does not exist; did you mean .*dafl\.gin"),
+        (["nowhere.gin"], [], r"'nowhere.gin' does not exist; there are: .*rdskd\.gin"),
         (["no_such.gin"], [], r"'no_such.gin' does not exist; there are: .*rdskd\.gin"),
         (["rdskd.gin"], ["NoSuchTerm.weight = 1"], "NoSuchTerm"),
         (["rdskd.gin"], ["SoftTargets.heat = 1"], "heat"),
