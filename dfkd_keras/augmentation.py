@@ -24,7 +24,13 @@ __all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomInputRange", "
 
 
 class Augmentation(Configured):
-    """Base class of the augmentations. A subclass implements `augment`, which says what uniform numbers it uses."""
+    """Base class of the augmentations. A subclass implements `augment`, which says what uniform numbers it uses.
+
+    Class attributes:
+        by_image: Boolean. Whether each image is augmented by its own numbers alone. Defaults to True.
+    """
+
+    by_image = True
 
     def __call__(self, images: Any, uniforms: Any) -> Any:
         """Augments a batch.
@@ -195,6 +201,8 @@ class RollFlip(Augmentation):
 
     pixels: int = 2
     flip: bool = False
+
+    by_image = False
 
     def __post_init__(self):
         check_counts("RollFlip", minimum=0, pixels=self.pixels)

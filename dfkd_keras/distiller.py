@@ -21,14 +21,14 @@ from dfkd_keras.losses.logits import SoftTargets
 from dfkd_keras.metrics import check_validation_data, validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import set_total_updates
-from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch
+from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch, SoftLabelCache
 from dfkd_keras.schedules.callback import ScheduleCallback
 from dfkd_keras.schedules.noise import Draws, NoiseStream
 from dfkd_keras.schedules.schedule import Alternating, Position, Schedule
 from dfkd_keras.schedules.scheduled_model import ScheduledModel
 from dfkd_keras.synthesis.forward_batch import SynthesisContext
 from dfkd_keras.synthesis.synthesizer import Synthesizer
-from dfkd_keras.teacher.teacher import Teacher
+from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -52,6 +52,8 @@ class DataFreeDistiller(Configured, ScheduledModel):
         modulation: A `Modulation`. Weights each image in the student's loss too (SSD-KD's phi). Defaults to none.
         batch_size: Integer. Images per update of either side. Defaults to 256.
         seed: Integer, at least 0. Seed of the noise. Defaults to 0.
+        soft_label_cache: A `SoftLabelCache`. Keeps the teacher's logits for images of a replay buffer, so that the
+            teacher sees only a share of each batch. Defaults to none.
 
     Attributes:
         position: A `Position`. Epoch, step and kind of the training step being made.
@@ -79,6 +81,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         modulation: Modulation | None = None,
         batch_size: int = 256,
         seed: int = 0,
+        soft_label_cache: SoftLabelCache | None = None,
     ):
         super().__init__(name="data_free_distiller")
         self.teacher = teacher if isinstance(teacher, Teacher) else Teacher(teacher)
@@ -87,11 +90,14 @@ class DataFreeDistiller(Configured, ScheduledModel):
         self.schedule = Alternating() if schedule is None else schedule
         self.replay = FreshSamples() if replay is None else replay
         self.augment, self.modulation, self.batch_size, self.seed = augment, modulation, batch_size, seed
+        self.soft_label_cache = soft_label_cache
         compatibility.check_parts(self)
 
         self._matching = FeatureMatching(self.distillation_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
         self.replay.prepare(self.teacher, batch_size, self.schedule.rounds)
+        if soft_label_cache is not None:
+            soft_label_cache.prepare(self.teacher, self.replay, batch_size)
         self.random_state = RandomState([student, synthesizer])
         names = ["synthesis_loss", *synthesizer.objective.names, "distillation_loss", "agreement", *self.replay.names]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
@@ -199,7 +205,9 @@ class DataFreeDistiller(Configured, ScheduledModel):
         before = data["updates_before"][0]
         gradient.repeat(kind.synthesis, lambda index: self._update_synthesizer(draws(index), before + index))
         if kind.ends_round:
-            self.replay.add(*self.synthesizer.end_round(draws(0), self.teacher))
+            positions = self.replay.add(*self.synthesizer.end_round(draws(0), self.teacher))
+            if self.soft_label_cache is not None:
+                self.soft_label_cache.add(positions, self.replay, draws(0), self.augment, self.teacher)
         shared = self._student_batch(draws(0)) if kind.shared_latents else None
         gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.synthesis + index), shared))
 
@@ -271,9 +279,8 @@ class DataFreeDistiller(Configured, ScheduledModel):
 
     def _update_student(self, draws: Draws, shared: ReplayBatch | None) -> None:
         batch = self._student_batch(draws) if shared is None else shared
-        images = batch.images if self.augment is None else self.augment(batch.images, draws.augmentation)
-        images = ops.stop_gradient(images)
-        outputs, inputs = self.teacher(images), self.teacher.to_inputs(images)
+        images, outputs = self._view(batch, draws)
+        inputs = self.teacher.to_inputs(images)
         own_logits = ops.stop_gradient(outputs.logits)  # of this replica's share; the others' are gathered
         teacher_logits = gather(own_logits)
         weights = self._weights(batch, teacher_logits)
@@ -288,6 +295,14 @@ class DataFreeDistiller(Configured, ScheduledModel):
         agree = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))
         self._log({"distillation_loss": loss, "agreement": ops.cast(agree, "float32")})
         self._log(self.replay.update(batch, teacher_logits, student_logits))
+
+    def _view(self, batch: ReplayBatch, draws: Draws) -> tuple[Any, TeacherOutputs]:
+        """Returns the images that the student is trained on, augmented, and what the teacher says of them."""
+        if self.soft_label_cache is not None:
+            return self.soft_label_cache.recall(batch, draws, self.augment, self.teacher)
+        images = batch.images if self.augment is None else self.augment(batch.images, draws.augmentation)
+        images = ops.stop_gradient(images)
+        return images, self.teacher(images)
 
     def _weights(self, batch: ReplayBatch, teacher_logits: Any) -> Any:
         weights = 1.0 if batch.weights is None else batch.weights

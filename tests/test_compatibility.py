@@ -103,6 +103,7 @@ def test_a_scalar_loss_cannot_be_weighted_per_image():
         ("schedule", Rounds, r"schedule=Rounds must be .*, not a class: call Rounds, in gin @Rounds\(\)"),
         ("replay", (), r"replay=\(\) must be an object of ImageSource"),
         ("modulation", 0, "modulation=0 must be an object of Modulation"),
+        ("soft_label_cache", 4, "soft_label_cache=4 must be an object of SoftLabelCache"),
         ("augment", dk.augmentation.RollFlip, "augment=RollFlip must be a function, .*: call RollFlip"),
     ],
 )

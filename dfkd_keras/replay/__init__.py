@@ -12,6 +12,7 @@ from dfkd_keras.replay.eviction import (
 from dfkd_keras.replay.fresh import FreshSamples
 from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.replay.sampling import PrioritySampling, Sampling, UniformSampling
+from dfkd_keras.replay.soft_labels import SoftLabelCache
 
 __all__ = [
     "Eviction",
@@ -25,5 +26,6 @@ __all__ = [
     "ReplayBatch",
     "ReplayBuffer",
     "Sampling",
+    "SoftLabelCache",
     "UniformSampling",
 ]

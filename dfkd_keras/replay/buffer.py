@@ -116,7 +116,7 @@ class ReplayBuffer(Component, ImageSource):
         self.written = self.state("written", (), INTEGER)
         self.sample_count = self.state("sample_count", (), INTEGER)
 
-    def add(self, images: Any, labels: Any) -> None:
+    def add(self, images: Any, labels: Any) -> Any:
         """Adds a batch of unit images and the classes that the teacher predicts for them; see `ImageSource.add`."""
         count = ops.shape(images)[0]
         positions = self._positions_to_write(count)
@@ -132,6 +132,7 @@ class ReplayBuffer(Component, ImageSource):
         assign_rows(self.insertion_index, positions, self.written.value + 1 + ops.arange(count, dtype=INTEGER))
         self.written.assign(ops.add(self.written, count))
         self.size.assign(ops.minimum(ops.add(self.size, count), self.capacity))
+        return positions
 
     def sample(self, draws: Draws, synthesizer: Any = None, teacher: Teacher | None = None) -> ReplayBatch:
         """Draws a batch.
@@ -172,7 +173,7 @@ class ReplayBuffer(Component, ImageSource):
             raise InvalidInputError(self.sampling.invalid_priority(values.min()))
         # A NaN that is kept would soon be in the student's loss too, and hide where it came from.
         kept = ops.where(priorities >= 0, priorities, 0.0)
-        assign_rows(self.priorities, batch.indices, last_of_duplicates(batch.indices, kept))
+        assign_rows(self.priorities, batch.indices, ops.take(kept, last_of_equals(batch.indices)))
         return {"priority": ops.mean(ops.where(priorities >= 0, priorities, float("nan")))}
 
     def invalid_value(self, name: str, value: float) -> str:
@@ -201,10 +202,11 @@ class ReplayBuffer(Component, ImageSource):
         return ops.cast(order[:count], INTEGER)
 
 
-def last_of_duplicates(indices: Any, values: Any) -> Any:
-    """Returns values `[B]` in which all that belong to equal indices `[B]` are the last of them.
+def last_of_equals(indices: Any) -> Any:
+    """Returns, for each of some indices `[B]`, the position of the last one that equals it, `[B]`.
 
-    An image may be drawn twice, and accelerators leave open which of two writes to one position counts.
+    An image may be drawn twice, and accelerators leave open which of two writes to one place counts: where both write
+    what the last of them has, it does not matter.
     """
     positions = ops.arange(ops.shape(indices)[0])
-    return ops.take(values, ops.max(ops.where(indices[:, None] == indices, positions, -1), axis=1))
+    return ops.max(ops.where(indices[:, None] == indices, positions, -1), axis=1)

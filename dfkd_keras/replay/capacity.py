@@ -32,18 +32,28 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
         InvalidInputError: If the buffer, and the copy that a checkpoint makes of it, exceed the free memory, or its
             pixels are more than can be counted.
     """
-    needed = buffer_bytes(capacity, teacher.image_shape, teacher.num_classes)
-    free = free_bytes()
-    if free is not None and 2 * needed > free:
-        raise InvalidInputError(
-            f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} needs {needed / 1e6:,.0f} MB, and "
-            f"as much again for a checkpoint, but {free / 1e6:,.0f} MB are free: lower it, or make smaller images."
-        )
+    owner = f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape}"
+    _check_free(owner, buffer_bytes(capacity, teacher.image_shape, teacher.num_classes), "make smaller images")
     pixels = capacity * math.prod(teacher.image_shape[:2])
     if teacher.is_segmenter and pixels > LARGEST_COUNT:
         raise InvalidInputError(
-            f"ReplayBuffer.capacity_images={capacity} of shape {teacher.image_shape} have {pixels:,} pixels, but at "
-            f"most {LARGEST_COUNT:,} can be counted: lower it, or make smaller images."
+            f"{owner} have {pixels:,} pixels, but at most {LARGEST_COUNT:,} can be counted: lower it, or make smaller "
+            "images."
+        )
+
+
+def check_soft_labels(count: int, teacher: Teacher) -> None:
+    """Raises `InvalidInputError` if the logits of `count` views of images exceed the machine's free memory."""
+    owner = f"SoftLabelCache: logits of {count} views of shape {teacher.logits_shape}"
+    _check_free(owner, 4 * count * math.prod(teacher.logits_shape), "keep fewer images or views")
+
+
+def _check_free(owner: str, needed: int, remedy: str) -> None:
+    free = free_bytes()
+    if free is not None and 2 * needed > free:
+        raise InvalidInputError(
+            f"{owner} needs {needed / 1e6:,.0f} MB, and as much again for a checkpoint, but {free / 1e6:,.0f} MB are "
+            f"free: lower it, or {remedy}."
         )
 
 

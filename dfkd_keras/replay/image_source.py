@@ -58,13 +58,16 @@ class ImageSource(Configured):
             InvalidInputError: If the images do not fit.
         """
 
-    def add(self, images: Any, labels: Any) -> None:
+    def add(self, images: Any, labels: Any) -> Any:
         """Adds the images of a round.
 
         Args:
             images: Float tensor `[B, H, W, C]`. Unit images, which are clipped to [0, 1].
             labels: int32 tensor `[B]` of the class that the teacher predicts for each image, or `[B, H, W]` for each of
                 its pixels.
+
+        Returns:
+            Integer tensor `[B]`. The images' positions.
         """
         raise NotImplementedError
 

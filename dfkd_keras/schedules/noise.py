@@ -32,6 +32,8 @@ class Draws(NamedTuple):
     selection: Any
     augmentation: Any
 
+    AUGMENTATION = 8  # numbers for each image
+
     @classmethod
     def of_update(cls, data: dict[str, Any], index: Any) -> "Draws":
         """Returns the draws of one update of a step.
@@ -120,7 +122,7 @@ class NoiseStream(keras.utils.PyDataset):
             latents=generator.standard_normal(latents, dtype=np.float32),
             labels=generator.integers(self.num_classes, size=shape, dtype=np.int32),
             selection=generator.random(shape, dtype=np.float32),
-            augmentation=generator.random((*shape, 8), dtype=np.float32),
+            augmentation=generator.random((*shape, Draws.AUGMENTATION), dtype=np.float32),
         )
         # One copy per sample, because a strategy shards the first axis of everything.
         before = np.full(self.batch_size, self._updates_before(position.epoch)[position.step], np.int32)

@@ -158,6 +158,12 @@ def test_two_replicas_have_one_buffer_with_priorities(tmp_path):
     assert compared(tmp_path, "ssdkd.gin") < 1e-3
 
 
+@pytest.mark.slow
+def test_two_replicas_keep_the_same_soft_labels(tmp_path):
+    cache = ["DataFreeDistiller.soft_label_cache = @SoftLabelCache()", "SoftLabelCache.renewed_share = 1.0"]
+    assert compared(tmp_path, "ssdkd.gin", *cache) < 1e-3
+
+
 DROPOUT = """
 from keras import layers
 from dfkd_keras.backend.replicas import sync_replicas

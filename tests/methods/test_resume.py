@@ -22,16 +22,18 @@ def clean():
     keras.utils.clear_session()
 
 
-def built(method):
-    configure([method, "smoke.gin"], ["TeacherRecipe.trained = False"])
+def built(method, *modifiers):
+    configure([method, "smoke.gin", *modifiers], ["TeacherRecipe.trained = False"])
     return gin.get_configurable("Experiment")().build()
 
 
 @pytest.mark.parametrize(
-    "method", [pytest.param(method, marks=[] if method in IN_BRIEF else [pytest.mark.slow]) for method in METHODS]
+    "files",
+    [pytest.param([method], marks=[] if method in IN_BRIEF else [pytest.mark.slow], id=method) for method in METHODS]
+    + [pytest.param(["ssdkd.gin", "modifiers/soft_labels.gin"], marks=pytest.mark.slow, id="soft_labels.gin")],
 )
-def test_a_training_in_two_parts_is_that_in_one(tmp_path, method):
-    whole, first, second = built(method), built(method), built(method)
+def test_a_training_in_two_parts_is_that_in_one(tmp_path, files):
+    whole, first, second = built(*files), built(*files), built(*files)
     epochs = whole.schedule.epochs // 2
     whole.fit(verbose=0)
     first.fit(epochs=epochs, verbose=0)
