@@ -69,6 +69,8 @@ class Rounds(ScheduleOfRounds):
     student_updates: int = 400
     updates_per_step: int = 1
 
+    stages = (0, 1)  # the warm-up is in the first epoch
+
     def __post_init__(self):
         counts = dataclasses.asdict(self)
         check_counts("Rounds", minimum=0, warmup_rounds=counts.pop("warmup_rounds"))
@@ -146,6 +148,11 @@ class RoundsFirst(ScheduleOfRounds):
         return self.synthesis_epochs + self.student_epochs
 
     @property
+    def stages(self) -> tuple[int, ...]:
+        """The epochs that begin a stage."""
+        return (0, self.synthesis_epochs)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Steps per epoch: the beginnings, synthesis updates and ends of its rounds, or as many student updates."""
         return self.rounds_per_epoch * len(self._round)
@@ -183,6 +190,8 @@ class RoundEveryStep(Schedule):
     epochs: int = 100
     student_updates: int = 4
     steps_per_epoch: int = 30
+
+    stages = (0,)
 
     def __post_init__(self):
         check_counts("RoundEveryStep", **dataclasses.asdict(self))

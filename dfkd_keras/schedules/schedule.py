@@ -1,7 +1,8 @@
 """Which updates every training step makes: the base class of schedules, and the two without rounds."""
 
 import dataclasses
-from typing import NamedTuple
+import itertools
+from typing import ClassVar, NamedTuple
 
 from dfkd_keras.utils.checks import check_counts, check_flags
 from dfkd_keras.utils.serialization import Configured
@@ -68,13 +69,22 @@ class UpdateCounts(NamedTuple):
     def __add__(self, other: "UpdateCounts") -> "UpdateCounts":
         return UpdateCounts(self.synthesis + other.synthesis, self.student + other.student)
 
+    def __mul__(self, times: int) -> "UpdateCounts":
+        return UpdateCounts(self.synthesis * times, self.student * times)
+
 
 class Schedule(Configured):
     """Base class of schedules: which updates every step of the training makes.
 
     A subclass is a frozen dataclass that has the attributes `epochs` (epochs of the whole training) and
     `steps_per_epoch`, and implements `kinds` and `step_kind`. One that works by rounds implements `rounds_in` too.
+
+    Class attributes:
+        stages: Tuple of integers. The epochs that begin a stage, all of whose epochs make the same steps; the first is
+            0. Defaults to None: every epoch may differ.
     """
+
+    stages: ClassVar[tuple[int, ...] | None] = None
 
     @property
     def rounds(self) -> int:
@@ -139,8 +149,11 @@ class Schedule(Configured):
         Returns:
             An `UpdateCounts`.
         """
-        epochs = range(self.epochs if epochs is None else epochs)
-        return sum((self.updates_in_epoch(epoch, steps_per_epoch) for epoch in epochs), UpdateCounts(0, 0))
+        epochs = self.epochs if epochs is None else epochs
+        starts = [start for start in self.stages or range(epochs) if start < epochs]
+        lengths = [end - start for start, end in itertools.pairwise([*starts, epochs])]
+        each = (self.updates_in_epoch(start, steps_per_epoch) for start in starts)
+        return sum((updates * length for updates, length in zip(each, lengths, strict=True)), UpdateCounts(0, 0))
 
     def updates_after(self, steps: int) -> UpdateCounts:
         """Returns the number of updates of each side in the first `steps` steps of the training."""
@@ -173,6 +186,8 @@ class Alternating(Schedule):
     student_updates: int = 1
     steps_per_epoch: int = 120
     shared_latents: bool = False
+
+    stages = (0,)
 
     def __post_init__(self):
         counts = dataclasses.asdict(self)
@@ -219,6 +234,11 @@ class TwoStage(Schedule):
     def epochs(self) -> int:
         """Epochs of the whole training."""
         return self.synthesis_epochs + self.student_epochs
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The epochs that begin a stage."""
+        return (0, self.synthesis_epochs) if self.synthesis_epochs else (0,)
 
     @property
     def kinds(self) -> tuple[StepKind, ...]:

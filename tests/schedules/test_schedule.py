@@ -26,6 +26,25 @@ def test_alternating_makes_both_updates_in_every_step():
     assert [schedule.step_kind(epoch)[:2] for epoch in range(2)] == [(1, 5), (1, 5)]
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        dk.schedules.Alternating(3, 2, 5, steps_per_epoch=4),
+        dk.schedules.TwoStage(2, 3, 4),
+        dk.schedules.TwoStage(0, 3, 4),
+        dk.schedules.Rounds(3, rounds_per_epoch=3, warmup_rounds=2, synthesis_updates=2, student_updates=5),
+        RoundsFirst(2, 2, 6, 3, updates_per_step=2),
+        dk.schedules.RoundEveryStep(3, 2, 4),
+    ],
+)
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5])
+def test_the_total_is_the_sum_over_all_epochs_however_many(schedule, epochs):
+    each = [schedule.updates_in_epoch(epoch) for epoch in range(epochs)]
+    assert schedule.total_updates(epochs) == (sum(one.synthesis for one in each), sum(one.student for one in each))
+    trillion = schedule.total_updates(10**12 + 10)  # at once
+    assert trillion.student == schedule.total_updates(10).student + 10**12 * schedule.updates_in_epoch(10).student
+
+
 def test_kinds_are_all_that_occurs():
     for schedule in (
         dk.schedules.TwoStage(1, 2),
