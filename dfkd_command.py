@@ -4,9 +4,12 @@
 when it is imported.
 """
 
+import contextlib
 import importlib
 import os
+import re
 import sys
+from collections.abc import Iterator
 
 COMMANDS = {
     "distill": "distill a student from a teacher's file and nothing else",
@@ -22,6 +25,7 @@ COMMANDS = {
     "serve-client": "send images to a served student",
 }
 HELP = ("-h", "--help", "help")
+CHATTER = re.compile(rb"WARNING: All log messages before absl|I\d{4} ")  # of TensorFlow, at any log level
 
 
 def main(command: str | None = None) -> None:
@@ -38,7 +42,37 @@ def main(command: str | None = None) -> None:
     if command not in COMMANDS:
         sys.exit(f"error: {command!r} is not a command of dfkd: use one of {', '.join(COMMANDS)}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    importlib.import_module("dfkd_keras.cli.main").main(command)
+    with without_chatter():
+        cli = importlib.import_module("dfkd_keras.cli.main")
+    cli.main(command)
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Leaves out of the standard error what TensorFlow writes there when it is imported.
+
+    Another process passes on all other lines, so that none is lost where an import ends this process.
+    """
+    if "tensorflow" in sys.modules or not hasattr(os, "fork"):
+        yield
+        return
+    reader, writer = os.pipe()
+    if not os.fork():
+        os.close(writer)
+        with os.fdopen(reader, "rb") as lines:
+            for line in lines:
+                if not CHATTER.match(line):
+                    os.write(2, line)
+        os._exit(0)
+    os.close(reader)
+    stderr = os.dup(2)
+    os.dup2(writer, 2)
+    os.close(writer)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def overview() -> str:

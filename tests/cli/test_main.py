@@ -1,5 +1,6 @@
 """What `dfkd` does with a job, its flags and its errors."""
 
+import signal
 import subprocess
 import sys
 
@@ -95,3 +96,20 @@ def test_an_unknown_command_is_one_line():
     command = [sys.executable, str(ROOT / "dfkd_command.py"), "trian", "--gin_file=rdskd.gin"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "'trian' is not a command of dfkd: use one of distill, train, " in error_line(process)
+
+
+def test_what_tensorflow_says_when_it_is_imported_is_left_out_and_why_it_ended_the_process_is_not():
+    code = """
+import os
+from dfkd_command import without_chatter
+
+with without_chatter():
+    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\nI0000 00:00:17 port.cc] oneDNN\\n")
+os.write(2, b"shown\\n")
+with without_chatter():
+    os.write(2, b"I0000 00:00:17 cpu.cc] AVX\\nF0000 00:00:17 cpu.cc] needs AVX\\n")
+    os.abort()
+"""
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == -signal.SIGABRT
+    assert process.stderr.splitlines() == ["shown", "F0000 00:00:17 cpu.cc] needs AVX"]
