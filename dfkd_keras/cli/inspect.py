@@ -27,7 +27,14 @@ flags.adopt_module_key_flags(configuration)
 
 
 def run() -> None:
-    """Prints inputs, outputs, features, and the methods that work with the teacher; or the card of the student."""
+    """Prints inputs, outputs, features, and the methods that work with the teacher; or the card of the student.
+
+    Raises:
+        InvalidInputError: If the flags name several models, or none.
+    """
+    named = [name for name in ("teacher", "gin_file", "run_dir", "student") if FLAGS[name].value]
+    if len(named) > 1:
+        raise InvalidInputError(f"--{' and --'.join(named)} name different models: give one of them.")
     if student := FLAGS.run_dir or FLAGS.student:
         print(card_in(Path(student)))
     else:
@@ -35,11 +42,7 @@ def run() -> None:
 
 
 def inspection() -> Inspection:
-    """Returns the inspection of the teacher that the flags name.
-
-    Raises:
-        InvalidInputError: If the flags name no teacher.
-    """
+    """Returns the inspection of the teacher that the flags name."""
     if FLAGS.teacher:
         return inspect_teacher(load_teacher(FLAGS.teacher, weights=FLAGS.weights))
     if not FLAGS.gin_file:

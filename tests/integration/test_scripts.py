@@ -69,6 +69,11 @@ def test_inspect_lists_the_methods_that_work_with_a_teacher(trained):
     assert "no BatchNormalization layer" in process.stdout
 
 
+def test_inspect_shows_one_model_at_a_time(tmp_path):
+    process = script("inspect_teacher.py", "--teacher=a.keras", "--run_dir=run", cwd=tmp_path)
+    assert "--teacher and --run_dir name different models" in error_line(process)
+
+
 def test_inspect_shows_the_card_of_a_student(trained):
     process = script("inspect_teacher.py", "--run_dir=run", cwd=trained)
     assert process.returncode == 0, process.stderr
