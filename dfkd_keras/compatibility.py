@@ -202,11 +202,11 @@ def check_soft_label_cache(distiller: Any) -> None:
     if not getattr(distiller.augment, "by_image", True):
         raise InvalidInputError(
             f"SoftLabelCache needs an augmentation of each image by itself, but {type(distiller.augment).__name__} "
-            "treats a batch alike: use RandomCropFlip."
+            "treats a batch alike: use RandomCropFlip, or no cache."
         )
     if loss.matches_features:
         raise InvalidInputError(
-            f"SoftLabelCache keeps logits, but {type(loss).__name__} matches features: use SoftTargets."
+            f"SoftLabelCache keeps logits, but {type(loss).__name__} matches features: use SoftTargets, or no cache."
         )
 
 
