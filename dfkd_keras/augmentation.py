@@ -24,13 +24,7 @@ __all__ = ["DataImpressionAugmentation", "RandomCropFlip", "RandomInputRange", "
 
 
 class Augmentation(Configured):
-    """Base class of the augmentations. A subclass implements `augment`, which says what uniform numbers it uses.
-
-    Class attributes:
-        by_image: Boolean. Whether each image is augmented by its own numbers alone. Defaults to True.
-    """
-
-    by_image = True
+    """Base class of the augmentations. A subclass implements `augment`, which says what uniform numbers it uses."""
 
     def __call__(self, images: Any, uniforms: Any) -> Any:
         """Augments a batch.
@@ -201,8 +195,7 @@ class RollFlip(Augmentation):
 
     pixels: int = 2
     flip: bool = False
-
-    by_image = False
+    by_image = False  # the whole batch moves alike
 
     def __post_init__(self):
         check_counts("RollFlip", minimum=0, pixels=self.pixels)

@@ -10,7 +10,7 @@ import keras
 from dfkd_keras.backend.distribution import check_scope, replicas, shard_count
 from dfkd_keras.losses.student_loss import StudentLoss
 from dfkd_keras.objectives.modulation import Modulation
-from dfkd_keras.replay import ImageSource, ReplayBuffer, SoftLabelCache
+from dfkd_keras.replay import ImageSource, SoftLabelCache
 from dfkd_keras.schedules.schedule import Schedule
 from dfkd_keras.synthesis.synthesizer import Synthesizer
 from dfkd_keras.teacher.model_checks import check_outputs
@@ -47,7 +47,7 @@ def check_parts(distiller: Any) -> None:
     check_image_size(teacher, replay, synthesizer)
     check_weights(distiller.distillation_loss, replay, modulation)
     if distiller.soft_label_cache is not None:
-        check_soft_label_cache(distiller)
+        distiller.soft_label_cache.check(replay, distiller.augment, distiller.distillation_loss)
 
 
 def check_part_kinds(distiller: Any) -> None:
@@ -188,25 +188,6 @@ def check_weights(distillation_loss: StudentLoss, replay: ImageSource, modulatio
         raise InvalidInputError(
             f"{owner} weights each image in the student's loss, but {type(distillation_loss).__name__} gives "
             "one value for the batch: use SoftTargets."
-        )
-
-
-def check_soft_label_cache(distiller: Any) -> None:
-    """Checks that images are kept and each augmented by itself, and that the student matches the teacher's logits."""
-    replay, loss = distiller.replay, distiller.distillation_loss
-    if not isinstance(replay, ReplayBuffer):
-        raise InvalidInputError(
-            f"SoftLabelCache keeps logits for the images of a ReplayBuffer, but DataFreeDistiller.replay is "
-            f"{type(replay).__name__}: leave one of them out."
-        )
-    if not getattr(distiller.augment, "by_image", True):
-        raise InvalidInputError(
-            f"SoftLabelCache needs an augmentation of each image by itself, but {type(distiller.augment).__name__} "
-            "treats a batch alike: use RandomCropFlip, or no cache."
-        )
-    if loss.matches_features:
-        raise InvalidInputError(
-            f"SoftLabelCache keeps logits, but {type(loss).__name__} matches features: use SoftTargets, or no cache."
         )
 
 

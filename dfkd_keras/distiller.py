@@ -22,13 +22,14 @@ from dfkd_keras.metrics import check_validation_data, validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch, SoftLabelCache
+from dfkd_keras.replay.soft_labels import look
 from dfkd_keras.schedules.callback import ScheduleCallback
 from dfkd_keras.schedules.noise import Draws, NoiseStream
 from dfkd_keras.schedules.schedule import Alternating, Position, Schedule
 from dfkd_keras.schedules.scheduled_model import ScheduledModel
 from dfkd_keras.synthesis.forward_batch import SynthesisContext
 from dfkd_keras.synthesis.synthesizer import Synthesizer
-from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
+from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.serialization import Configured
 
 
@@ -52,8 +53,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         modulation: A `Modulation`. Weights each image in the student's loss too (SSD-KD's phi). Defaults to none.
         batch_size: Integer. Images per update of either side. Defaults to 256.
         seed: Integer, at least 0. Seed of the noise. Defaults to 0.
-        soft_label_cache: A `SoftLabelCache`. Keeps the teacher's logits for images of a replay buffer, so that the
-            teacher sees only a share of each batch. Defaults to none.
+        soft_label_cache: A `SoftLabelCache`. Spares the teacher images that it has seen before. Defaults to none.
 
     Attributes:
         position: A `Position`. Epoch, step and kind of the training step being made.
@@ -62,7 +62,6 @@ class DataFreeDistiller(Configured, ScheduledModel):
         InvalidInputError: If the parts do not fit together.
 
     Example:
-
     >>> distiller = DataFreeDistiller(teacher, student, synthesizer, SoftTargets(10.0), TwoStage(2, 8))
     >>> distiller.compile(keras.optimizers.Adam(2e-3), synthesis_optimizer=keras.optimizers.Adam(1e-3))
     >>> distiller.fit(steps_per_epoch=120, validation_data=(test_images, test_labels))
@@ -85,12 +84,11 @@ class DataFreeDistiller(Configured, ScheduledModel):
     ):
         super().__init__(name="data_free_distiller")
         self.teacher = teacher if isinstance(teacher, Teacher) else Teacher(teacher)
-        self.student, self.synthesizer = student, synthesizer
+        self.student, self.synthesizer, self.batch_size, self.seed = student, synthesizer, batch_size, seed
         self.distillation_loss = as_distillation_loss(SoftTargets() if distillation_loss is None else distillation_loss)
         self.schedule = Alternating() if schedule is None else schedule
         self.replay = FreshSamples() if replay is None else replay
-        self.augment, self.modulation, self.batch_size, self.seed = augment, modulation, batch_size, seed
-        self.soft_label_cache = soft_label_cache
+        self.augment, self.modulation, self.soft_label_cache = augment, modulation, soft_label_cache
         compatibility.check_parts(self)
 
         self._matching = FeatureMatching(self.distillation_loss, self.teacher, student)
@@ -208,7 +206,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
             positions = self.replay.add(*self.synthesizer.end_round(draws(0), self.teacher))
             if self.soft_label_cache is not None:
                 self.soft_label_cache.add(positions, self.replay, draws(0), self.augment, self.teacher)
-        shared = self._student_batch(draws(0)) if kind.shared_latents else None
+        shared = self.replay.sample(draws(0), self.synthesizer, self.teacher) if kind.shared_latents else None
         gradient.repeat(kind.student, lambda index: self._update_student(draws(kind.synthesis + index), shared))
 
     @gradient.test_step
@@ -224,7 +222,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         return [*self.means.values(), self.validation_metrics]
 
     def running_means(self) -> dict[str, Any]:
-        """Returns the means of the epoch so far: of the losses, the terms, the agreement and the priorities."""
+        """Returns the means of the epoch so far."""
         return {name: mean.result() for name, mean in self.means.items()}
 
     def validation_results(self) -> dict[str, Any]:
@@ -274,16 +272,15 @@ class DataFreeDistiller(Configured, ScheduledModel):
         loss, values = self.synthesizer.update(draws, context, update_in_epoch)
         self._log({"synthesis_loss": loss, **values})
 
-    def _student_batch(self, draws: Draws) -> ReplayBatch:
-        return self.replay.sample(draws, self.synthesizer, self.teacher)
-
     def _update_student(self, draws: Draws, shared: ReplayBatch | None) -> None:
-        batch = self._student_batch(draws) if shared is None else shared
-        images, outputs = self._view(batch, draws)
+        batch = self.replay.sample(draws, self.synthesizer, self.teacher) if shared is None else shared
+        images, outputs = look(self.soft_label_cache, batch, draws, self.augment, self.teacher)
         inputs = self.teacher.to_inputs(images)
         own_logits = ops.stop_gradient(outputs.logits)  # of this replica's share; the others' are gathered
         teacher_logits = gather(own_logits)
-        weights = self._weights(batch, teacher_logits)
+        weights = 1.0 if batch.weights is None else batch.weights
+        if self.modulation is not None:
+            weights = weights * self.modulation(teacher_logits, self.replay.class_counts)
 
         def loss_fn():
             with self._matching.recording(outputs) as features:
@@ -295,20 +292,6 @@ class DataFreeDistiller(Configured, ScheduledModel):
         agree = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))
         self._log({"distillation_loss": loss, "agreement": ops.cast(agree, "float32")})
         self._log(self.replay.update(batch, teacher_logits, student_logits))
-
-    def _view(self, batch: ReplayBatch, draws: Draws) -> tuple[Any, TeacherOutputs]:
-        """Returns the images that the student is trained on, augmented, and what the teacher says of them."""
-        if self.soft_label_cache is not None:
-            return self.soft_label_cache.recall(batch, draws, self.augment, self.teacher)
-        images = batch.images if self.augment is None else self.augment(batch.images, draws.augmentation)
-        images = ops.stop_gradient(images)
-        return images, self.teacher(images)
-
-    def _weights(self, batch: ReplayBatch, teacher_logits: Any) -> Any:
-        weights = 1.0 if batch.weights is None else batch.weights
-        if self.modulation is None:
-            return weights
-        return weights * self.modulation(teacher_logits, self.replay.class_counts)
 
     def _log(self, values: dict[str, Any]) -> None:
         for name, value in values.items():

@@ -12,9 +12,11 @@ from dfkd_keras.images import to_unit
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.buffer import ReplayBuffer, last_of_equals
 from dfkd_keras.replay.capacity import check_soft_labels
+from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.teacher.teacher import Teacher, TeacherOutputs
 from dfkd_keras.utils.checks import check_counts, check_fractions
+from dfkd_keras.utils.errors import InvalidInputError
 
 GOLDEN_RATIO = 0.618034  # multiples of it, modulo 1, spread evenly however many there are
 
@@ -52,6 +54,24 @@ class SoftLabelCache(Component):
         if renewed_share != 1.0:
             check_fractions("SoftLabelCache", renewed_share=renewed_share)
         self.views, self.renewed_share = views, renewed_share
+
+    def check(self, replay: ImageSource, augment: Any, distillation_loss: Any) -> None:
+        """Raises `InvalidInputError` unless images are kept, augmented one by one, and matched by logits."""
+        if not isinstance(replay, ReplayBuffer):
+            raise InvalidInputError(
+                "SoftLabelCache keeps logits for the images of a ReplayBuffer, but DataFreeDistiller.replay is "
+                f"{type(replay).__name__}: leave one of them out."
+            )
+        if not getattr(augment, "by_image", True):
+            raise InvalidInputError(
+                f"SoftLabelCache needs an augmentation of each image by itself, but {type(augment).__name__} treats a "
+                "batch alike: use RandomCropFlip, or no cache."
+            )
+        if distillation_loss.matches_features:
+            raise InvalidInputError(
+                f"SoftLabelCache keeps logits, but {type(distillation_loss).__name__} matches features: use "
+                "SoftTargets, or no cache."
+            )
 
     def prepare(self, teacher: Teacher, replay: ReplayBuffer, batch_size: int) -> None:
         """Creates the variables.
@@ -115,3 +135,14 @@ class SoftLabelCache(Component):
         last = last_of_equals(rows)  # an image drawn twice keeps numbers and logits of one view
         assign_rows(self.uniforms, rows, ops.take(uniforms, last, axis=0))
         assign_rows(self.logits, rows, ops.take(logits, last, axis=0))
+
+
+def look(
+    cache: SoftLabelCache | None, batch: ReplayBatch, draws: Draws, augment: Any, teacher: Teacher
+) -> tuple[Any, TeacherOutputs]:
+    """Returns a batch's augmented images, and what the teacher says of them: by the cache if there is one."""
+    if cache is not None:
+        return cache.recall(batch, draws, augment, teacher)
+    images = batch.images if augment is None else augment(batch.images, draws.augmentation)
+    images = ops.stop_gradient(images)
+    return images, teacher(images)
