@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -56,16 +57,15 @@ def without_chatter() -> Iterator[None]:
     if "tensorflow" in sys.modules or not hasattr(os, "fork"):
         yield
         return
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a closed standard error
+        yield
+        return
     reader, writer = os.pipe()
     if not os.fork():
-        os.close(writer)
-        with os.fdopen(reader, "rb") as lines:
-            for line in lines:
-                if not CHATTER.match(line):
-                    os.write(2, line)
-        os._exit(0)
+        _pass_on(reader, writer)
     os.close(reader)
-    stderr = os.dup(2)
     os.dup2(writer, 2)
     os.close(writer)
     try:
@@ -73,6 +73,20 @@ def without_chatter() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def _pass_on(reader: int, writer: int) -> None:
+    """Writes all lines but TensorFlow's to the standard error, in a process of its own, which ends here."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as lines:
+            for line in lines:
+                if not CHATTER.match(line):
+                    with contextlib.suppress(OSError):
+                        os.write(2, line)
+    finally:
+        os._exit(0)
 
 
 def overview() -> str:

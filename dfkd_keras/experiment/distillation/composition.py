@@ -26,8 +26,6 @@ WARM_TRAINING = {
     "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
     "distillation_temperature": 4.0,
 }
-# It learns from views that the teacher saw before too, which makes for more updates; logits of masks would fill memory.
-FEWER_LOOKS = {"soft_label_cache": "@SoftLabelCache()", "SoftLabelCache.renewed_share": 0.5}
 # Minutes on a CPU: generators of half the channels, and short rounds of the Fast family, whose images have to come
 # close to the teacher's statistics before they teach anything.
 FOR_MINUTES = {
@@ -192,7 +190,7 @@ def _student(name: str, request: Request, findings: Findings) -> tuple[dict[str,
         given = {"path": _resolved(name), "custom_objects": request.custom_objects}
         given |= {"safe_mode": False} if request.allow_code else {}
         bindings = {f"student_file.{key}": value for key, value in given.items() if value is not None}
-        return {"Task.student": "@student_file"} | bindings | _warm_training(findings), f"from {Path(name).name}"
+        return {"Task.student": "@student_file"} | bindings | dict(WARM_TRAINING), f"from {Path(name).name}"
     if ":" in name:
         return _network("python_network", findings) | {"python_network.function": name}, f"of the function {name}"
     function, arguments = _named(name)
@@ -211,11 +209,7 @@ def _share(name: str) -> float:
 def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
     bindings |= {"slim_student.augment": "@RandomInputRange()"} if _in_any_range(findings) else {}
-    return bindings | _warm_training(findings), f"a slim copy of the teacher, {share:.0%} of its parameters"
-
-
-def _warm_training(findings: Findings) -> dict[str, Any]:
-    return WARM_TRAINING | ({} if findings.is_segmenter else FEWER_LOOKS)
+    return bindings | dict(WARM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:

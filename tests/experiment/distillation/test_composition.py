@@ -147,15 +147,6 @@ def test_a_segmenter_is_told_to_have_a_student_named(tmp_path):
         built(Request(str(tmp_path / "teacher.keras")))
 
 
-def test_logits_of_masks_are_not_kept_since_they_would_fill_the_memory(tmp_path):
-    images, paths = keras.Input((8, 8, 3)), [str(tmp_path / f"{name}.keras") for name in ("teacher", "student")]
-    for path in paths:
-        keras.Model(images, layers.Conv2D(4, 1)(images)).save(path)
-    request = Request(paths[0], student=paths[1], method="ssdkd")
-    bindings = compose(request, examine(request)).bindings
-    assert "soft_label_cache" not in bindings and bindings["distillation_temperature"] == 4.0
-
-
 def folder_of_images(path, names, count=2):
     for name in names:
         (path / name).mkdir(parents=True)
@@ -271,8 +262,6 @@ def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_metho
     assert type(slim.optimizer) is keras.optimizers.Adam
     assert slim.optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.001
     assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
-    assert scratch.soft_label_cache is None
-    assert (slim.soft_label_cache is not None) == (method in ("ssdkd", "nayer"))  # which replay images
 
 
 def test_another_range_that_batch_norm_leaves_possible_is_told_but_not_shown(tmp_path):
