@@ -22,7 +22,8 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         List of strings such as "distiller.schedule.student_epochs: 20, now 30".
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        names = [*old, *(name for name in new if name not in old)]
+        # An argument that is new in this version, and None, changes nothing.
+        names = [*old, *(name for name, value in new.items() if name not in old and value is not None)]
         pairs = [(str(name), old.get(name, ABSENT), new.get(name, ABSENT)) for name in names]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = [(str(index), *pair) for index, pair in enumerate(zip(old, new, strict=True))]
