@@ -51,7 +51,7 @@ class SoftLabelCache(Component):
     def __init__(self, views: int = 4, renewed_share: float = 0.25):
         super().__init__(name="soft_labels")
         check_counts("SoftLabelCache", views=views)
-        if renewed_share != 1.0:
+        if renewed_share is True or renewed_share != 1.0:  # True equals 1, but is no number
             check_fractions("SoftLabelCache", renewed_share=renewed_share)
         self.views, self.renewed_share = views, renewed_share
 
