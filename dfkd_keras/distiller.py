@@ -222,7 +222,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         return [*self.means.values(), self.validation_metrics]
 
     def running_means(self) -> dict[str, Any]:
-        """Returns the means of the epoch so far."""
+        """Returns the means of the epoch so far: of the losses, the terms, the agreement and the priorities."""
         return {name: mean.result() for name, mean in self.means.items()}
 
     def validation_results(self) -> dict[str, Any]:

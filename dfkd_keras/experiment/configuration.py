@@ -23,6 +23,7 @@ from dfkd_keras.images import Normalization
 from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.utils.checks import shown, single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
+from dfkd_keras.utils.text import did_you_mean
 
 LONGEST_CAUSE = 300  # characters
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)
@@ -127,11 +128,7 @@ def _texts(gin_files: Sequence[str], gin_params: Sequence[str], folders: Sequenc
 def _hint(name: str, known: Sequence[str]) -> str:
     """Returns which files a misspelled name may mean, or all that there are; the common ending says nothing."""
     similar = difflib.get_close_matches(name.removesuffix(".gin"), [each.removesuffix(".gin") for each in known])
-    return (
-        f"did you mean {' or '.join(f'{each}.gin' for each in similar)}?"
-        if similar
-        else f"there are: {', '.join(known)}."
-    )
+    return did_you_mean([f"{each}.gin" for each in similar], f"there are: {', '.join(known)}.")
 
 
 def check_macro(binding: str) -> None:

@@ -18,6 +18,7 @@ from dfkd_keras.experiment.gin_bindings import given_bindings, restore_given
 from dfkd_keras.experiment.plan import Plan
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.text import did_you_mean
 
 FOLDERS = ("", "papers", "ablations", "baselines")  # of gin_configs/, whose files each describe an experiment
 
@@ -162,5 +163,5 @@ def _names(*folders: str) -> list[str]:
 def _check_known(kind: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
         similar = [each for each in known if str(name) in each] or difflib.get_close_matches(str(name), known)
-        hint = f"did you mean {' or '.join(similar)}?" if similar else f"use one of {', '.join(known)}."
+        hint = did_you_mean(similar, f"use one of {', '.join(known)}.")
         raise InvalidInputError(f"{kind} {name!r} is unknown: {hint}")

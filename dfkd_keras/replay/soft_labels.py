@@ -26,8 +26,8 @@ class SoftLabelCache(Component):
 
     When an image enters the buffer, the teacher sees `views` augmented versions of it. A student update then draws an
     image and one of its views, and takes the logits that are kept. A share of every batch gets a new view instead,
-    which the teacher sees and which takes the place of the view drawn. An update thus costs `renewed_share` of the
-    teacher's forward pass, and a view is used about `1 / renewed_share` times.
+    which the teacher sees and which takes the place of the view drawn. An image thus costs `views` passes of the
+    teacher when it enters, and `renewed_share` of one at each replay.
 
     A view is kept as the eight numbers that the augmentation makes it of, so it costs 32 bytes and the logits.
 

@@ -1,6 +1,7 @@
 """Text from files and servers, made safe to print and to name files by."""
 
 import re
+from collections.abc import Sequence
 
 LONGEST_FILE_NAME = 60  # characters, of up to four bytes each
 
@@ -25,3 +26,8 @@ def file_name(text: str) -> str:
         text: String. Any text, such as the name of a data set.
     """
     return re.sub(r"^\.|[^\w.+-]+", "_", text)[:LONGEST_FILE_NAME]
+
+
+def did_you_mean(similar: Sequence[str], otherwise: str) -> str:
+    """Returns the end of a message about an unknown name: the similar ones, or other words if there are none."""
+    return f"did you mean {' or '.join(similar)}?" if similar else otherwise
