@@ -42,8 +42,8 @@ def main(command: str | None = None) -> None:
         command = sys.argv.pop(1)
     if command not in COMMANDS:
         sys.exit(f"error: {command!r} is not a command of dfkd: use one of {', '.join(COMMANDS)}.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with without_chatter():
+    asked = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"  # a user who sets a level wants to see
+    with contextlib.nullcontext() if asked else without_chatter():
         cli = importlib.import_module("dfkd_keras.cli.main")
     cli.main(command)
 
@@ -54,16 +54,12 @@ def without_chatter() -> Iterator[None]:
 
     Another process passes on all other lines, so that none is lost where an import ends this process.
     """
-    if "tensorflow" in sys.modules or not hasattr(os, "fork"):
+    if "tensorflow" in sys.modules or not hasattr(os, "fork") or sys.stderr is None:  # None: it is closed
         yield
         return
-    try:
-        stderr = os.dup(2)
-    except OSError:  # a closed standard error
-        yield
-        return
-    reader, writer = os.pipe()
-    if not os.fork():
+    stderr, (reader, writer) = os.dup(2), os.pipe()
+    filtering = os.fork()
+    if not filtering:
         _pass_on(reader, writer)
     os.close(reader)
     os.dup2(writer, 2)
@@ -73,6 +69,7 @@ def without_chatter() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+        os.waitpid(filtering, 0)  # until its lines are written, before those that follow
 
 
 def _pass_on(reader: int, writer: int) -> None:

@@ -42,10 +42,10 @@ def check_capacity(capacity: int, teacher: Teacher) -> None:
         )
 
 
-def check_soft_labels(count: int, teacher: Teacher) -> None:
-    """Raises `InvalidInputError` if the logits of `count` views of images exceed the machine's free memory."""
+def check_soft_labels(count: int, uniforms: int, teacher: Teacher) -> None:
+    """Raises `InvalidInputError` if `count` views, of so many uniforms and the logits, exceed the free memory."""
     owner = f"SoftLabelCache: logits of {count} views of shape {teacher.logits_shape}"
-    _check_free(owner, 4 * count * math.prod(teacher.logits_shape), "keep fewer images or views")
+    _check_free(owner, 4 * count * (uniforms + math.prod(teacher.logits_shape)), "keep fewer images or views")
 
 
 def _check_free(owner: str, needed: int, remedy: str) -> None:

@@ -33,8 +33,8 @@ class SoftLabelCache(Component):
 
     Args:
         views: Integer. Views of each image, V. Defaults to 4.
-        renewed_share: Float in [0, 1]. Share of the images of a batch, rounded up, that get a new view. 1 shows the
-            teacher every image at every update, as without a cache. Defaults to 0.25.
+        renewed_share: Float in [0, 1]. Share of the images of a batch, rounded up, that get a new view, of every
+            replica's part of it. 1 shows the teacher every image at every update, as without a cache. Defaults to 0.25.
 
     Raises:
         InvalidInputError: If `views` is not a whole number of at least 1, or `renewed_share` is not in [0, 1].
@@ -60,17 +60,18 @@ class SoftLabelCache(Component):
         if not isinstance(replay, ReplayBuffer):
             raise InvalidInputError(
                 "SoftLabelCache keeps logits for the images of a ReplayBuffer, but DataFreeDistiller.replay is "
-                f"{type(replay).__name__}: leave one of them out."
+                f"{type(replay).__name__}: set DataFreeDistiller.soft_label_cache = None."
             )
-        if not getattr(augment, "by_image", True):
+        if augment is not None and not getattr(augment, "by_image", False):
             raise InvalidInputError(
-                f"SoftLabelCache needs an augmentation of each image by itself, but {type(augment).__name__} treats a "
-                "batch alike: use RandomCropFlip, or no cache."
+                "SoftLabelCache needs an augmentation of each image by its own numbers, which "
+                f"{getattr(augment, '__name__', type(augment).__name__)} does not say that it is: use RandomCropFlip, "
+                "give yours by_image = True, or set DataFreeDistiller.soft_label_cache = None."
             )
         if distillation_loss.matches_features:
             raise InvalidInputError(
                 f"SoftLabelCache keeps logits, but {type(distillation_loss).__name__} matches features: use "
-                "SoftTargets, or no cache."
+                "SoftTargets, or set DataFreeDistiller.soft_label_cache = None."
             )
 
     def prepare(self, teacher: Teacher, replay: ReplayBuffer, batch_size: int) -> None:
@@ -86,10 +87,11 @@ class SoftLabelCache(Component):
         """
         self.drop_variables()
         rows = replay.capacity * self.views
-        check_soft_labels(rows, teacher)
+        check_soft_labels(rows, Draws.AUGMENTATION, teacher)
         self.uniforms = self.state("uniforms", (rows, Draws.AUGMENTATION))
         self.logits = self.state("logits", (rows, *teacher.logits_shape))
-        self.renewed = math.ceil(self.renewed_share * batch_size / replicas())
+        share = round(self.renewed_share * batch_size / replicas(), 6)  # 0.07 * 100 is a little more than 7
+        self.renewed = math.ceil(share)
 
     def add(self, positions: Any, replay: ReplayBuffer, draws: Draws, augment: Any, teacher: Teacher) -> None:
         """Shows the teacher the views of images that have just entered the buffer.

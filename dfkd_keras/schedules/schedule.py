@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from dfkd_keras.utils.checks import check_counts, check_flags
 from dfkd_keras.utils.serialization import Configured
@@ -85,6 +85,11 @@ class Schedule(Configured):
     """
 
     stages: ClassVar[tuple[int, ...] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "step_kind" in cls.__dict__ and "stages" not in cls.__dict__:
+            cls.stages = None  # those that it inherits are of other steps
 
     @property
     def rounds(self) -> int:

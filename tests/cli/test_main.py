@@ -106,10 +106,17 @@ from dfkd_command import without_chatter
 with without_chatter():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\nI0000 00:00:17 port.cc] oneDNN\\n")
 os.write(2, b"shown\\n")
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    os.write(2, b"alone\\n")
+with without_chatter():
+    os.write(2, b"first\\n")
+os.write(2, b"then\\n")
 with without_chatter():
     os.write(2, b"I0000 00:00:17 cpu.cc] AVX\\nF0000 00:00:17 cpu.cc] needs AVX\\n")
     os.abort()
 """
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == -signal.SIGABRT
-    assert process.stderr.splitlines() == ["shown", "F0000 00:00:17 cpu.cc] needs AVX"]
+    assert process.stderr.splitlines() == ["shown", "alone", "first", "then", "F0000 00:00:17 cpu.cc] needs AVX"]

@@ -27,6 +27,10 @@ def segmenter():
     return keras.Sequential([keras.layers.Input(SHAPE), keras.layers.Conv2D(3, 3, padding="same")])
 
 
+def reversed_batch(images, uniforms):
+    return images[::-1]
+
+
 def distiller(cache, model=classifier, **parts):
     """Makes three rounds of two student updates on a buffer that the rounds overfill."""
     keras.utils.set_random_seed(0)
@@ -112,13 +116,23 @@ def test_wrong_numbers_are_refused(arguments, message):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"augment": dk.augmentation.RollFlip()}, "RollFlip treats a batch alike"),
+        ({"augment": dk.augmentation.RollFlip()}, "by its own numbers, which RollFlip does not say that it is"),
+        ({"augment": reversed_batch}, r"which reversed_batch does not say .* give yours by_image = True"),
         ({"distillation_loss": dk.losses.AttentionTransfer(), "replay": ReplayBuffer(16)}, "AttentionTransfer matches"),
     ],
 )
 def test_parts_that_need_more_than_logits_of_single_images_are_refused(parts, message):
     with pytest.raises(InvalidInputError, match=message):
         distiller(SoftLabelCache(), **parts)
+
+
+def test_a_share_that_floats_make_a_little_more_is_not_one_image_more():
+    cache = SoftLabelCache(renewed_share=0.07)
+    replay = ReplayBuffer(100)
+    teacher = dk.Teacher(classifier())
+    replay.prepare(teacher, 100, 1)
+    cache.prepare(teacher, replay, 100)
+    assert 0.07 * 100 > 7 and cache.renewed == 7
 
 
 def test_images_that_are_not_kept_have_no_cache():

@@ -45,6 +45,15 @@ def test_the_total_is_the_sum_over_all_epochs_however_many(schedule, epochs):
     assert trillion.student == schedule.total_updates(10).student + 10**12 * schedule.updates_in_epoch(10).student
 
 
+def test_a_subclass_with_steps_of_its_own_does_not_inherit_the_stages():
+    class Sparing(dk.schedules.Alternating):
+        def step_kind(self, epoch, step=0):
+            return StepKind(epoch % 2, 1)
+
+    assert Sparing.stages is None
+    assert Sparing(epochs=5, steps_per_epoch=10).total_updates() == (20, 50)
+
+
 def test_kinds_are_all_that_occurs():
     for schedule in (
         dk.schedules.TwoStage(1, 2),
