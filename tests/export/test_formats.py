@@ -48,7 +48,9 @@ def test_float_formats_agree_with_the_student(served, tmp_path, color_images, st
     assert report.bytes > 10_000 and report.milliseconds_batch_1 > 0 and report.milliseconds_batch_32 > 0
 
 
-@pytest.mark.parametrize("student_name", STUDENTS)
+@pytest.mark.parametrize(
+    "student_name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "wrn16_1")) for name in STUDENTS]
+)
 def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, color_images, student_name):
     student, other = served[student_name], color_images[::-1].transpose(0, 2, 1, 3)
     reports = {
@@ -60,7 +62,7 @@ def test_int8_files_are_a_quarter_of_the_size_and_close(served, tmp_path, color_
         assert 0 < reports[name].relative_logit_difference < 0.1
 
 
-@pytest.mark.parametrize("format_name", ["savedmodel", "litert", "litert_int8", "onnx"])
+@pytest.mark.parametrize("format_name", ["litert", "litert_int8", "onnx"])  # SavedModels: test_savedmodel.py
 def test_a_process_without_this_package_says_the_same(served, tmp_path, color_images, format_name):
     student = served["resnet8"]
     report = export.export_student(

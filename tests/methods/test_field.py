@@ -40,6 +40,7 @@ def built(method, *params):
 def trained(method, *params):
     """Returns a trained distiller, the history of its losses, and what it made: the student and the images."""
     distiller = built(method, *params)
+    distiller.run_eagerly = True  # to compile so few updates takes longer than they do
     history = distiller.fit(verbose=0).history
     images = values(distiller.replay.variables)[:1] if distiller.replay.keeps_images else []
     return SimpleNamespace(distiller=distiller, history=history, made=[*values(distiller.student.variables), *images])

@@ -39,6 +39,8 @@ SLOW = (
     "vgg11_resnet18",
     "alexnet",
     "digits_lenet5bn",
+    "mnist_lenet5bn",
+    "mnist_resnet8",
 )
 IN_ANY_CASE = ("papers/rdskd_mnist", "papers/zskd_mnist")
 

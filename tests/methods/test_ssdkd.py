@@ -206,6 +206,7 @@ def test_the_buffer_holds_no_more_than_its_capacity_and_the_teacher_stays(usual)
     assert equal(values(usual.distiller.teacher.variables), usual.teacher)
 
 
+@pytest.mark.slow
 def test_the_students_batch_norm_rests_during_synthesis(build):
     resnet = ["cifar_resnet.depth = 8", "cifar_resnet.image_shape = (32, 32, 1)"]
     distiller = build("ssdkd.gin", "Task.student = @cifar_resnet", *resnet)

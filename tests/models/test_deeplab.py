@@ -10,7 +10,10 @@ from dfkd_keras.teacher.batch_statistics import batch_norms
 SHAPE = (64, 96, 3)
 
 
-@pytest.mark.parametrize("build", [models.small_deeplab, models.deeplab_resnet_v2, models.deeplab_mobilenet_v3])
+@pytest.mark.parametrize(
+    "build",
+    [models.small_deeplab, models.deeplab_resnet_v2, pytest.param(models.deeplab_mobilenet_v3, marks=pytest.mark.slow)],
+)
 def test_segmenters_give_logits_for_each_pixel_and_survive_saving(build, tmp_path, rng):
     images = rng.random((2, *SHAPE), np.float32)
     options = {"depth": 18} if build is models.deeplab_resnet_v2 else {}

@@ -88,6 +88,13 @@ def markdown(content: Mapping[str, Any], picture: str) -> str:
     return "\n".join(parts)
 
 
+def summary(content: Mapping[str, Any]) -> str:
+    """Returns the table that answers a suite's question: the times to its goals, or the final accuracies."""
+    if content["goals"]:
+        return _times(content["runs"], content["goals"], content["reference"])
+    return _final(content["runs"], content["spread"])
+
+
 def _json(content: Mapping[str, Any]) -> str:
     """Returns the content as JSON with a line for each run, whose curve would be a line for each number."""
     about = json.dumps({name: value for name, value in content.items() if name != "runs"}, indent=2)

@@ -85,7 +85,9 @@ def at_step(monkeypatch, step, act):
     monkeypatch.setattr(Recorder, "on_train_batch_end", watched)
 
 
-@pytest.mark.parametrize("step", [2, 7], ids=["before an evaluation", "within an epoch"])
+@pytest.mark.parametrize(
+    "step", [pytest.param(2, marks=pytest.mark.slow, id="before an evaluation"), pytest.param(7, id="within an epoch")]
+)
 def test_a_preempted_run_saves_at_once_and_goes_on_to_the_same_weights(run, whole, tmp_path, monkeypatch, step):
     with monkeypatch.context() as patch:
         at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -257,6 +259,7 @@ def test_a_limit_that_is_reached_with_the_last_step_has_ended_nothing(run, whole
     assert again["student_updates"] == json.loads((whole / "results.json").read_text())["student_updates"]
 
 
+@pytest.mark.slow
 def test_time_that_is_up_in_the_first_round_leaves_an_untrained_student_and_more_goes_on(tmp_path, teachers):
     results = smoke_run(tmp_path / "run", teachers, method="ssdkd.gin", max_minutes=1e-9)
     assert (results["synthetic_images"], results["student_updates"], results["stopped_by"]) == (0, 0, "max_minutes")

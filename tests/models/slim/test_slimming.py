@@ -218,6 +218,7 @@ print(json.dumps([keras.backend.backend(), is_alone, *results, again.count_param
 """
 
 
+@pytest.mark.slow
 def test_the_student_loads_without_the_package_and_is_slimmed_again_on_jax(tmp_path):
     images = random_images(64)
     student = slim(network(residual), images, width=0.5)
