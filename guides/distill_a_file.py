@@ -9,9 +9,10 @@ A trained classifier is a file, its training images are gone, and it is too larg
 dfkd distill --teacher=model.h5
 ```
 
-No image is needed. The command finds out what the model takes and returns, makes images of its own, and trains the
-student on the model's answers to them. It takes ten minutes by default, and any Keras file, SavedModel, ONNX or LiteRT
-file, Python function or served model will do ([what a teacher may be](../docs/your_teacher.md)).
+No image is needed. The command, which comes with the package ([install](../README.md#install) it first), finds out what
+the model takes and returns, makes images of its own, and trains the student on the model's answers to them. It takes
+ten minutes by default, and any Keras file, SavedModel, ONNX or LiteRT file, Python function or served model will do
+([what a teacher may be](../docs/your_teacher.md)).
 
 ## Try it
 

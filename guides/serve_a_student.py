@@ -83,9 +83,9 @@ client.predict(images[:5])["class_id"]
 
 ## On a phone, or without TensorFlow
 
-An export is read back in its own runtime and compared with the student before it appears under its name, here on a
-hundred images. `ServedStudent` says what the student takes and returns; this one takes images in [0, 1] and returns
-probabilities:
+This part needs two extras: in the clone, `pip install -e ".[litert,onnx]"`. An export is read back in its own runtime
+and compared with the student before it appears under its name, here on a hundred images. `ServedStudent` says what
+the student takes and returns; this one takes images in [0, 1] and returns probabilities:
 """
 
 student = keras.saving.load_model("runs/distill-model-seed0/student.keras")

@@ -56,7 +56,7 @@ from sharpness import Sharpness
 import dfkd_keras as dk
 
 images = np.zeros((2, 8, 8, 1), "float32")
-images[1, ::2] = 1.0  # gray, and striped
+images[1, ::2] = 1.0  # black, and striped
 logits = np.zeros((2, 10), "float32")
 batch = dk.objectives.SyntheticBatch(images, latents=None, teacher_logits=logits)
 print(keras.ops.convert_to_numpy(Sharpness()(batch)))
@@ -83,7 +83,8 @@ Sharpness.power = 1.0
 ## The run
 
 A method runs on the embedded digits unless a task's file follows. `smoke.gin` shrinks any run to seconds, to see
-whether everything fits together; its accuracy means nothing. Without it, the same command takes about three minutes:
+whether everything fits together; its accuracy means nothing. A real run, without it and with another `--run_dir`, takes
+about three minutes:
 """
 
 """shell

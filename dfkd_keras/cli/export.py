@@ -2,13 +2,15 @@
 
 dfkd export --run_dir=runs/rdskd-digits_lenet5-seed0 --format=all
 
-A student without a run is `--student=student.keras` with its task (`--gin_file`) or its images (`--images`). The last
-line of the output is JSON: a parity report for each format.
+A student without a run is `--student=student.keras` with its task (`--gin_file`), or with images to compare on
+(`--images`) and what it takes and returns (`--input_range`, `--outputs`). The last line of the output is JSON: a parity
+report for each format.
 """
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from absl import flags
@@ -22,6 +24,9 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.run_directory.foreign_code import code_in
 from dfkd_keras.experiment.synthetic import synthetic_images
 from dfkd_keras.export import FORMATS, ParityReport, ServedStudent, export_student
+from dfkd_keras.images import STATISTICS, ChannelOrder, InputConvention
+from dfkd_keras.teacher.model_checks import own_input_shape
+from dfkd_keras.teacher.outputs import Outputs
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
@@ -32,6 +37,9 @@ flags.DEFINE_string("out_dir", None, "Folder of the exports; export/ in the run'
 flags.DEFINE_string("images", None, ".npz or .npy of held-out uint8 images; the task's test images by default.")
 flags.DEFINE_string("calibration_images", None, ".npz or .npy for litert_int8; the run's synthetic images by default.")
 flags.DEFINE_list("class_names", None, "One per class; the task's by default.")
+flags.DEFINE_enum("input_range", None, list(STATISTICS), "Without run or task: the values that the student takes.")
+flags.DEFINE_enum("channel_order", None, get_args(ChannelOrder), "Without run or task: the order of its channels.")
+flags.DEFINE_enum("outputs", None, get_args(Outputs), "Without run or task: what the student returns.")
 flags.DEFINE_float("tolerance", None, "Tolerance of the parity check; the format's own by default.")
 flags.adopt_module_key_flags(configuration)
 flags.adopt_module_key_flags(allow_code)
@@ -80,13 +88,27 @@ def described() -> tuple[Experiment | None, RunDirectory | None]:
 
 def served_student(path: Path | str, experiment: Experiment | None) -> ServedStudent:
     """Returns the student with what its task knows of it."""
+    check_conventions(experiment)
     model, names = configured_model(path), FLAGS.class_names
     if experiment is None:
-        return ServedStudent(model, class_names=names)
+        inputs = InputConvention(FLAGS.input_range, FLAGS.channel_order, shape=own_input_shape(model))
+        return ServedStudent(model, inputs, FLAGS.outputs, names)
     teacher = experiment.teacher()
     names = names or experiment.task.names_of_classes(teacher)
     shape = experiment.task.data.image_shape if experiment.task.data else teacher.image_shape
     return ServedStudent(model, teacher.inputs, teacher.outputs_of(model), names, shape)
+
+
+def check_conventions(experiment: Experiment | None) -> None:
+    """Raises InvalidInputError unless either a task or the flags say what the student takes and returns."""
+    if experiment is None and not (FLAGS.input_range and FLAGS.outputs):
+        raise InvalidInputError(
+            "nothing says what the student takes and returns: give --run_dir, its task as --gin_file, or --input_range "
+            "and --outputs, such as --input_range=0..1 --outputs=logits."
+        )
+    for name in ("input_range", "channel_order", "outputs"):
+        if experiment is not None and FLAGS[name].present:
+            raise InvalidInputError(f"--{name} is for a student without run or task, which know it: leave it out.")
 
 
 def held_out(experiment: Experiment | None) -> tuple[np.ndarray, np.ndarray | None]:

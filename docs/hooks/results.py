@@ -24,9 +24,8 @@ def section() -> str:
 def _table(content: Mapping[str, Any]) -> str:
     seeds = len({run["seed"] for run in content["runs"]})
     missing = f", {content['missing']} still missing" if content["missing"] else ""
-    about = f"{len(content['runs'])} runs of {content['minutes']:g} minutes of two cores, {seeds} seed{'s' * (seeds > 1)}"
-    link = f"docs/results/{content['suite']}.md"
-    return f"**{content['title']}** ([{about}{missing}]({link})):\n\n{summary(content)}"
+    about = f"{len(content['runs'])} runs of {content['minutes']:g} minutes of two cores, seeds: {seeds}{missing}"
+    return f"**{content['title']}** ([{about}](docs/results/{content['suite']}.md)):\n\n{summary(content)}"
 
 
 def renewed(readme: str) -> str:

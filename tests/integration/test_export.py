@@ -2,14 +2,18 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from dfkd_keras import data, models
 from dfkd_keras.export import FORMATS
 from tests.commandline import error_line, script, smoke
 from tests.serving import servers
+
+CONVENTIONS = ["--input_range=0..1", "--outputs=logits"]
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +35,20 @@ def test_a_run_is_exported_in_every_format_and_answers_for_files(run):
 
 
 def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
-    models.lenet5_half().save(tmp_path / "student.keras")
-    np.savez(tmp_path / "images.npz", images=data.digits().load("test").images[:20])
+    logits = models.lenet5_half()
+    student = keras.Sequential([logits, keras.layers.Softmax()])
+    student.save(tmp_path / "student.keras")
+    images = data.digits().load("test").images[:20]
+    np.savez(tmp_path / "images.npz", images=images)
     arguments = ["--student=student.keras", "--images=images.npz", "--out_dir=out"]
-    process = script("export.py", *arguments, f"--class_names={','.join('abcdefghij')}", cwd=tmp_path)
+    conventions = ["--input_range=0..255", "--outputs=probabilities", f"--class_names={','.join('abcdefghij')}"]
+    process = script("export.py", *arguments, *conventions, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert json.loads(process.stdout.splitlines()[-1])["savedmodel"]["path"] == "out/student/1"
+    served = tf.saved_model.load(str(tmp_path / "out" / "student" / "1")).signatures["serving_default"](
+        images=tf.constant(images)
+    )
+    np.testing.assert_allclose(served["probabilities"], student(images.astype("float32")), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +60,9 @@ def test_a_lone_student_is_exported_with_images_and_names_of_its_own(tmp_path):
         (["--run_dir=run", "--class_names=one,two"], "class_names has 2 names, but student 'lenet5_half' has 10"),
         (["--run_dir=run", "--images=no.npz"], "image file 'no.npz' does not exist"),
         (["--run_dir=run", "--tolerance=-1"], "tolerance -1) and was not kept"),
-        (["--student=run/student.keras", "--out_dir=out"], "no images to compare on: give --images"),
+        (["--student=run/student.keras", "--out_dir=out"], "takes and returns: give --run_dir, its task as --gin_file"),
+        (["--student=run/student.keras", "--out_dir=out", *CONVENTIONS], "no images to compare on: give --images"),
+        (["--run_dir=run", "--outputs=logits"], "--outputs is for a student without run or task"),
         (["--student=run/student.keras", "--gin_param=a = 1"], "binds nothing: give --run_dir or --gin_file"),
     ],
 )

@@ -12,8 +12,8 @@ from dfkd_keras.metrics import METRICS
 SHOWN_CLASSES = 10
 ANSWERS = {0.95: "Yes", 0.85: "With care", 0.0: "No"}  # by the share of answers that are surely the teacher's
 ESTIMATE = (
-    "This is an estimate on procedural images, on the tenth of each class of which the teacher is most certain, since "
-    "no real images were given; on others they agree less. It is good to compare two students of one teacher, but no "
+    "This is an estimate on procedural images, on those of each class of which the teacher is most certain, since no "
+    "real images were given; on others they agree less. It is good to compare two students of one teacher, but no "
     "promise about real images: it is mostly too high where classes are hard to tell apart or the range was guessed "
     "wrong. dfkd distill --images=FOLDER measures on images of yours, even a few hundred without labels."
 )
