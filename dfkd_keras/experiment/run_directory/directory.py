@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder
 from dfkd_keras.experiment.run_directory.difference import differences, differing_bindings
+from dfkd_keras.experiment.run_directory.own_files import check_own
 from dfkd_keras.utils.checks import is_number, single_line
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import (
@@ -237,12 +238,7 @@ class RunDirectory:
         folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
         cards = [self.card] if is_card(self.card) or self.card.is_symlink() else []
         files = (self.results, self.report, *cards, self.student, *folders, self.identity, self.configuration)
-        if linked := [path for path in files if path.is_symlink()]:
-            raise InvalidInputError(
-                f"run_dir {str(self.path)!r} cannot be started over, because {linked[0].name!r} in it is a link to "
-                f"{str(linked[0].resolve())!r}, whose contents may not be the run's: remove the link, or choose "
-                "another --run_dir."
-            )
+        check_own(self.path, files)
         for path in files:
             remove(path)
 

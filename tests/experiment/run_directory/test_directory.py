@@ -76,6 +76,28 @@ def test_starting_over_removes_nothing_if_a_part_of_the_run_is_a_link(tmp_path, 
     assert (elsewhere / "kept.txt").read_text() == "kept"
 
 
+@pytest.mark.parametrize(
+    "name", ["export/student/notes.txt", "logs/mine.csv", "images/photo.png", "checkpoints/best.h5"]
+)
+def test_starting_over_removes_nothing_if_something_else_was_put_into_a_folder_of_the_run(tmp_path, name):
+    run = taken(tmp_path)
+    for own in (
+        "export/student/1/assets/names.txt",
+        "logs/tensorboard/train/events",
+        "checkpoints/.writing-1-step-2.h5",
+    ):
+        (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / own).touch()
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InvalidInputError, match=f"because '{name}' in it is not the run's and would be lost: move it"):
+        taken(tmp_path, resume=False, seed=2)
+    assert (tmp_path / name).read_text() == "mine" and run.identity.exists()
+    (tmp_path / name).unlink()
+    taken(tmp_path, resume=False, seed=2)
+    assert not run.exports.exists()
+
+
 def test_what_a_killed_run_was_writing_is_no_obstacle_and_goes(tmp_path):
     (tmp_path / ".writing-1-config.gin").write_text("half")
     run = taken(tmp_path)
