@@ -8,14 +8,15 @@ from collections.abc import Callable
 import gin
 import keras
 import numpy as np
-from keras import layers
 
+from dfkd_keras.backend.keras_internals import model_calls
 from dfkd_keras.experiment.identity import describe, weights_checksum
+from dfkd_keras.export.serving_model import in_float32
 from dfkd_keras.models.slim import slim
-from dfkd_keras.models.slim.surgery import copy_weights
+from dfkd_keras.models.weights import copy_weights
 from dfkd_keras.synthesis.procedural import ProceduralImages
 from dfkd_keras.teacher.batch_statistics import batch_norms
-from dfkd_keras.teacher.outputs import to_logits
+from dfkd_keras.teacher.outputs import ACTIVATIONS, activation_of, to_logits
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -43,7 +44,7 @@ def slim_student(parameters: float = 0.25, seed: int = 0, augment: Callable | No
         InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    made = _cut_once(teacher, parameters, seed, augment)
+    made = in_float32(_cut_once(teacher, parameters, seed, augment))  # a teacher in float16 would need scaled losses
     network = keras.models.clone_model(made)
     copy_weights(made, network)
     for layer in batch_norms(network):
@@ -107,10 +108,13 @@ def returning_logits(network: keras.Model, teacher: Teacher) -> keras.Model:
     """
     if teacher.outputs == "logits" and teacher.outputs_shape[-1] > 1:
         return network
-    last, outputs, kind = network.layers[-1], network.output, teacher.outputs
-    if getattr(last, "activation", None) is not None and hasattr(last, "kernel") and kind != "logits":
-        last.activation, kind = keras.activations.linear, "logits"
-        outputs = network(network.input)
-    elif isinstance(last, (layers.Softmax, layers.Activation)) and kind != "logits":
-        outputs, kind = last.input, "logits"
+    outputs, kind = network.output, teacher.outputs
+    last = model_calls(network)[-1]
+    if kind != "logits" and ACTIVATIONS.get(activation_of(last.operation)) == kind:
+        kind = "logits"
+        if hasattr(last.operation, "kernel"):
+            last.operation.activation = keras.activations.linear
+            outputs = network(network.input)
+        else:
+            (outputs,) = last.input_tensors
     return keras.Model(network.input, to_logits(outputs, kind), name=network.name)

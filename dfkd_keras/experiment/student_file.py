@@ -3,12 +3,15 @@
 import keras
 
 from dfkd_keras.models.loading.saved_model import saved_model
+from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.model_checks import input_image_shape, random_outputs
 from dfkd_keras.teacher.outputs import detect_outputs, to_logits
 
 
 def student_file(path: str, safe_mode: bool = True, custom_objects: str | None = None) -> keras.Model:
     """Loads a student, and makes it return logits if it ends in an activation, as its teacher may.
+
+    Its BatchNorm layers keep the statistics of the images that it was trained on.
 
     Args:
         path: String. A `.keras` or HDF5 file.
@@ -23,6 +26,8 @@ def student_file(path: str, safe_mode: bool = True, custom_objects: str | None =
         InvalidInputError: If it cannot be read.
     """
     model = saved_model(path, safe_mode, custom_objects)
+    for layer in batch_norms(model):
+        layer.trainable = False  # the statistics of synthetic images are not those of real ones
     outputs = detect_outputs(model, random_outputs(model, input_image_shape(model)))
     if outputs == "logits" and model.output_shape[-1] > 1:
         return model

@@ -11,10 +11,13 @@ from keras import layers, ops
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.backend.precision import dtype_policy_scope
 from dfkd_keras.images import InputConvention
-from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape
+from dfkd_keras.models.weights import copy_weights
+from dfkd_keras.teacher.model_checks import input_image_shape, own_input_shape, random_outputs
 from dfkd_keras.teacher.outputs import Outputs, to_logits
 from dfkd_keras.utils.checks import check_choices
-from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError
+
+HALF_PRECISION = 0.25  # of the largest output; deep networks in bfloat16 round by some percent
 
 
 def serving_model(
@@ -38,7 +41,7 @@ def serving_model(
 
     Returns:
         A Keras model from images `[B, H, W, C]` to float32 `{"logits": [B, K], "probabilities": [B, K]}`; for a
-        segmenter `[B, H, W, K]`.
+        segmenter `[B, H, W, K]`. The probabilities of a student with a sigmoid for each class do not sum to 1.
 
     Example:
         >>> outputs = dk.export.serving_model(student)(np.zeros((1, 32, 32, 1), "uint8"))
@@ -48,14 +51,24 @@ def serving_model(
     inputs = inputs or InputConvention(shape=own_input_shape(student))
     images = layers.Input(image_shape or input_image_shape(student), dtype=dtype, name="images")
     unit = layers.Rescaling(1.0 / 255.0, dtype="float32")(images)
-    logits = to_logits(student(inputs.from_unit(unit), training=False), outputs)
-    return keras.Model(images, {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)})
+    returned = student(inputs.from_unit(unit), training=False)
+    logits = to_logits(returned, outputs)
+    by_class = outputs == "sigmoid" and returned.shape[-1] > 1  # several classes may be there at once
+    probabilities = ops.sigmoid(logits) if by_class else ops.softmax(logits, axis=-1)
+    return keras.Model(images, {"logits": logits, "probabilities": probabilities})
 
 
-def in_float32(model: keras.Model) -> keras.Model:
+def in_float32(model: keras.Model, image_shape: tuple[int, int, int] | None = None) -> keras.Model:
     """Returns a float32 copy of a mixed precision model, with the same weights; any other model as it is.
 
     Half precision is for training: runtimes round it differently, and some converters do not support it.
+
+    Args:
+        model: Keras model.
+        image_shape: Tuple of integers, of a subclassed model. Defaults to None, the model's own.
+
+    Raises:
+        DFKDError: If the copy computes something else, because a layer's weights are not all that it knows.
     """
     layers_in_model = flatten_layers(model)
     if not any(layer.dtype_policy.name.startswith("mixed_") for layer in layers_in_model):
@@ -64,7 +77,13 @@ def in_float32(model: keras.Model) -> keras.Model:
     classes = {type(layer).__name__: type(layer) for layer in layers_in_model}
     with dtype_policy_scope("float32"):  # for layers that are created by other layers
         copy = keras.saving.deserialize_keras_object(config, classes, safe_mode=False)  # its code runs already
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
+    here, there = (random_outputs(each, image_shape or input_image_shape(model)) for each in (model, copy))
+    if np.abs(here - there).max() > HALF_PRECISION * max(1.0, np.abs(here).max()):
+        raise DFKDError(
+            f"the copy of {model.name!r} in float32 computes something else: save the model in float32, or let the "
+            "layers that keep more than weights know it after `set_weights` (`finalize_state`)."
+        )
     return copy
 
 
@@ -123,7 +142,7 @@ class ServedStudent:
                 f"student {self.model.name!r} has no fixed image shape {shape}: give image_shape, such as (32, 32, 3)."
             )
         object.__setattr__(self, "image_shape", shape)
-        object.__setattr__(self, "model", in_float32(self.model))
+        object.__setattr__(self, "model", in_float32(self.model, shape))
         object.__setattr__(self, "inputs", self.inputs or InputConvention(shape=own_input_shape(self.model)))
         classes = self.network().output["logits"].shape[-1]
         if self.class_names is not None:

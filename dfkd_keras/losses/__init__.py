@@ -2,7 +2,7 @@
 
 from dfkd_keras.losses.attention import AttentionTransfer
 from dfkd_keras.losses.keras_adapter import KerasDistillation
-from dfkd_keras.losses.logits import JensenShannon, LogitsDistance, SoftTargets
+from dfkd_keras.losses.logits import JensenShannon, LogitsDistance, SigmoidTargets, SoftTargets
 from dfkd_keras.losses.student_loss import StudentLoss
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "JensenShannon",
     "KerasDistillation",
     "LogitsDistance",
+    "SigmoidTargets",
     "SoftTargets",
     "StudentLoss",
 ]

@@ -49,6 +49,41 @@ class SoftTargets(StudentLoss):
 
 
 @dataclasses.dataclass(frozen=True)
+class SigmoidTargets(StudentLoss):
+    """Kullback-Leibler divergence of the softened answers for each class by itself, T^2 sum_k KL(p_k || q_k).
+
+    For teachers that end in a sigmoid for each class, where p_k = sigmoid(t_k / T) and q_k = sigmoid(s_k / T) are the
+    probabilities of two outcomes. `SoftTargets` would not see a shift that all classes share.
+
+    Args:
+        temperature: Float. T > 0, by which both logits are divided. Defaults to 1.
+
+    Raises:
+        InvalidInputError: If the temperature is not positive and finite.
+
+    Example:
+        >>> teacher_logits, student_logits = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2))
+        >>> tuple(dk.losses.SigmoidTargets(temperature=4.0)(teacher_logits, student_logits).shape)
+        (2,)
+    """
+
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        check_positive("SigmoidTargets", temperature=self.temperature)
+
+    def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
+        """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
+        teacher, student = (logits / self.temperature for logits in as_float32(teacher_logits, student_logits))
+        p, entropy = ops.sigmoid(teacher), ops.softplus(teacher) - ops.sigmoid(teacher) * teacher
+        cross_entropy = ops.softplus(student) - p * student
+        divergence = ops.sum(cross_entropy - entropy, axis=-1)
+        # Rounding may leave a negative value, which no priority may be; the gradient does not depend on it.
+        divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
+        return self.temperature**2 * per_sample(divergence)
+
+
+@dataclasses.dataclass(frozen=True)
 class LogitsDistance(StudentLoss):
     """Mean absolute difference of the raw logits, (1 / K) sum_k |t_k - s_k|.
 

@@ -45,7 +45,7 @@ def with_outputs(network: keras.Model, kind: Outputs, units: int, input_shape: t
         network: Keras model that returns logits `[B, ..., K]`.
         kind: String. What the returned model should return.
         units: Integer. Number of outputs: K, or 1 for the second of two classes.
-        input_shape: Tuple of integers. Shape of an input.
+        input_shape: Tuple of integers. Shape of an input, of a network that does not tell.
 
     Returns:
         Keras model. The network itself if it returns this already.
@@ -53,7 +53,7 @@ def with_outputs(network: keras.Model, kind: Outputs, units: int, input_shape: t
     logits = network.output_shape[-1] if hasattr(network, "output_shape") else units
     if kind == "logits" and logits == units:
         return network
-    images = keras.Input(input_shape)
+    images = keras.Input(network.input_shape[1:] if hasattr(network, "input_shape") else input_shape)
     outputs = ops.cast(network(images), "float32")
     if units < logits:
         outputs = outputs[..., 1:] - outputs[..., :1]
@@ -126,6 +126,11 @@ def last_activation(model: keras.Model) -> str | None:
     last = model
     while inner := getattr(last, "operations", None) or getattr(last, "layers", None):
         last = inner[-1]
-    if type(last).__name__ in OPERATIONS:  # a layer, or an operation of keras.ops
-        return OPERATIONS[type(last).__name__]
-    return getattr(getattr(last, "activation", None), "__name__", None)
+    return activation_of(last)
+
+
+def activation_of(operation: keras.Operation) -> str | None:
+    """Returns the name of the activation that a layer, or an operation of `keras.ops`, computes; None without one."""
+    if type(operation).__name__ in OPERATIONS:
+        return OPERATIONS[type(operation).__name__]
+    return getattr(getattr(operation, "activation", None), "__name__", None)

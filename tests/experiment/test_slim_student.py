@@ -56,3 +56,51 @@ def test_another_teacher_share_or_seed_is_cut_anew(cut, changed):
     build()
     build(**changed)
     assert len(made) == 2
+
+
+def ending_in(end, units):
+    """A teacher that ends in an operation of `keras.ops`, or in a cast behind one, and its dense layer before that."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 1))
+    hidden = layers.Dense(16, activation="relu")(layers.Flatten()(images))
+    logits = layers.Dense(units, kernel_initializer="he_normal")(hidden)
+    return keras.Model(images, end(logits)), keras.Model(images, logits)
+
+
+@pytest.mark.parametrize(
+    ("end", "units", "kind"),
+    [
+        (keras.ops.sigmoid, 1, "sigmoid"),
+        (keras.ops.sigmoid, 3, "sigmoid"),
+        (keras.ops.softmax, 3, "probabilities"),
+        (layers.Softmax(), 3, "probabilities"),
+        (lambda x: layers.Activation("linear", dtype="float32")(keras.ops.softmax(x)), 3, "probabilities"),
+    ],
+    ids=["one sigmoid", "sigmoids", "softmax", "a layer", "a cast behind it"],
+)
+def test_whatever_a_teacher_ends_in_the_copy_returns_its_logits(end, units, kind):
+    model, before = ending_in(end, units)
+    images = np.random.default_rng(0).normal(size=(16, 8, 8, 1)).astype("float32")
+    logits = np.array(before(images))
+    logits = np.concatenate([np.zeros_like(logits), logits], axis=-1) if units == 1 else logits
+    found = np.array(module.returning_logits(model, dk.Teacher(model, outputs=kind))(images))
+    offset = 0.0 if kind == "sigmoid" else (found - logits).mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(found - offset, logits, atol=1e-3)
+
+
+def test_the_copy_of_a_teacher_in_half_precision_is_trained_in_float32(monkeypatch):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        normalization = layers.Normalization()
+        normalization.adapt(np.random.default_rng(0).normal(3.0, 2.0, (64, 8, 8, 1)))
+        images = keras.Input((8, 8, 1))
+        x = layers.Conv2D(12, 3, activation="relu")(normalization(images))
+        model = keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    teacher = dk.Teacher(model)
+    monkeypatch.setattr(gin, "get_configurable", lambda name: lambda: teacher)
+    student = module.slim_student(parameters=1.0)
+    assert {layer.dtype_policy.name for layer in student.layers} == {"float32"}
+    images = np.random.default_rng(1).random((8, 8, 8, 1), "float32")
+    np.testing.assert_allclose(student(images), np.array(model(images), "float32"), atol=0.02)

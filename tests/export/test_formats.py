@@ -16,7 +16,7 @@ from keras import layers
 import dfkd_keras as dk
 from dfkd_keras import export, models
 from dfkd_keras.export import formats, parity
-from dfkd_keras.utils.errors import InvalidInputError, MissingDependencyError, StorageError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, MissingDependencyError, StorageError
 from tests.export.elsewhere import logits_elsewhere
 
 INPUTS = {"image_shape": (32, 32, 3), "normalization": dk.Normalization((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))}
@@ -109,6 +109,47 @@ def test_a_student_of_mixed_precision_is_served_in_float32(tmp_path, images, for
     np.testing.assert_allclose(served.logits(images), rounded, atol=0.05)
     report = export.export_student(served, format_name, tmp_path, images)
     assert report.relative_logit_difference < 1e-5
+
+
+def test_a_student_of_mixed_precision_keeps_what_its_normalization_saw(rng):
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        normalization = layers.Normalization()
+        normalization.adapt(rng.normal(3.0, 2.0, (64, 8, 8, 1)))
+        made = keras.Sequential([layers.Input((8, 8, 1)), normalization, layers.Flatten(), layers.Dense(4)])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    images = rng.integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
+    rounded = np.array(made(images.astype("float32") / 255.0), "float32")
+    np.testing.assert_allclose(export.ServedStudent(made).logits(images), rounded, atol=0.05)
+
+
+class Forgetful(layers.Layer):
+    """A layer that computes from what it keeps beside its weights, and does not save."""
+
+    factor = 1.0
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+
+def test_a_copy_in_float32_that_computes_something_else_is_refused(rng):
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        forgetful = Forgetful()
+        forgetful.factor = 3.0
+        made = keras.Sequential([layers.Input((8, 8, 1)), forgetful, layers.Flatten(), layers.Dense(4)])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(DFKDError, match="in float32 computes something else: save the model in float32"):
+        export.ServedStudent(made)
+
+
+def test_a_sigmoid_for_each_class_is_served_as_such(rng):
+    student = keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(4, activation="sigmoid")])
+    images = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    served = export.ServedStudent(student, outputs="sigmoid").network()(images)
+    np.testing.assert_allclose(served["probabilities"], student(images / np.float32(255)), atol=1e-5)
 
 
 class Doubled(layers.Layer):

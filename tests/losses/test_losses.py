@@ -67,6 +67,17 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
         dk.losses.SoftTargets(temperature)
 
 
+def test_sigmoid_targets_equal_numpy_and_see_a_shift_of_all_classes(rng):
+    teacher, student = rng.normal(size=(2, 5, 4)) * 3.0
+    p, q = (1.0 / (1.0 + np.exp(-logits / 2.0)) for logits in (teacher, student))
+    expected = 4.0 * np.sum(p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q)), axis=-1)
+    loss = dk.losses.SigmoidTargets(2.0)
+    np.testing.assert_allclose(loss(teacher, student), expected, rtol=1e-4)
+    np.testing.assert_allclose(loss(teacher, teacher), 0.0, atol=1e-5)
+    assert (np.array(loss(teacher, teacher + 5.0)) > 0.1).all()
+    assert (np.abs(dk.losses.SoftTargets()(teacher, teacher + 5.0)) < 1e-5).all()
+
+
 def test_logits_distance_is_the_mean_absolute_difference(rng):
     teacher, student = rng.normal(size=(2, 8, 10)).astype("float32")
     expected = np.abs(teacher - student).mean(axis=1)

@@ -100,3 +100,15 @@ def test_a_teacher_may_take_images_without_a_channel_axis_or_as_vectors(shape):
     images = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype("float32")
     assert teacher.image_shape == SHAPE and teacher.input_shape == shape
     np.testing.assert_allclose(teacher(images).logits, model(images.reshape(2, *shape)), atol=1e-6)
+
+
+def test_a_student_of_images_of_any_size_stays_one():
+    def network(last):
+        return keras.Sequential(
+            [layers.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3, last)]
+        )
+
+    teacher = dk.Teacher(network("softmax"), outputs="probabilities", image_shape=(32, 32, 3))
+    student = teacher.in_place(network(None))
+    assert student.input_shape == (None, None, None, 3)
+    assert student(np.ones((1, 17, 23, 3), "float32")).shape == (1, 3)

@@ -258,6 +258,15 @@ def test_gradients_reach_the_images_of_a_model_that_takes_bytes(rng):
     np.testing.assert_allclose(teacher(whole / 255.0).logits, model(whole), atol=1e-5)
 
 
+def test_a_model_that_takes_bytes_and_normalizes_them_by_what_it_saw_computes_the_same(rng):
+    bytes_seen = rng.integers(0, 256, (64, *SHAPE), dtype=np.uint8)
+    normalization = layers.Normalization()
+    normalization.adapt(bytes_seen)
+    model = keras.Sequential([layers.Input(SHAPE, dtype="uint8"), normalization, layers.Flatten(), layers.Dense(5)])
+    teacher = dk.Teacher(model, input_range="0..255")
+    np.testing.assert_allclose(teacher(bytes_seen[:4] / 255.0).logits, model(bytes_seen[:4]), atol=1e-4)
+
+
 def test_a_model_of_channels_first_gets_them_at_its_entrance(rng):
     inner = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
     inputs = layers.Input((SHAPE[2], *SHAPE[:2]))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from dfkd_keras.experiment.distillation.findings import Findings
 
 SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
+LARGEST_SHARE = 0.8  # of its parameters, for a slim copy that cannot be smaller; larger ones spare too little
 
 
 class Rule(NamedTuple):
@@ -31,6 +32,11 @@ class Rule(NamedTuple):
 
 def _can_be_inverted(findings: Findings, has_weights: bool) -> bool:
     return findings.batch_norms > 0 and findings.gives_gradients and not findings.is_segmenter and has_weights
+
+
+def _can_be_slimmed(findings: Findings) -> bool:
+    enough = LARGEST_SHARE if not findings.is_segmenter else 0.99  # there is no small segmenter for any image size
+    return findings.smallest_share <= enough
 
 
 METHODS = (
@@ -58,8 +64,8 @@ METHODS = (
     Rule(lambda findings, has_weights: True, "baselines/procedural", "procedural images, which fit any teacher"),
 )
 STUDENTS = (
-    Rule(lambda findings: findings.can_be_slimmed, f"slim:{SHARE}", "its own most useful channels"),
-    Rule(lambda findings: True, "compact", "no channel of the teacher can be cut"),
+    Rule(_can_be_slimmed, f"slim:{SHARE}", "its own most useful channels"),
+    Rule(lambda findings: True, "compact", "too few channels of the teacher can be cut"),
 )
 
 

@@ -26,6 +26,10 @@ WARM_TRAINING = {
     "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
     "distillation_temperature": 4.0,
 }
+FOR_SIGMOIDS = {
+    "DataFreeDistiller.distillation_loss": "@SigmoidTargets()",
+    "SigmoidTargets.temperature": 4.0,
+}
 # Minutes on a CPU: generators of half the channels, and short rounds of the Fast family, whose images have to come
 # close to the teacher's statistics before they teach anything.
 FOR_MINUTES = {
@@ -96,6 +100,8 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
     if request.bindings:
         decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
     bindings = _task(request, findings) | _teacher(request, findings) | student
+    if findings.outputs == "sigmoid" and findings.output_units > 1:
+        bindings |= FOR_SIGMOIDS
     if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
         bindings |= _in_other_ranges(findings)
     return Composition(
@@ -209,7 +215,10 @@ def _share(name: str) -> float:
 def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
     bindings |= {"slim_student.augment": "@RandomInputRange()"} if _in_any_range(findings) else {}
-    return bindings | dict(WARM_TRAINING), f"a slim copy of the teacher, {share:.0%} of its parameters"
+    described = f"a slim copy of the teacher, {share:.0%} of its parameters"
+    if findings.smallest_share > share:
+        described = f"the smallest slim copy of the teacher, over {findings.smallest_share:.0%} of its parameters"
+    return bindings | dict(WARM_TRAINING), described
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:

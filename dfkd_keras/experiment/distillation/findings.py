@@ -9,7 +9,7 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.data import ImageDataset, image_folder
 from dfkd_keras.experiment.distillation.request import Request
 from dfkd_keras.images import ChannelOrder, InputRange
-from dfkd_keras.models.slim import can_be_slimmed
+from dfkd_keras.models.slim import smallest_share
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.cost import multiplications
@@ -49,7 +49,7 @@ class Findings:
         multiplications: Integer. Multiplications for an image; 0 where they are not known.
         batch_norms: Integer. Number of its BatchNorm layers.
         gives_gradients: Boolean. Whether gradients pass through it.
-        can_be_slimmed: Boolean. Whether it has channels that can be cut.
+        smallest_share: Float. The share of its parameters that a slim copy can have; 1 if no channel can be cut.
         data: `ImageDataset` or None. The user's images.
     """
 
@@ -71,7 +71,7 @@ class Findings:
     multiplications: int
     batch_norms: int
     gives_gradients: bool
-    can_be_slimmed: bool
+    smallest_share: float
     data: ImageDataset | None
 
     def lines(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ def examine(request: Request) -> Findings:
         multiplications=0 if black_box else multiplications(model, shape),
         batch_norms=len(batch_norms(model)),
         gives_gradients=not black_box,
-        can_be_slimmed=can_be_slimmed(model, np.repeat(black_input(model, shape), 2, axis=0)),
+        smallest_share=smallest_share(model, np.repeat(black_input(model, shape), 2, axis=0)),
         data=data,
     )
 
@@ -185,18 +185,19 @@ def _convention(
     if request.input_range:
         order = request.channel_order
         return _fields(request.input_range, order, "as --input_range says", True)
-    split = data.load("test") if data else None
+    split, doubt = data.load("test") if data else None, ""
     if split is not None and split.labels is not None:
         best = best_convention(model, split.images, split.labels)
-        reason = f"{best.accuracy:.1%} of your labeled images are right"
-        if best.accuracy < 1.0 / max(2, len(data.class_names)) + NEAR_CHANCE:
-            reason += ", hardly more than by chance: check the labels and the order of the classes"
-        return _fields(best.input_range, request.channel_order or best.channel_order, reason, True)
+        right = f"{best.accuracy:.1%} of your labeled images are right"
+        if best.accuracy >= 1.0 / max(2, len(data.class_names)) + NEAR_CHANCE:
+            return _fields(best.input_range, request.channel_order or best.channel_order, right, True)
+        # Labels of other classes are right least often in the range that is right.
+        doubt = f"; {right} at best, hardly more than by chance: check the labels and the order of the classes"
     guess = guess_input_convention(model, shape, images=None if split is None else split.images)
     sure, remedy = guess.confidence == "certain", "; --input_range changes it"
     others = () if sure else guess.others
     reason = guess.reason if sure else f"{guess.reason}{remedy}"
-    return _fields(guess.input_range, request.channel_order, reason, sure, others)
+    return _fields(guess.input_range, request.channel_order, reason + doubt, sure, others)
 
 
 def _fields(

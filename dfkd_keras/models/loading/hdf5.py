@@ -16,11 +16,11 @@ import h5py
 import keras
 import numpy as np
 
-from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.models.loading.architecture import is_legacy, modernized
 from dfkd_keras.models.loading.file_format import suffixed
 from dfkd_keras.models.loading.legacy_nodes import layer_name
 from dfkd_keras.models.loading.weight_limit import weight_limit
+from dfkd_keras.models.weights import finalize
 from dfkd_keras.utils.errors import InvalidInputError
 
 # Reads all but the arrays. HDF5's library crashes on some damaged files, or reads them without end.
@@ -124,9 +124,7 @@ def _load_weights(model: keras.Model, group: h5py.Group) -> None:
     by_name = stored.keys() == {layer.name for layer in weighted}
     for layer, in_order in zip(weighted, stored.values(), strict=True):
         _assign(layer, stored[layer.name] if by_name else in_order)
-    for layer in flatten_layers(model):
-        if hasattr(layer, "finalize_state"):  # such as `Normalization`, which computes from its weights
-            layer.finalize_state()
+    finalize(model)
 
 
 def _check_backend(group: h5py.Group) -> None:

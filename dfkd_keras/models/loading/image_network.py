@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from dfkd_keras.models.weights import copy_weights
 from dfkd_keras.utils.checks import same_shape
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -163,7 +164,7 @@ def _of_floats(model: keras.Model) -> keras.Model:
     if images is None or images.dtype.startswith("float"):
         return model
     copy = keras.models.clone_model(model, input_tensors=keras.Input(images.shape[1:], name="images"))
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
 
 

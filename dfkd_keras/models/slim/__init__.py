@@ -1,5 +1,5 @@
 """A student made of its teacher's own most useful channels."""
 
-from dfkd_keras.models.slim.slimming import can_be_slimmed, slim
+from dfkd_keras.models.slim.slimming import slim, smallest_share
 
-__all__ = ["can_be_slimmed", "slim"]
+__all__ = ["slim", "smallest_share"]

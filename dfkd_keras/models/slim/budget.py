@@ -76,6 +76,12 @@ def kept_at_share(
     return _kept(found, rankings, sizes)
 
 
+def least_share(found: Dependencies, costs: list[Cost]) -> float:
+    """Returns the share of its cost that a network has with the fewest channels of each group, whichever these are."""
+    kept = np.isin(found.roots, np.concatenate([[KEPT], *(group[:FEWEST] for group in found.groups)]))
+    return total_cost(costs, kept) / total_cost(costs, np.ones(len(found.roots), bool))
+
+
 def _kept(found: Dependencies, rankings: list[Ranking], sizes: list[int]) -> np.ndarray:
     """Returns which channels are kept if each group has so many, but never fewer than two."""
     units = [ranking.units[: max(FEWEST, size)] for ranking, size in zip(rankings, sizes, strict=True)]

@@ -1,6 +1,7 @@
 """A network as the list of its calls, nested models unrolled, which can be run one call after another."""
 
 import dataclasses
+import inspect
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 BATCH_SIZE = 64
 MEMORY = 2**30  # bytes of activations
+RANDOM = ("Random", "RandAugment", "AugMix", "MixUp", "CutMix")
 Values = dict[int, Any]  # by the position of their tensor
 
 
@@ -53,7 +55,10 @@ class Call:
         args, kwargs = tree.map_structure(
             lambda part: values[part.position] if isinstance(part, Tensor) else part, self.arguments
         )
-        outputs = (operation or self.operation)(*args, **kwargs)
+        operation = operation or self.operation
+        if not any(isinstance(value, keras.KerasTensor) for value in values.values()):
+            kwargs = _in_inference(operation) | kwargs
+        outputs = operation(*args, **kwargs)
         return dict(zip(self.outputs, tree.flatten(outputs), strict=True))
 
 
@@ -157,13 +162,27 @@ def _unroll(model: keras.Model, inputs: list[Tensor], calls: list[Call], count: 
     for node in model_calls(model):
         symbolic = (node.arguments.args, node.arguments.kwargs)
         arguments = tree.map_structure(tensor, symbolic)
-        if _fits(node.operation, symbolic[0]):
+        if _is_augmentation(node.operation, symbolic[0], node.outputs):
+            outputs = tree.flatten(arguments[0])
+        elif _fits(node.operation, symbolic[0]):
             outputs = _unroll(node.operation, tree.flatten(arguments[0]), calls, count)
         else:
             outputs = [Tensor(next(count)) for _ in node.outputs]
             calls.append(Call(node.operation, arguments, tuple(tensor.position for tensor in outputs)))
         known.update(zip(map(id, node.outputs), outputs, strict=True))
     return [known[id(output)] for output in model.outputs]
+
+
+def _is_augmentation(operation: keras.Operation, args: tuple, outputs: list) -> bool:
+    """Returns whether a call is of a layer of Keras that changes images at random in training, and not in inference."""
+    kind = type(operation)
+    is_random = kind.__name__.startswith(RANDOM) and kind.__module__.startswith("keras")
+    return is_random and [each.shape for each in tree.flatten(args)] == [each.shape for each in outputs]
+
+
+def _in_inference(operation: keras.Operation) -> dict[str, bool]:
+    takes = inspect.signature(operation.call).parameters
+    return {"training": False} if "training" in takes else {}
 
 
 def _is_functional(operation: keras.Operation) -> bool:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from dfkd_keras.models.slim.budget import FEWEST, kept_at_share, kept_at_width
+from dfkd_keras.models.slim.budget import FEWEST, kept_at_share, kept_at_width, least_share
 from dfkd_keras.models.slim.costs import multiplication_costs, parameter_costs
 from dfkd_keras.models.slim.graph import Graph, read_graph
 from dfkd_keras.models.slim.groups import Dependencies, dependencies
@@ -11,7 +11,7 @@ from dfkd_keras.models.slim.layout import Shape
 from dfkd_keras.models.slim.norms import restore_statistics, with_statistics_of
 from dfkd_keras.models.slim.ranking import ranked_groups
 from dfkd_keras.models.slim.refit import refit as refit_layers
-from dfkd_keras.models.slim.surgery import slim_network
+from dfkd_keras.models.slim.surgery import check_copies, slim_network
 from dfkd_keras.utils.errors import InvalidInputError
 
 
@@ -77,14 +77,19 @@ def slim(
     return network
 
 
-def can_be_slimmed(model: keras.Model, images: np.ndarray) -> bool:
-    """Returns whether a model has channels that can be cut; the arguments are those of `slim`."""
+def smallest_share(model: keras.Model, images: np.ndarray) -> float:
+    """Returns the share of its parameters that `slim`, whose arguments these are, can bring a model down to.
+
+    It is 1 for a model whose channels cannot be cut or whose layers cannot be copied, and otherwise right to a percent
+    or so.
+    """
     try:
         graph = read_graph(model)
-        groups = dependencies(graph, graph.shapes(_checked_images(model, images))).groups
+        found = dependencies(graph, graph.shapes(_checked_images(model, images)))
+        check_copies(graph, found)
     except InvalidInputError:
-        return False
-    return any(len(group) > FEWEST for group in groups)
+        return 1.0
+    return least_share(found, parameter_costs(graph, found))
 
 
 def _kept(

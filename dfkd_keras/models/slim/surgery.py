@@ -10,6 +10,7 @@ from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.models.slim.graph import Graph
 from dfkd_keras.models.slim.groups import Dependencies
 from dfkd_keras.models.slim.layer_channels import LayerChannels, kept_axes
+from dfkd_keras.models.weights import copy_weights
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -45,6 +46,13 @@ def slim_network(model: keras.Model, graph: Graph, found: Dependencies, kept: np
     return network, layers
 
 
+def check_copies(graph: Graph, found: Dependencies) -> None:
+    """Raises `InvalidInputError` if an operation of the graph cannot be made anew."""
+    whole, names = np.ones(len(found.roots), bool), set()
+    for operation in graph.operations:
+        _resized(operation, found, whole, names)
+
+
 def sliced(weight: Any, axes: list[tuple[int, np.ndarray]]) -> np.ndarray:
     """Returns the positions of a weight that are kept."""
     values = ops.convert_to_numpy(weight)
@@ -68,14 +76,6 @@ def _resized(operation: keras.Operation, found: Dependencies, kept: np.ndarray, 
             f"layer {operation.name!r} cannot be copied ({type(error).__name__}: {single_line(error)[:200]}): give the "
             "class of the layer a get_config that names its arguments, or train a student from scratch."
         ) from error
-
-
-def copy_weights(source: Any, target: Any) -> None:
-    """Gives a layer or a model the weights of another one of the same kind."""
-    target.set_weights(source.get_weights())
-    for layer in flatten_layers(target):
-        if hasattr(layer, "finalize_state"):  # such as `Normalization`, which computes from its weights
-            layer.finalize_state()
 
 
 def _copy_kept_weights(source: Any, target: Any, channels: LayerChannels, kept: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dfkd_keras.experiment.distillation.choice import METHODS, STUDENTS, suitable
 
-PLAIN = SimpleNamespace(batch_norms=0, gives_gradients=True, is_segmenter=False, can_be_slimmed=True)
+PLAIN = SimpleNamespace(batch_norms=0, gives_gradients=True, is_segmenter=False, smallest_share=0.1)
 
 
 def findings(**changes):
@@ -41,7 +41,11 @@ def test_a_student_from_scratch_gets_balanced_classes_unless_it_segments(changes
 
 def test_the_student_is_a_slim_copy_where_the_teacher_can_be_cut():
     assert suitable(STUDENTS, findings())[0].choice == "slim:0.25"
-    assert suitable(STUDENTS, findings(can_be_slimmed=False))[0].choice == "compact"
+    assert suitable(STUDENTS, findings(smallest_share=0.75))[0].choice == "slim:0.25"
+    for hardly_smaller in (0.9, 1.0):
+        assert suitable(STUDENTS, findings(smallest_share=hardly_smaller))[0].choice == "compact"
+    assert suitable(STUDENTS, findings(smallest_share=0.9, is_segmenter=True))[0].choice == "slim:0.25"
+    assert suitable(STUDENTS, findings(smallest_share=1.0, is_segmenter=True))[0].choice == "compact"
 
 
 def test_methods_that_fit_the_time_better_follow_and_the_last_one_always_fits():

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -181,6 +183,39 @@ def test_labels_of_other_classes_than_the_teachers_are_told_with_the_flag(tmp_pa
         examine(Request(str(tmp_path / "teacher.keras"), images=folder))
 
 
+def test_labels_in_another_order_than_the_outputs_settle_no_range(tmp_path):
+    images = keras.Input((8, 8, 3))
+    brightness = layers.Dense(2)(layers.GlobalAveragePooling2D()(images))
+    teacher = keras.Model(images, brightness)
+    teacher.layers[-1].set_weights([np.tile([[-9.0, 9.0]], (3, 1)), np.array([13.5, -13.5])])  # the second class from 0.5 on
+    teacher.save(tmp_path / "teacher.keras")
+    for name, value in (("bright", 200), ("dark", 40)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(20):
+            Image.new("RGB", (8, 8), (value + index,) * 3).save(tmp_path / "photos" / name / f"{index}.png")
+    found = examine(Request(str(tmp_path / "teacher.keras"), images=str(tmp_path / "photos")))
+    assert not found.convention_is_sure
+    assert "hardly more than by chance: check the labels and the order of the classes" in found.convention_reason
+
+
+def test_a_sigmoid_for_each_class_is_matched_class_by_class(tmp_path):
+    network((8, 8, 3), 4, layers.Activation("sigmoid")).save(tmp_path / "teacher.keras")
+    assert built(Request(str(tmp_path / "teacher.keras"))).distillation_loss == dk.losses.SigmoidTargets(4.0)
+    network((8, 8, 3), 1, layers.Activation("sigmoid")).save(tmp_path / "teacher.keras")
+    assert built(Request(str(tmp_path / "teacher.keras"))).distillation_loss == dk.losses.SoftTargets(4.0)
+
+
+def test_a_slim_copy_that_cannot_be_as_small_as_asked_says_how_small(tmp_path):
+    kept = layers.MultiHeadAttention(2, 8, output_shape=3)
+    images = keras.Input((6, 6, 3))
+    attended = layers.Reshape((6, 6, 3))(kept(*[layers.Reshape((36, 3))(images)] * 2))
+    x = layers.Flatten()(layers.Conv2D(8, 3, strides=2, activation="relu")(attended))
+    keras.Model(images, layers.Dense(4)(x)).save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"), student="slim:0.1")
+    described = compose(request, examine(request)).decisions["student"]
+    assert re.search(r"the smallest slim copy of the teacher, over \d\d% of its parameters", described)
+
+
 @pytest.mark.parametrize("method", ["rdskd", "dafl.gin", "zskt"])
 def test_other_methods_take_any_teacher_too(tmp_path, method):
     network((21, 30, 3), 4, layers.Softmax()).save(tmp_path / "teacher.keras")
@@ -215,7 +250,7 @@ def test_the_default_student_is_a_slim_copy_that_returns_logits(tmp_path, last):
     model = network((8, 8, 3), 4, *last)
     model.save(tmp_path / "teacher.keras")
     request = Request(str(tmp_path / "teacher.keras"))
-    assert "slim copy of the teacher, 25%" in compose(request, examine(request)).decisions["student"]
+    assert "slim copy of the teacher" in compose(request, examine(request)).decisions["student"]
     distiller = built(Request(str(tmp_path / "teacher.keras"), student="slim:1.0"))
     images = np.random.default_rng(0).uniform(size=(3, 8, 8, 3)).astype("float32")
     outputs = distiller.teacher.in_place(distiller.student)(images)

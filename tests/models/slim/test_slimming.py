@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dfkd_keras.models.slim import slim
+from dfkd_keras.models.slim import slim, smallest_share
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 from tests.models.slim.networks import (
@@ -44,6 +44,46 @@ def test_all_of_the_width_gives_the_teachers_outputs(body):
     student = slim(teacher, images, width=1.0)
     np.testing.assert_allclose(outputs(student, images), outputs(teacher, images), atol=1e-6)
     assert student.input_shape == teacher.input_shape and student.name == f"{body.__name__}_slim"
+
+
+def augmented(augmentation):
+    """A network like those of TensorFlow's tutorials, with or without the layers that augment its images."""
+    keras.utils.set_random_seed(0)
+    body = [layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(16, activation="relu")]
+    return keras.Sequential([layers.Input(SHAPE), *augmentation, *body, layers.Dense(4)])
+
+
+def test_layers_that_augment_images_in_training_play_no_part():
+    augmentation = [layers.RandomFlip(), layers.RandomRotation(0.3), keras.Sequential([layers.RandomZoom(0.3)])]
+    teacher, plain_one, images = augmented(augmentation), augmented([]), random_images()
+    student, expected = (slim(model, images, parameters=0.5) for model in (teacher, plain_one))
+    np.testing.assert_allclose(outputs(student, images), outputs(expected, images), atol=1e-5)
+    np.testing.assert_array_equal(student(images, training=True), student(images, training=False))
+    whole = slim(teacher, images, parameters=1.0)
+    np.testing.assert_allclose(outputs(whole, images), teacher(images, training=False), atol=1e-5)
+
+
+def test_the_smallest_share_is_that_of_two_channels_of_each_group():
+    teacher, images = network(plain), random_images()
+    least = smallest_share(teacher, images)
+    assert slim(teacher, images, parameters=least + 0.01).count_params() <= (least + 0.01) * teacher.count_params()
+    with pytest.raises(InvalidInputError, match="cannot be reached"):
+        slim(teacher, images, parameters=least - 0.01)
+
+
+def test_a_layer_that_cannot_be_copied_leaves_nothing_to_cut():
+    class Secretive(layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+    teacher = keras.Sequential(
+        [layers.Input(SHAPE), layers.Conv2D(8, 3), layers.Flatten(), layers.Dense(4), Secretive(2.0)]
+    )
+    assert smallest_share(teacher, random_images()) == 1.0
 
 
 @pytest.mark.parametrize("body", EXACT, ids=lambda body: body.__name__)
@@ -211,7 +251,7 @@ folder = sys.argv[1]
 images = np.load(folder + "/images.npy")
 loaded = keras.saving.load_model(folder + "/student.keras")
 is_alone = not any(name.startswith("dfkd_keras") for name in sys.modules)
-from dfkd_keras.models.slim import slim
+from dfkd_keras.models.slim import slim, smallest_share
 again = slim(loaded, images, width=0.75)
 results = [np.asarray(model(images)).tolist() for model in (loaded, again)]
 print(json.dumps([keras.backend.backend(), is_alone, *results, again.count_params() < loaded.count_params()]))
