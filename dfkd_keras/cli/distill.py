@@ -8,7 +8,7 @@ from typing import get_args
 
 from absl import flags
 
-from dfkd_keras.cli import allow_code, configuration  # noqa: F401 - defines the flags that it shares
+from dfkd_keras.cli import configuration, teacher_file  # noqa: F401 - defines the flags that it shares
 from dfkd_keras.experiment.distillation.distill import run_directory, run_request
 from dfkd_keras.experiment.distillation.request import AUTO, Request
 from dfkd_keras.images import ChannelOrder
@@ -31,18 +31,14 @@ flags.DEFINE_string("class_names", None, "File with the names of the classes, in
 flags.DEFINE_string("input_range", None, "Values of the images: 0..1, 0..255, -1..1, imagenet or caffe; found out.")
 flags.DEFINE_enum("channel_order", None, get_args(ChannelOrder), "Order of the channels; rgb by default.")
 flags.DEFINE_enum("outputs", None, get_args(Outputs), "What the teacher returns; found out.")
-flags.DEFINE_string("output", None, "Name or number of the output, for a teacher of several.")
-flags.DEFINE_list("image_shape", None, "Height, width and channels, for a teacher that does not know them.")
-flags.DEFINE_string("weights", None, "File of the weights, for a teacher that is an architecture as JSON.")
-flags.DEFINE_string("custom_objects", None, "Python module with the classes and functions that the file names.")
 flags.DEFINE_string("run_dir", None, "Folder of the run; runs/distill-NAME-seedN by default.")
 flags.DEFINE_boolean("resume", True, "Resume an interrupted run; --noresume starts over.")
-flags.adopt_module_key_flags(allow_code)
+flags.adopt_module_key_flags(teacher_file)
 for shared in ("seed", "gin_param"):
     flags.declare_key_flag(shared)
 OPTIONS = (
     "student", "method", "minutes", "images", "labels", "class_names", "input_range", "channel_order", "outputs",
-    "output", "weights", "custom_objects", "allow_code",
+    *teacher_file.OPTIONS,
 )  # fmt: skip
 
 
@@ -53,19 +49,6 @@ def run() -> None:
     if FLAGS.gin_file:
         raise InvalidInputError(f"--gin_file={FLAGS.gin_file[0]} is for dfkd train: name a method by --method.")
     options = {name: FLAGS[name].value for name in OPTIONS}
-    options |= {"image_shape": image_shape(), "seed": FLAGS.seed or 0, "bindings": FLAGS.gin_param}
+    options |= {"image_shape": teacher_file.image_shape(), "seed": FLAGS.seed or 0, "bindings": FLAGS.gin_param}
     request = Request(FLAGS.teacher, **options)
     run_request(request, run_directory(request, FLAGS.run_dir), FLAGS.resume, print)
-
-
-def image_shape() -> tuple[int, ...] | None:
-    """Returns the shape that `--image_shape` says.
-
-    Raises:
-        InvalidInputError: If it is not of whole numbers.
-    """
-    if FLAGS.image_shape is None:
-        return None
-    if not all(length.isdigit() for length in FLAGS.image_shape):
-        raise InvalidInputError(f"--image_shape={','.join(FLAGS.image_shape)} must be height,width,channels: 32,32,3.")
-    return tuple(map(int, FLAGS.image_shape))

@@ -10,20 +10,21 @@ from pathlib import Path
 
 from absl import flags
 
-from dfkd_keras.cli import configuration
+from dfkd_keras.cli import configuration, teacher_file
 from dfkd_keras.cli.configuration import configured_experiment
+from dfkd_keras.experiment.distillation.findings import teacher_of
+from dfkd_keras.experiment.distillation.request import Request
 from dfkd_keras.experiment.method_needs import method_needs
 from dfkd_keras.experiment.reporting.model_card import card_in
 from dfkd_keras.teacher.inspection import Inspection, inspect_teacher
-from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("teacher", None, "A teacher as for dfkd distill, such as model.h5; --gin_file's by default.")
-flags.DEFINE_string("weights", None, "File of the weights, as for dfkd distill.")
 flags.DEFINE_string("run_dir", None, "Folder of a run, whose model card is shown.")
 flags.DEFINE_string("student", None, "A student of a run, whose model card is shown, or the card's folder.")
 flags.adopt_module_key_flags(configuration)
+flags.adopt_module_key_flags(teacher_file)
 
 
 def run() -> None:
@@ -44,10 +45,17 @@ def run() -> None:
 def inspection() -> Inspection:
     """Returns the inspection of the teacher that the flags name."""
     if FLAGS.teacher:
-        return inspect_teacher(load_teacher(FLAGS.teacher, weights=FLAGS.weights))
+        return given_inspection()
     if not FLAGS.gin_file:
         raise InvalidInputError(
             "nothing to inspect: give --teacher, or --gin_file for one that a configuration describes, or --run_dir."
         )
     teacher = configured_experiment().teacher()
     return inspect_teacher(teacher.model, teacher.image_shape)
+
+
+def given_inspection() -> Inspection:
+    """Returns the inspection of the teacher in `--teacher`, which is read as `dfkd distill` reads it."""
+    options = {name: FLAGS[name].value for name in teacher_file.OPTIONS}
+    request = Request(FLAGS.teacher, image_shape=teacher_file.image_shape(), **options)
+    return inspect_teacher(teacher_of(request), request.image_shape)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import fsync, is_temporary
+from dfkd_keras.utils.files import fsync, is_negligible
 
 VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -39,7 +39,7 @@ def check_versions(folder: Path) -> None:
     if not folder.exists():
         return
     others = [folder] if not folder.is_dir() else [path for path in folder.iterdir() if not is_version(path)]
-    if others := sorted(path.name for path in others if not is_temporary(path)):
+    if others := sorted(path.name for path in others if not is_negligible(path)):
         raise InvalidInputError(
             f"{str(folder)!r} must hold numbered versions only, but there is {others[0]!r}: choose another folder."
         )

@@ -13,6 +13,8 @@ from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, StorageError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+IS_WINDOWS = os.name == "nt"
+OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @contextlib.contextmanager
@@ -136,9 +138,11 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def fsync(*paths: Path) -> None:
-    """Flushes files and folders to the disk."""
+    """Flushes files and folders to the disk; on Windows files alone, as it cannot open folders."""
     for path in paths:
-        opened = os.open(path, os.O_RDONLY)
+        if IS_WINDOWS and path.is_dir():
+            continue
+        opened = os.open(path, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)  # Windows flushes only what may be written
         try:
             os.fsync(opened)
         finally:
@@ -148,6 +152,11 @@ def fsync(*paths: Path) -> None:
 def is_temporary(path: Path) -> bool:
     """Returns whether a path is a temporary file or folder that a killed process left behind."""
     return path.name.startswith((".writing-", ".old-"))
+
+
+def is_negligible(path: Path) -> bool:
+    """Returns whether a path is nothing that a user put there: a temporary one, or one that a file manager adds."""
+    return is_temporary(path) or path.name in OF_FILE_MANAGERS
 
 
 def _hidden(what: str, target: Path) -> Path:

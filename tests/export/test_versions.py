@@ -45,3 +45,10 @@ def test_a_folder_of_versions_holds_versions_and_unfinished_ones(tmp_path):
         check_versions(tmp_path)
     with pytest.raises(InvalidInputError, match="numbered versions only"):
         check_versions(tmp_path / "2")
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_what_a_file_manager_adds_does_not_keep_a_folder_from_being_one_of_versions(tmp_path, name):
+    (tmp_path / "1").mkdir()
+    (tmp_path / name).touch()
+    check_versions(tmp_path)

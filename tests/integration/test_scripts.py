@@ -1,13 +1,15 @@
 """The other commands, as a user calls them."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
 from dfkd_keras.data import array_dataset
-from tests.commandline import error_line, script, smoke
+from tests.commandline import environment, error_line, script, smoke
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,51 @@ def test_inspect_lists_the_methods_that_work_with_a_teacher(trained):
     (methods,) = [line for line in process.stdout.splitlines() if line.startswith("methods")]
     assert "rdskd" in methods and "ssdkd" not in methods
     assert "no BatchNormalization layer" in process.stdout
+
+
+OWN = """
+import keras
+
+@keras.saving.register_keras_serializable()
+class Own(keras.layers.Layer):
+    def call(self, inputs):
+        return 1.0 * inputs
+
+def model():
+    images = keras.Input((None, None, 3))
+    features = Own()(keras.layers.Lambda(lambda values: values / 2.0)(images))
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    return keras.Model(images, [keras.layers.Dense(classes, name=f"of_{classes}")(pooled) for classes in (4, 5)])
+
+def brightness(images):
+    return images.mean(axis=(1, 2))
+"""
+
+
+def test_inspect_reads_a_teacher_with_the_flags_that_its_errors_name(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    save = "import own; own.model().save('model.keras')"
+    subprocess.run([sys.executable, "-c", save], cwd=tmp_path, env=environment(), check=True)
+    flags = ["--output=of_5", "--allow_code", "--custom_objects=own"]
+    process = script("inspect_teacher.py", "--teacher=model.keras", "--image_shape=12,10,3", *flags, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "(12, 10, 3)" in process.stdout and "of 5 classes" in process.stdout
+    for flag in flags:
+        others = [each for each in flags if each != flag]
+        message = error_line(script("inspect_teacher.py", "--teacher=model.keras", *others, cwd=tmp_path))
+        assert flag.partition("=")[0] in message
+
+
+def test_inspect_is_told_the_shape_of_images_that_a_teacher_does_not_know(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    for flags, message in (
+        ([], "--image_shape=32,32,3"),
+        (["--image_shape=a,12,3"], "--image_shape=a,12,3 must be height,width,channels"),
+    ):
+        assert message in error_line(script("inspect_teacher.py", "--teacher=own:brightness", *flags, cwd=tmp_path))
+    process = script("inspect_teacher.py", "--teacher=own:brightness", "--image_shape=12,12,3", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "(12, 12, 3)" in process.stdout
 
 
 def test_inspect_shows_one_model_at_a_time(tmp_path):

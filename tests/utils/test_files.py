@@ -1,9 +1,11 @@
 import contextlib
 import errno
+import fcntl
 import os
 
 import pytest
 
+from dfkd_keras.utils import files
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import atomic_write, check_disk_space, temporary_path, translate_write_errors
 
@@ -37,6 +39,29 @@ def test_a_folder_is_on_the_disk_with_all_that_is_in_it(tmp_path, monkeypatch):
         (aside / "inner").mkdir(parents=True)
         (aside / "inner" / "file").write_text("content")
     assert {str(aside), str(aside / "inner"), str(aside / "inner" / "file"), str(tmp_path)} == set(done)
+
+
+def test_windows_flushes_files_alone_and_those_opened_for_writing(tmp_path, monkeypatch):
+    flushed, open_file = [], os.open
+
+    def windows_open(path, flags, *args, **kwargs):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open_file(path, flags, *args, **kwargs)
+
+    def windows_fsync(opened):
+        if fcntl.fcntl(opened, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flushed.append(os.readlink(f"/proc/self/fd/{opened}"))
+
+    monkeypatch.setattr(files, "IS_WINDOWS", True)
+    monkeypatch.setattr(os, "open", windows_open)
+    monkeypatch.setattr(os, "fsync", windows_fsync)
+    with atomic_write(tmp_path / "1") as aside:
+        aside.mkdir()
+        (aside / "file").write_text("content")
+    assert flushed == [str(aside / "file")]
+    assert (tmp_path / "1" / "file").read_text() == "content"
 
 
 def test_two_processes_of_one_number_write_to_different_places(tmp_path):

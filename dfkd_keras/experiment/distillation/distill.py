@@ -21,6 +21,7 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model
 
 METHOD = re.compile(r"^Experiment\.method = '(\w+)'$", re.MULTILINE)
+MINUTES = re.compile(r"^\W*'minutes': '(\S+)", re.MULTILINE)
 logger = logging.getLogger(__name__)
 
 
@@ -96,14 +97,14 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
         composition = _compose_again(request, findings, run)
     else:
         composition, length = _compose_to_fit(request, findings)
-    composition = composition.with_bindings(**length)
-    experiment = _experiment(composition)
+    minutes = _minutes_so_far(request, run) if is_earlier else request.minutes
+    experiment = _experiment(_with_minutes(composition, minutes).with_bindings(**length))
     _say(
         say,
         composition.decisions
         | {"training": _training(request, length, run if is_earlier else None), "evaluation": _evaluation(request)},
     )
-    results = experiment.run(run.path, resume, max_minutes=OVERRUN * request.minutes)
+    results = experiment.run(run.path, resume, max_minutes=minutes and OVERRUN * minutes)
     _say_results(say, run, results, request)
     return results
 
@@ -124,6 +125,21 @@ def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> C
     earlier = METHOD.search(run.configuration.read_text())
     same = (each for each in candidates if earlier and Path(each.method).name == earlier[1])
     return next(same, None) or compose(request, findings)
+
+
+def _minutes_so_far(request: Request, run: RunDirectory) -> float | None:
+    """Returns the most minutes that any call gave the run in a folder, None if an unfinished one does not say so."""
+    if earlier := MINUTES.search(run.configuration.read_text()):
+        return max(float(earlier[1]), request.minutes)
+    return request.minutes if run.results.exists() else None
+
+
+def _with_minutes(composition: Composition, minutes: float | None) -> Composition:
+    """Returns the composition with the time that calls which resume its run have to keep."""
+    if minutes is None:
+        return composition
+    decisions = composition.bindings["Experiment.decisions"] | {"minutes": f"{minutes} of training (--minutes)"}
+    return composition.with_bindings(**{"Experiment.decisions": decisions})
 
 
 def _experiment(composition: Composition) -> PresetExperiment:

@@ -109,14 +109,7 @@ def examine(request: Request) -> Findings:
         InvalidInputError: If the file cannot be read, or if what the request says cannot be.
         NotFoundError: If the file does not exist.
     """
-    model = load_teacher(
-        request.teacher,
-        safe_mode=not request.allow_code,
-        weights=request.weights,
-        output=request.output,
-        custom_objects=request.custom_objects,
-        image_shape=request.image_shape,
-    )
+    model = teacher_of(request)
     known = request.image_shape or input_image_shape(model)
     shape = tuple(length or DEFAULT_SIDE for length in known)
     if not flatten_layers(model):
@@ -149,6 +142,18 @@ def examine(request: Request) -> Findings:
         gives_gradients=not black_box,
         smallest_share=smallest_share(model, np.repeat(black_input(model, shape), 2, axis=0)),
         data=data,
+    )
+
+
+def teacher_of(request: Request) -> keras.Model:
+    """Returns the teacher that a request names."""
+    return load_teacher(
+        request.teacher,
+        safe_mode=not request.allow_code,
+        weights=request.weights,
+        output=request.output,
+        custom_objects=request.custom_objects,
+        image_shape=request.image_shape,
     )
 
 

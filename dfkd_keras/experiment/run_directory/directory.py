@@ -17,6 +17,7 @@ from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import (
     atomic_write,
     check_disk_space,
+    is_negligible,
     is_temporary,
     remove,
     translate_write_errors,
@@ -128,7 +129,7 @@ class RunDirectory:
         """Raises `InvalidInputError` if the folder holds something other than a run; changes nothing."""
         if self.configuration.exists():
             return
-        if any(path.name != LOCK and not is_temporary(path) for path in self.path.glob("*")):
+        if any(path.name != LOCK and not is_negligible(path) for path in self.path.glob("*")):
             raise self._not_a_run_directory()
 
     def check_identity(self, identity: Mapping[str, Any], configuration: str | None = None) -> None:

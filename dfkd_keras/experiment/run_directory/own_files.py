@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from dfkd_keras.utils.errors import InvalidInputError
+from dfkd_keras.utils.files import is_negligible
 
 # In each folder of a run, as patterns of paths; a * includes what is below.
 WRITTEN = {
@@ -13,7 +14,7 @@ WRITTEN = {
     "checkpoints": ("step-*",),
     "export": ("student/[0-9]*", "student.*", "student_*.tflite", "README.md"),
 }
-UNFINISHED = (".writing-*", ".old-*", "*/.writing-*", "*/.old-*")  # what a killed process left
+UNFINISHED = (".writing-*/*", ".old-*/*", "*/.writing-*", "*/.old-*")  # folders that a killed process left
 
 
 def check_own(run: Path, parts: Sequence[Path]) -> None:
@@ -42,4 +43,5 @@ def check_own(run: Path, parts: Sequence[Path]) -> None:
 def _foreign_files(folder: Path) -> list[Path]:
     patterns = (*WRITTEN[folder.name], *UNFINISHED)
     files = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    files = [path for path in files if not is_negligible(path)]
     return [path for path in files if not any(fnmatch(path.relative_to(folder).as_posix(), each) for each in patterns)]

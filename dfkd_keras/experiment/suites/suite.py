@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from dfkd_keras.experiment.suites.cell import Cell, figures_file, make_cell
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import atomic_write, translate_write_errors
+from dfkd_keras.utils.files import atomic_write, is_temporary, translate_write_errors
 
 
 class Shard(NamedTuple):
@@ -108,7 +108,8 @@ def report(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) -> 
 
 def finished_rows(folder: Path) -> list[dict[str, Any]]:
     """Returns the figures of all runs of a folder that are complete."""
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*/*-seed*.json"))]
+    files = [path for path in sorted(folder.glob("*/*-seed*.json")) if not is_temporary(path)]
+    return [json.loads(path.read_text()) for path in files]
 
 
 def named(flag: str, names: Collection[str], known: Collection[str]) -> list[str]:

@@ -187,7 +187,9 @@ def test_labels_in_another_order_than_the_outputs_settle_no_range(tmp_path):
     images = keras.Input((8, 8, 3))
     brightness = layers.Dense(2)(layers.GlobalAveragePooling2D()(images))
     teacher = keras.Model(images, brightness)
-    teacher.layers[-1].set_weights([np.tile([[-9.0, 9.0]], (3, 1)), np.array([13.5, -13.5])])  # the second class from 0.5 on
+    teacher.layers[-1].set_weights(
+        [np.tile([[-9.0, 9.0]], (3, 1)), np.array([13.5, -13.5])]
+    )  # the second class from 0.5 on
     teacher.save(tmp_path / "teacher.keras")
     for name, value in (("bright", 200), ("dark", 40)):
         (tmp_path / "photos" / name).mkdir(parents=True)

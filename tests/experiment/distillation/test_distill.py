@@ -9,8 +9,9 @@ from keras import layers
 from PIL import Image
 
 import dfkd_keras as dk
-from dfkd_keras.experiment.distillation.budget import Length
+from dfkd_keras.experiment.distillation.budget import OVERRUN, Length
 from dfkd_keras.experiment.distillation.given_teacher import as_path
+from dfkd_keras.experiment.run_directory import History, RunDirectory
 from dfkd_keras.utils.errors import InvalidInputError
 from tests.commandline import error_line, script
 
@@ -146,6 +147,46 @@ def test_a_teacher_with_batch_norm_gets_the_best_method_that_the_time_is_enough_
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["method"] == method
     assert results["decisions"]["bindings"] == "yours, which override the above: batch_size = 8"
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """A run of 60 minutes that was interrupted after the first of its two epochs; returns how to resume it."""
+    monkeypatch.chdir(tmp_path)
+    module, append = importlib.import_module(dk.distill.__module__), History.append
+    monkeypatch.setattr(module, "planned_length", lambda *_: Length({"student_epochs": 2, "steps_per_epoch": 2}, 2.0))
+
+    def interrupt(history, row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+        append(history, row)
+
+    def resume(minutes):
+        dk.distill(
+            teacher(), minutes=minutes, method="baselines/procedural", input_range="0..1", verbose=False, run_dir="run"
+        )
+        return json.loads((tmp_path / "run" / "results.json").read_text())
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(History, "append", interrupt)
+        resume(60)
+    return resume
+
+
+def test_a_call_with_less_time_does_not_cut_off_the_run_that_it_resumes(interrupted):
+    results = interrupted(1e-9)
+    assert (results["stopped_by"], results["max_minutes"]) == (None, OVERRUN * 60)
+
+
+def test_a_run_that_does_not_say_its_time_is_resumed_without_limit_and_not_again(interrupted, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    said = run.configuration.read_text()
+    run.configuration.write_text(re.sub(r"'minutes': '.*?'", "'other': 'decision'", said))
+    results = interrupted(1e-9)
+    assert (results["stopped_by"], results["max_minutes"]) == (None, None)
+    stopped = results | {"stopped_by": "max_minutes", "max_minutes": 1.0}
+    run.write_json(run.results, stopped)
+    assert interrupted(0.5) == stopped
 
 
 def test_a_student_from_scratch_gets_balanced_classes(tmp_path, monkeypatch):

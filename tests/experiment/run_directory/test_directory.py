@@ -116,6 +116,12 @@ def test_a_folder_that_is_no_run_is_not_touched(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+def test_what_a_file_manager_adds_does_not_make_a_folder_anything_else_than_empty(tmp_path):
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).touch()
+    assert taken(tmp_path).configuration.exists()
+
+
 def test_a_second_process_is_kept_out(tmp_path):
     first, second = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "run")
     with first.locked():

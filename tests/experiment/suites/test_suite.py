@@ -126,6 +126,14 @@ def test_shards_share_a_folder_and_make_every_run_once(commands, tmp_path):
     assert suite.written[-1].missing == 0
 
 
+def test_files_that_another_shard_is_writing_or_a_killed_one_left_are_no_runs(commands, tmp_path):
+    run_suite(StubSuite(Stub("a/x-seed0")), tmp_path, [0], 1.0)
+    complete = (tmp_path / "a" / "x-seed0.json").read_text()
+    (tmp_path / "a" / ".writing-1-0a-x-seed0.json").write_text(complete)
+    (tmp_path / "a" / ".writing-2-0b-y-seed0.json").write_text(complete[:5])
+    assert names(tmp_path) == ["a/x-seed0"]
+
+
 def test_a_report_makes_no_run(commands, tmp_path):
     suite = StubSuite(Stub("a/x-seed0"), Stub("a/y-seed0"))
     run_suite(suite, tmp_path, [0], 1.0, Shard(1, 2))
