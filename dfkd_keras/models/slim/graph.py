@@ -15,7 +15,8 @@ from dfkd_keras.utils.errors import InvalidInputError
 
 BATCH_SIZE = 64
 MEMORY = 2**30  # bytes of activations
-RANDOM = ("Random", "RandAugment", "AugMix", "MixUp", "CutMix")
+AUGMENTATION = ("Random", "RandAugment", "AugMix", "MixUp", "CutMix")
+REGULARIZATION = ("Dropout", "SpatialDropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "DropPath")
 Values = dict[int, Any]  # by the position of their tensor
 
 
@@ -162,7 +163,7 @@ def _unroll(model: keras.Model, inputs: list[Tensor], calls: list[Call], count: 
     for node in model_calls(model):
         symbolic = (node.arguments.args, node.arguments.kwargs)
         arguments = tree.map_structure(tensor, symbolic)
-        if _is_augmentation(node.operation, symbolic[0], node.outputs):
+        if _acts_in_training_alone(node.operation, symbolic[0], node.outputs):
             outputs = tree.flatten(arguments[0])
         elif _fits(node.operation, symbolic[0]):
             outputs = _unroll(node.operation, tree.flatten(arguments[0]), calls, count)
@@ -173,10 +174,13 @@ def _unroll(model: keras.Model, inputs: list[Tensor], calls: list[Call], count: 
     return [known[id(output)] for output in model.outputs]
 
 
-def _is_augmentation(operation: keras.Operation, args: tuple, outputs: list) -> bool:
-    """Returns whether a call is of a layer of Keras that changes images at random in training, and not in inference."""
+def _acts_in_training_alone(operation: keras.Operation, args: tuple, outputs: list) -> bool:
+    """Returns whether a call is of a layer of Keras that does something at random in training, and else nothing.
+
+    A copy that has learned already only loses by these.
+    """
     kind = type(operation)
-    is_random = kind.__name__.startswith(RANDOM) and kind.__module__.startswith("keras")
+    is_random = kind.__name__.startswith(AUGMENTATION + REGULARIZATION) and kind.__module__.startswith("keras")
     return is_random and [each.shape for each in tree.flatten(args)] == [each.shape for each in outputs]
 
 

@@ -29,7 +29,8 @@ def slim(
     which, on the images, the next layers' outputs can best be predicted; with `parameters` or `multiplications`, as
     many of each group as pay for theirs. What the others contributed is made good layer by layer by ridge regression.
     Meanwhile BatchNorm layers have the statistics of the images, so that their channels vary as on the data. Layers
-    that cannot be followed are kept whole, and named in the log. The input and the outputs stay as they are.
+    that cannot be followed are kept whole, and named in the log. Layers that do something in training alone, such as
+    dropout and augmentation, are left out. The input and the outputs stay as they are.
 
     Args:
         model: Functional or Sequential Keras model of one input. It is left as it is.
