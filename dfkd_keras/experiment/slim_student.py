@@ -112,7 +112,7 @@ def returning_logits(network: keras.Model, teacher: Teacher) -> keras.Model:
     last = model_calls(network)[-1]
     if kind != "logits" and ACTIVATIONS.get(activation_of(last.operation)) == kind:
         kind = "logits"
-        if hasattr(last.operation, "kernel"):
+        if getattr(last.operation, "weights", None):
             last.operation.activation = keras.activations.linear
             outputs = network(network.input)
         else:

@@ -2,10 +2,11 @@
 
 import keras
 
+from dfkd_keras.models.loading.image_network import image_network
 from dfkd_keras.models.loading.saved_model import saved_model
 from dfkd_keras.teacher.batch_statistics import batch_norms
-from dfkd_keras.teacher.model_checks import input_image_shape, random_outputs
-from dfkd_keras.teacher.outputs import detect_outputs, to_logits
+from dfkd_keras.teacher.model_checks import detected_outputs, input_image_shape
+from dfkd_keras.teacher.outputs import to_logits
 
 
 def student_file(path: str, safe_mode: bool = True, custom_objects: str | None = None) -> keras.Model:
@@ -25,10 +26,10 @@ def student_file(path: str, safe_mode: bool = True, custom_objects: str | None =
         NotFoundError: If the file does not exist.
         InvalidInputError: If it cannot be read.
     """
-    model = saved_model(path, safe_mode, custom_objects)
+    model = image_network(saved_model(path, safe_mode, custom_objects))
     for layer in batch_norms(model):
         layer.trainable = False  # the statistics of synthetic images are not those of real ones
-    outputs = detect_outputs(model, random_outputs(model, input_image_shape(model)))
+    outputs = detected_outputs(model, input_image_shape(model))
     if outputs == "logits" and model.output_shape[-1] > 1:
         return model
     images = keras.Input(model.input_shape[1:], name="images")

@@ -11,8 +11,8 @@ from dfkd_keras.backend.keras_internals import sublayers
 from dfkd_keras.images import ChannelOrder, InputConvention, InputRange
 from dfkd_keras.teacher.batch_statistics import BatchStatistics, batch_norms, statistics_recorder
 from dfkd_keras.teacher.hooks import ForwardHooks, layers_in_order
-from dfkd_keras.teacher.model_checks import own_input_shape, random_outputs
-from dfkd_keras.teacher.outputs import detect_outputs, to_logits
+from dfkd_keras.teacher.model_checks import detected_outputs, own_input_shape
+from dfkd_keras.teacher.outputs import to_logits
 
 BATCH_SIZE = 64
 USUAL_SPREAD = 3.0  # of a trained model's logits over images
@@ -52,9 +52,10 @@ class ModelProbe:
 
     def __init__(self, model: keras.Model, shape: Shape):
         self.model, self.shape, self._hooks = model, tuple(shape), ForwardHooks()
-        self._outputs = detect_outputs(model, random_outputs(model, self.shape))
+        self._outputs = detected_outputs(model, self.shape)
         for layer in layers_in_order(model):
-            if layer.weights and not sublayers(layer) and not isinstance(layer, keras.layers.Normalization):
+            has_own = layer.weights and not any(inner.weights for inner in sublayers(layer))
+            if has_own and not isinstance(layer, keras.layers.Normalization):
                 self._hooks.add_hook(layer, _recorder_of_ends(layer))
         for norm in batch_norms(model):
             self._hooks.add_hook(norm, statistics_recorder(norm))
@@ -140,6 +141,8 @@ def training_statistics(probe: ModelProbe, images: np.ndarray) -> tuple[np.ndarr
     primaries = [_statistics_of_color(probe, color) for color in np.eye(channels)]
     response = np.stack([each.mean - black.mean for each in primaries], axis=1)
     wanted = black.moving_mean - black.mean
+    if not (np.isfinite(response).all() and np.isfinite(wanted).all()):  # images of one value cannot be standardized
+        return None
     mean = np.linalg.lstsq(response, wanted)[0]
     if len(wanted) < channels or np.square(response @ mean - wanted).sum() > 0.05 * np.square(wanted).sum():
         return None

@@ -12,8 +12,7 @@ from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.class_similarity import check_class_similarity
 from dfkd_keras.teacher.features import PENULTIMATE, stages, stages_to_match
 from dfkd_keras.teacher.input_conventions import InputGuess, guess_input_convention
-from dfkd_keras.teacher.model_checks import input_image_shape, own_network, probe_shape, random_outputs
-from dfkd_keras.teacher.outputs import detect_outputs
+from dfkd_keras.teacher.model_checks import detected_outputs, input_image_shape, own_network, probe_shape
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -144,7 +143,7 @@ def _as_teacher(model: keras.Model, shape: tuple[int | None, ...]) -> Iterator[T
     parts = [*flatten_layers(model), *model.variables]
     trainable = [part.trainable for part in parts]
     try:
-        yield Teacher(model, outputs=detect_outputs(model, random_outputs(model, shape)), image_shape=shape)
+        yield Teacher(model, outputs=detected_outputs(model, shape), image_shape=shape)
     finally:
         for part, was_trainable in zip(parts, trainable, strict=True):
             part.trainable = was_trainable

@@ -11,7 +11,7 @@ from keras import ops
 from dfkd_keras.backend.keras_internals import flatten_layers
 from dfkd_keras.images import InputConvention
 from dfkd_keras.models.loading.image_network import check_scores, image_network
-from dfkd_keras.teacher.outputs import Outputs, check_values, last_activation
+from dfkd_keras.teacher.outputs import Outputs, check_values, detect_outputs, last_activation
 from dfkd_keras.utils.checks import check_kinds
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -151,5 +151,20 @@ def random_outputs(
         check_scores(outputs)
     outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
     if expected is not None:
-        check_values(model.name, outputs, expected)
+        check_values(model.name, outputs, expected, last_activation(model))
     return outputs
+
+
+def detected_outputs(model: keras.Model, image_shape: tuple[int | None, ...]) -> Outputs:
+    """Returns what a model's outputs are, as `detect_outputs` does, whatever range of images it takes.
+
+    Images in a range that it does not take may be all alike to it, and its logits then small.
+
+    Args:
+        model: Keras model of one image input.
+        image_shape: Tuple of three integers. Height, width and channels of its images; None is taken as 32.
+    """
+    conventions = [InputConvention(each, shape=own_input_shape(model)) for each in ("0..1", "0..255", "-1..1")]
+    outputs = [random_outputs(model, image_shape, inputs=each) for each in conventions]
+    finite = [each for each in outputs if np.isfinite(each).all()]
+    return detect_outputs(model, np.concatenate(finite or outputs))

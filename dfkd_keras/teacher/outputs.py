@@ -78,20 +78,24 @@ def detect_outputs(model: keras.Model, outputs: np.ndarray) -> Outputs:
     return likely[0] if likely else "sigmoid" if within and activation is None else "logits"
 
 
-def check_values(name: str, outputs: np.ndarray, expected: Outputs) -> None:
+def check_values(name: str, outputs: np.ndarray, expected: Outputs, activation: str | None = None) -> None:
     """Raises `InvalidInputError` unless a model's outputs are finite and of the expected kind.
 
     Args:
         name: String. The model's name, for the message.
         outputs: Float array `[N, ..., K]`. Outputs for a few different images.
         expected: String. What they should be.
+        activation: String. That which computes them, as `last_activation` returns it. Defaults to None, unknown.
     """
     check_choices("Teacher", get_args(Outputs), outputs=expected)
     if not np.isfinite(outputs).all():
         raise InvalidInputError(
             f"model {name!r} returns outputs that are not finite: train it again, or check its file."
         )
-    if problem := _problem_of_values(outputs, expected):
+    problem = _problem_of_values(outputs, expected)
+    if expected == "logits" and activation == "sigmoid" and outputs.shape[-1] == 1:
+        problem = f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
+    if problem:
         raise InvalidInputError(f"model {name!r} {problem}")
 
 
@@ -101,8 +105,6 @@ def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
     if expected == "logits":
         if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
-        if single and outputs.min() >= 0.0 and outputs.max() <= 1.0:
-            return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
         return None
     if expected == "probabilities" and single:
         return f"has one output per image or pixel, which is no softmax: set {_setting('sigmoid')}"

@@ -104,3 +104,12 @@ def test_the_copy_of_a_teacher_in_half_precision_is_trained_in_float32(monkeypat
     assert {layer.dtype_policy.name for layer in student.layers} == {"float32"}
     images = np.random.default_rng(1).random((8, 8, 8, 1), "float32")
     np.testing.assert_allclose(student(images), np.array(model(images), "float32"), atol=0.02)
+
+
+def test_the_last_layer_keeps_its_weights_whatever_kind_it_is():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 3))
+    last = layers.SeparableConv2D(4, 1, activation="softmax")
+    model = keras.Model(images, last(layers.Conv2D(6, 3)(images)))
+    student = module.returning_logits(model, dk.Teacher(model, outputs="probabilities"))
+    assert student.output_shape == (None, 6, 6, 4) and len(student.weights) == len(model.weights)

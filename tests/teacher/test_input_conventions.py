@@ -63,6 +63,22 @@ def test_a_models_own_rescaling_tells_its_range(preprocessing, input_range, beco
     assert guess.reason == f"its own layers turn {input_range} into {becomes}"
 
 
+def test_a_deviation_that_images_from_0_to_1_cannot_have_speaks_for_another_range():
+    normalization = layers.Normalization(mean=[0.05] * 3, variance=[0.25] * 3)
+    model = keras.Sequential(
+        [layers.Input((8, 8, 3)), normalization, layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)]
+    )
+    found = guess_input_convention(model, (8, 8, 3))
+    assert (found.input_range, found.confidence, found.others) == ("-1..1", "likely", ("0..1",))
+
+
+def test_a_convolution_whose_activation_is_a_layer_counts_as_the_first():
+    """Otherwise what it makes of the images would be taken for a rescaling."""
+    keras.utils.set_random_seed(0)
+    body = [layers.Conv2D(16, 3, activation=layers.LeakyReLU()), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    assert guess_input_convention(keras.Sequential([layers.Input((8, 8, 3)), *body]), (8, 8, 3)).confidence != "certain"
+
+
 def test_rescaling_behind_the_first_weights_does_not_count():
     model = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(4, 3), layers.Rescaling(1 / 255), layers.Flatten()])
     model.add(layers.Dense(3))

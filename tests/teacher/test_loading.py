@@ -431,3 +431,15 @@ def test_weights_that_are_not_finite_are_named(tmp_path, network, name, value):
 def test_a_missing_file_is_told():
     with pytest.raises(NotFoundError, match=r"model file 'none\.h5' does not exist: check the path"):
         load_teacher("none.h5")
+
+
+def test_outputs_in_outputs_are_named_by_their_paths(tmp_path):
+    images = keras.Input(SHAPE)
+    logits, other = layers.Dense(4)(layers.Flatten()(images)), layers.Dense(2)(layers.Flatten()(images))
+    keras.Model(images, {"head": {"logits": logits, "other": other}}).save(tmp_path / "named.keras")
+    assert load_teacher(str(tmp_path / "named.keras")).output_shape == (None, 4)
+    assert load_teacher(str(tmp_path / "named.keras"), output="head/other").output_shape == (None, 2)
+    keras.Model(images, [[logits], other]).save(tmp_path / "listed.keras")
+    assert load_teacher(str(tmp_path / "listed.keras"), output="1").output_shape == (None, 2)
+    with pytest.raises(InvalidInputError, match="has the outputs 0/0, 1: "):
+        load_teacher(str(tmp_path / "listed.keras"))

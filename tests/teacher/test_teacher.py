@@ -267,6 +267,23 @@ def test_a_model_that_takes_bytes_and_normalizes_them_by_what_it_saw_computes_th
     np.testing.assert_allclose(teacher(bytes_seen[:4] / 255.0).logits, model(bytes_seen[:4]), atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["vectors", "nested"])
+def test_gradients_reach_bytes_wherever_the_model_takes_them(rng, kind):
+    shape = (36,) if kind == "vectors" else (6, 6, 1)
+    inner = keras.Sequential([layers.Input(shape, dtype="uint8"), layers.Rescaling(1 / 255)])
+    images = layers.Input(shape, dtype="uint8")
+    entered = inner(images) if kind == "nested" else layers.Rescaling(1 / 255)(images)
+    model = keras.Model(images, layers.Dense(5)(layers.Flatten()(entered)))
+    teacher, unit = dk.Teacher(model, input_range="0..255"), rng.uniform(size=(2, 6, 6, 1)).astype("float32")
+    with tf.GradientTape() as tape:
+        tape.watch(variable := tf.constant(unit))
+        logits = teacher(variable).logits
+    assert np.abs(tape.gradient(logits, variable)).max() > 0
+    whole = np.round(unit * 255)
+    expected = model(whole.astype("uint8").reshape(2, *shape))
+    np.testing.assert_allclose(teacher(whole / 255).logits, expected, atol=1e-4)
+
+
 def test_a_model_of_channels_first_gets_them_at_its_entrance(rng):
     inner = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
     inputs = layers.Input((SHAPE[2], *SHAPE[:2]))

@@ -15,15 +15,23 @@ from dfkd_keras.teacher.black_box import outputs_only
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.teacher.input_conventions import best_convention, guess_input_convention
 from dfkd_keras.teacher.loading import load_teacher, teacher_kind
-from dfkd_keras.teacher.model_checks import black_input, input_image_shape, own_input_shape, random_outputs
-from dfkd_keras.teacher.outputs import Outputs, check_values, detect_outputs
+from dfkd_keras.teacher.model_checks import (
+    black_input,
+    detected_outputs,
+    input_image_shape,
+    own_input_shape,
+    random_outputs,
+)
+from dfkd_keras.teacher.outputs import Outputs, check_values, last_activation
+from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError
 
 ORDER = " (RGB or BGR cannot be seen and matters to the export alone: --channel_order)"
 NEAR_CHANCE = 0.1  # accuracy above chance that is not worth the name
 CHANNELS = (1, 3, 4)
 SHOWN_NAMES = 3
-DEFAULT_SIDE = 32  # of the images of a teacher that takes any size
+SIDES = (32, 64, 96, 128, 224, 299)  # of the images of a teacher that takes any size
+DEFAULT_SIDE = SIDES[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +119,7 @@ def examine(request: Request) -> Findings:
     """
     model = teacher_of(request)
     known = request.image_shape or input_image_shape(model)
-    shape = tuple(length or DEFAULT_SIDE for length in known)
+    shape = _tried_shape(model, known)
     if not flatten_layers(model):
         raise InvalidInputError(f"teacher {request.teacher!r} has no layers: give a model of at least one layer.")
     if shape[-1] not in CHANNELS:
@@ -122,8 +130,8 @@ def examine(request: Request) -> Findings:
     classes = max(2, raw.shape[-1])
     data = _images(request, shape, classes) if request.images else None
     convention = _convention(request, model, shape, data)
-    outputs = request.outputs or detect_outputs(model, raw)
-    check_values(model.name, raw, outputs)
+    outputs = request.outputs or detected_outputs(model, shape)
+    check_values(model.name, raw, outputs, last_activation(model))
     black_box = outputs_only(model)
     return Findings(
         model=model,
@@ -145,6 +153,25 @@ def examine(request: Request) -> Findings:
     )
 
 
+def _tried_shape(model: keras.Model, known: tuple[int | None, ...]) -> tuple[int, int, int]:
+    """Returns the shape of the images: of a teacher of any size, the smallest at which none of its maps is empty."""
+    shapes = [tuple(length or side for length in known) for side in SIDES]
+    return next((shape for shape in shapes if None not in known or _takes(model, shape)), shapes[0])
+
+
+def _takes(model: keras.Model, shape: tuple[int, int, int]) -> bool:
+    try:
+        _trace(model, shape)
+    except Exception:  # layers refuse maps that are too small in many ways
+        return False
+    return True
+
+
+def _trace(model: keras.Model, shape: tuple[int, int, int]) -> None:
+    """Applies a model to symbols: with maps that are too small, TensorFlow may compute anything instead of failing."""
+    model(keras.Input(black_input(model, shape).shape[1:]), training=False)
+
+
 def teacher_of(request: Request) -> keras.Model:
     """Returns the teacher that a request names."""
     return load_teacher(
@@ -159,7 +186,16 @@ def teacher_of(request: Request) -> keras.Model:
 
 def _outputs(request: Request, model: keras.Model, shape: tuple[int, int, int]) -> np.ndarray:
     """Returns the teacher's outputs for a few random images."""
-    outputs = random_outputs(model, shape)
+    try:
+        _trace(model, shape)
+        outputs = random_outputs(model, shape)
+    except InvalidInputError:
+        raise
+    except Exception as error:  # whatever its layers raise
+        raise InvalidInputError(
+            f"teacher {request.teacher!r} cannot be applied to images of {shape} ({type(error).__name__}: "
+            f"{single_line(error)[:200]}): if it needs larger ones, give --image_shape, such as 224,224,3."
+        ) from error
     if not np.isfinite(outputs).all() or 0 in outputs.shape:
         raise InvalidInputError(
             f"teacher {request.teacher!r} returns outputs that are not finite for images of {shape}: if it needs "

@@ -11,8 +11,7 @@ from dfkd_keras.experiment.distillation.findings import DEFAULT_SIDE
 from dfkd_keras.experiment.suites.teachers import SuiteTeacher
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.loading import load_teacher
-from dfkd_keras.teacher.model_checks import input_image_shape, random_outputs
-from dfkd_keras.teacher.outputs import detect_outputs
+from dfkd_keras.teacher.model_checks import detected_outputs, input_image_shape
 from dfkd_keras.teacher.teacher import Teacher
 
 
@@ -35,7 +34,7 @@ class Truth:
             model,
             input_range=teacher.input_range,
             channel_order=teacher.channel_order,
-            outputs=detect_outputs(model, random_outputs(model, shape)),
+            outputs=detected_outputs(model, shape),
             image_shape=shape,
         )
         self.batch_norms = len(batch_norms(model))

@@ -55,12 +55,13 @@ def choose_output(names: Collection[str], wanted: str | None = None) -> str:
     """
     names = list(names)
     if wanted is None:
-        if len(names) > 1 and LOGITS not in names:
+        likely = names if len(names) == 1 else [name for name in names if name.rpartition("/")[2] == LOGITS]
+        if len(likely) != 1:
             raise InvalidInputError(
                 f"has the outputs {', '.join(names)}: export it again with one, or with one named {LOGITS!r}, or "
                 f"choose one, such as --output={names[0]}."
             )
-        return names[0] if len(names) == 1 else LOGITS
+        return likely[0]
     if wanted in names:
         return wanted
     if wanted.isdecimal() and int(wanted) < len(names):
@@ -71,15 +72,20 @@ def choose_output(names: Collection[str], wanted: str | None = None) -> str:
 def named_outputs(outputs: Any, names: Collection[str] = ()) -> dict[str, Any]:
     """Returns the outputs of a network by their names, those of a dictionary in alphabetical order.
 
+    Those of a nested structure are named by their paths, such as "head/logits".
+
     Args:
-        outputs: Tensor, or a list or dictionary of tensors.
+        outputs: Tensor, or a list or dictionary of tensors or of further ones.
         names: Collection of strings. Names for those of a list. Defaults to their positions.
     """
+    parts = outputs.values() if isinstance(outputs, Mapping) else outputs
+    parts = list(parts) if isinstance(outputs, (Mapping, list, tuple)) else [outputs]
+    if any(map(keras.tree.is_nested, parts)):
+        return {"/".join(map(str, path)): output for path, output in keras.tree.flatten_with_path(outputs)}
     if isinstance(outputs, Mapping):
         return dict(sorted(outputs.items()))
-    outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-    are_names = len(set(names)) == len(outputs)
-    return dict(zip(names if are_names else map(str, range(len(outputs))), outputs, strict=True))
+    are_names = len(set(names)) == len(parts)
+    return dict(zip(names if are_names else map(str, range(len(parts))), parts, strict=True))
 
 
 def check_scores(outputs: Any) -> None:
@@ -136,7 +142,7 @@ def _images_and_outputs(model: keras.Model, image_shape: Shape | None) -> tuple[
     shape = _built_shape(model) if own is None else own.shape[1:]
     if own is not None and len(shape) == 1:
         _check_vector(shape[0], image_shape)
-        return own, model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+        return _ends(_of_floats(model))
     channels_first = own is not None and len(shape) == 3 and is_channels_first(shape)
     shape = known_shape((*shape[1:], shape[0]) if channels_first else shape, image_shape)
     if len(shape) not in (2, 3):
@@ -147,7 +153,10 @@ def _images_and_outputs(model: keras.Model, image_shape: Shape | None) -> tuple[
     if own is None or channels_first:
         images = keras.Input(shape, name="images")
         return images, _of_floats(model)(layers.Permute((3, 1, 2))(images) if channels_first else images)
-    model = _of_floats(model)
+    return _ends(_of_floats(model))
+
+
+def _ends(model: keras.Model) -> tuple[Any, Any]:
     return model.inputs[0], model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
 
@@ -163,9 +172,17 @@ def _of_floats(model: keras.Model) -> keras.Model:
     images = _only_input(model)
     if images is None or images.dtype.startswith("float"):
         return model
-    copy = keras.models.clone_model(model, input_tensors=keras.Input(images.shape[1:], name="images"))
+    images = keras.Input(images.shape[1:], name="images")
+    copy = keras.models.clone_model(model, input_tensors=images, clone_function=_copy_of_floats)
     copy_weights(model, copy)
     return copy
+
+
+def _copy_of_floats(layer: keras.layers.Layer) -> keras.layers.Layer:
+    inputs = getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
+    if inputs and len(inputs) == 1 and not inputs[0].dtype.startswith("float"):
+        return _of_floats(layer)
+    return type(layer).from_config(layer.get_config())
 
 
 def _check_vector(size: int | None, image_shape: Shape | None) -> None:

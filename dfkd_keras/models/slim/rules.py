@@ -101,7 +101,7 @@ def reduction(site: Site) -> Followed | None:
 def merging(site: Site) -> Followed | None:
     """Follows a layer that combines tensors elementwise."""
     has_array = len(site.inputs) == 1 and len(site.constants) > 1  # the values of a list
-    if has_array or not _only_scalars(site.constants):
+    if has_array or not _only_scalars(site.constants) or any(len(layout.shape) < 2 for layout in site.inputs):
         return None
     return merged(site.inputs, site.shape, site.units), LayerChannels({})
 
@@ -214,8 +214,10 @@ def _made(
 
 
 def _by_channel(activation: Any) -> bool:
-    """Returns whether an activation is one of Keras that treats every channel alike."""
-    known = getattr(activation, "__module__", "").startswith("keras.") and not isinstance(activation, layers.Layer)
+    """Returns whether an activation, a function or a layer, is one of Keras that treats every channel alike."""
+    if isinstance(activation, layers.Layer):
+        return type(activation) in (layers.ReLU, layers.LeakyReLU, layers.ELU)
+    known = getattr(activation, "__module__", "").startswith("keras.")
     return known and getattr(activation, "__name__", None) not in ACROSS_CHANNELS
 
 

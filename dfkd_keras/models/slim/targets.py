@@ -34,7 +34,9 @@ class Surroundings:
         user = self._only_user(call)
         if user is None or type(user.operation) is not layers.BatchNormalization or not is_linear:
             return None
-        return user if self.is_called_once(user.operation) else None
+        rank = user.operation.input_spec.ndim
+        is_by_channel = user.operation.axis % rank == rank - 1
+        return user if is_by_channel and self.is_called_once(user.operation) else None
 
     def others_in_sum(self, call: Call) -> list[int]:
         """Returns the tensors to which the linear output of a call, after its BatchNorm if it has one, is added."""

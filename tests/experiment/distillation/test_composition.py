@@ -218,6 +218,54 @@ def test_a_slim_copy_that_cannot_be_as_small_as_asked_says_how_small(tmp_path):
     assert re.search(r"the smallest slim copy of the teacher, over \d\d% of its parameters", described)
 
 
+def small_logit(*first):
+    """A network of one logit, whose values for images in 0..1 are all between 0 and 1."""
+    images = keras.Input((8, 8, 3))
+    x = images
+    for layer in first:
+        x = layer(x)
+    model = keras.Model(images, layers.Dense(1)(layers.GlobalAveragePooling2D()(x)))
+    model.layers[-1].set_weights([np.full((3, 1), -0.2), np.array([0.6])])
+    return model
+
+
+def test_small_logits_are_no_sigmoids(tmp_path):
+    small_logit().save(tmp_path / "teacher.keras")
+    request = Request(str(tmp_path / "teacher.keras"))
+    assert examine(request).outputs == "logits"
+    assert built(request).teacher.outputs == "logits"
+    assert examine(Request(str(tmp_path / "teacher.keras"), outputs="logits")).outputs == "logits"
+
+
+def test_logits_that_images_of_another_range_leave_small_are_no_sigmoids(tmp_path):
+    keras.utils.set_random_seed(0)
+    body = [layers.Rescaling(1 / 255), layers.Conv2D(8, 3, activation="relu"), layers.Conv2D(4, 1, activation="relu")]
+    model = keras.Sequential([layers.Input((8, 8, 3)), *body, layers.GlobalAveragePooling2D()])
+    model.layers[-2].set_weights([np.abs(weight) * 3.0 for weight in model.layers[-2].get_weights()])
+    model.save(tmp_path / "teacher.keras")
+    found = examine(Request(str(tmp_path / "teacher.keras")))
+    assert (found.outputs, found.input_range) == ("logits", "0..255")
+
+
+def test_a_teacher_of_any_size_gets_images_that_it_can_see(tmp_path):
+    blocks = [layer for _ in range(4) for layer in (layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D())]
+    keras.Sequential([layers.Input((None, None, 3)), *blocks, layers.GlobalAveragePooling2D(), layers.Dense(3)]).save(
+        tmp_path / "teacher.keras"
+    )
+    assert examine(Request(str(tmp_path / "teacher.keras"))).image_shape == (64, 64, 3)
+    with pytest.raises(InvalidInputError, match=r"(finite|applied).*if it needs larger ones, give --image_shape"):
+        examine(Request(str(tmp_path / "teacher.keras"), image_shape=(24, 24, 3)))
+
+
+def test_images_of_one_value_that_a_teacher_cannot_standardize_are_no_obstacle(tmp_path):
+    images = keras.Input((8, 8, 3))
+    centered = images - keras.ops.mean(images, axis=(1, 2, 3), keepdims=True)
+    x = centered / keras.ops.std(images, axis=(1, 2, 3), keepdims=True)
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3)(x))
+    keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))).save(tmp_path / "teacher.keras")
+    assert examine(Request(str(tmp_path / "teacher.keras"))).batch_norms == 1
+
+
 @pytest.mark.parametrize("method", ["rdskd", "dafl.gin", "zskt"])
 def test_other_methods_take_any_teacher_too(tmp_path, method):
     network((21, 30, 3), 4, layers.Softmax()).save(tmp_path / "teacher.keras")

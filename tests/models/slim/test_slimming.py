@@ -64,6 +64,39 @@ def test_layers_that_do_something_in_training_alone_play_no_part():
     np.testing.assert_allclose(outputs(whole, images), teacher(images, training=False), atol=1e-5)
 
 
+def test_a_norm_of_another_axis_than_the_channels_is_left_alone():
+    keras.utils.set_random_seed(0)
+    body = [
+        layers.Conv2D(12, 3, padding="same"),
+        layers.ReLU(),
+        layers.Conv2D(SHAPE[0], 3, padding="same", use_bias=False),
+    ]
+    norm = layers.BatchNormalization(axis=1)
+    teacher = keras.Sequential([layers.Input(SHAPE), *body, norm, layers.Flatten(), layers.Dense(3)])
+    rng = np.random.default_rng(0)
+    norm.set_weights([1 + 0.1 * rng.random(weight.shape) for weight in norm.get_weights()])
+    student = slim(teacher, random_images(), parameters=0.9)
+    found = next(layer for layer in student.layers if isinstance(layer, layers.BatchNormalization))
+    np.testing.assert_array_equal(found.moving_mean, norm.moving_mean)
+
+
+def test_an_activation_may_be_a_layer():
+    def network_with(activation):
+        keras.utils.set_random_seed(0)
+        body = [layers.Conv2D(16, 3, activation=activation), layers.Flatten(), layers.Dense(3)]
+        return keras.Sequential([layers.Input(SHAPE), *body])
+
+    as_layer, as_name = (network_with(activation) for activation in (layers.LeakyReLU(), "leaky_relu"))
+    assert smallest_share(as_layer, random_images()) == smallest_share(as_name, random_images()) < 0.5
+
+
+def test_a_number_for_the_whole_batch_in_a_product_cuts_nothing():
+    images = keras.Input(SHAPE)
+    x = layers.Conv2D(8, 3)(images)
+    teacher = keras.Model(images, layers.Dense(3)(layers.Flatten()(keras.ops.max(x) * x)))
+    assert 0.0 < smallest_share(teacher, random_images()) <= 1.0
+
+
 def test_the_smallest_share_is_that_of_two_channels_of_each_group():
     teacher, images = network(plain), random_images()
     least = smallest_share(teacher, images)
