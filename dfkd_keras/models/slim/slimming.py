@@ -29,15 +29,14 @@ def slim(
     which, on the images, the next layers' outputs can best be predicted; with `parameters` or `multiplications`, as
     many of each group as pay for theirs. What the others contributed is made good layer by layer by ridge regression.
     Meanwhile BatchNorm layers have the statistics of the images, so that their channels vary as on the data. Layers
-    that cannot be followed are kept whole, and named in the log. Layers that do something in training alone, such as
-    dropout and augmentation, are left out. The input and the outputs stay as they are.
+    that cannot be followed are kept whole, and named in the log; those that act in training alone, such as dropout and
+    augmentation, are left out. The input and the outputs stay as they are.
 
     Args:
         model: Functional or Sequential Keras model of one input. It is left as it is.
         images: Array `[N, ...]` of inputs in the form that the model takes; no labels are needed, and images that
             nobody trained on will do, such as 1,000 of `ProceduralImages`.
-        parameters: Float in (0, 1]. The share of the model's parameters to have at most. Give exactly one of this and
-            the next two. Defaults to None.
+        parameters: Float in (0, 1]. The share of the parameters to have at most. Give one of this and the next two.
         width: Float in (0, 1]. The share of the channels of each group to keep, at least 2. Defaults to None.
         multiplications: Float in (0, 1]. The share of the multiplications for an image, of dense and convolutional
             layers, to make at most. Defaults to None.
