@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 
 COMMANDS = {
@@ -69,7 +70,15 @@ def without_chatter() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.waitpid(filtering, 0)  # until its lines are written, before those that follow
+        _wait_for(filtering)  # until its lines are written, before those that follow
+
+
+def _wait_for(process: int) -> None:
+    """Waits for a child process, but not long: another one that it does not know of may keep it from its end."""
+    deadline = time.monotonic() + 1.0
+    with contextlib.suppress(ChildProcessError):  # of a parent that ignores its children
+        while os.waitpid(process, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.002)
 
 
 def _pass_on(reader: int, writer: int) -> None:

@@ -72,24 +72,18 @@ def run_directory(experiment: Experiment) -> RunDirectory:
     return RunDirectory(FLAGS.run_dir or f"runs/{experiment.name}")
 
 
-def time_limit(run: RunDirectory) -> float | None:
-    """Returns the minutes at which a training ends: of what is resumed those of the call that planned it, so none."""
-    is_resumed = FLAGS.resume and run.configuration.exists() and not run.results.exists()
-    return FLAGS.max_minutes if FLAGS.minutes is None else None if is_resumed else OVERRUN * FLAGS.minutes
-
-
 def train(experiment: Experiment) -> None:
     """Runs the experiment in its folder and prints the headline.
 
     Raises:
         ServerError: If another machine of a multi-worker run was lost.
     """
-    run = run_directory(experiment)
-    run_dir = run.path
+    run_dir = run_directory(experiment).path
     if worker := distribution.worker():
         run_dir = f"{run_dir}-worker{worker}"  # every worker keeps its own checkpoints, of the same state
     try:
-        results = experiment.run(run_dir, FLAGS.resume, max_minutes=time_limit(run))
+        limit = OVERRUN * FLAGS.minutes if FLAGS.minutes else FLAGS.max_minutes
+        results = experiment.run(run_dir, FLAGS.resume, max_minutes=limit)
     except distribution.WORKER_LOST as error:
         if FLAGS.strategy != "multi_worker":
             raise

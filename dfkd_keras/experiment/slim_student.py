@@ -20,7 +20,7 @@ from dfkd_keras.teacher.outputs import ACTIVATIONS, activation_of, to_logits
 from dfkd_keras.teacher.teacher import Teacher
 from dfkd_keras.utils.errors import InvalidInputError
 
-LARGER_SHARES = (0.35, 0.5, 0.75, 1.0)
+LARGER_SHARES = (0.35, 0.5, 0.75, 0.9, 1.0)
 IMAGES = 1000
 PIXELS = IMAGES * 64 * 64  # larger images are fewer
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def slim_student(parameters: float = 0.25, seed: int = 0, augment: Callable | No
         InvalidInputError: If the teacher has no channels that can be cut.
     """
     teacher = gin.get_configurable("Teacher")()
-    made = in_float32(_cut_once(teacher, parameters, seed, augment))  # a teacher in float16 would need scaled losses
+    made = _cut_once(teacher, parameters, seed, augment)
+    made = in_float32(made, teacher.image_shape)  # in float16 it would need a scaled loss
     network = keras.models.clone_model(made)
     copy_weights(made, network)
     for layer in batch_norms(network):

@@ -1,9 +1,10 @@
 """A student that starts from the weights in a file, such as a pruned copy of the teacher."""
 
 import keras
+from keras import ops
 
 from dfkd_keras.models.loading.image_network import image_network
-from dfkd_keras.models.loading.saved_model import saved_model
+from dfkd_keras.models.loading.saved_model import reading, saved_model
 from dfkd_keras.teacher.batch_statistics import batch_norms
 from dfkd_keras.teacher.model_checks import detected_outputs, input_image_shape
 from dfkd_keras.teacher.outputs import to_logits
@@ -12,7 +13,7 @@ from dfkd_keras.teacher.outputs import to_logits
 def student_file(path: str, safe_mode: bool = True, custom_objects: str | None = None) -> keras.Model:
     """Loads a student, and makes it return logits if it ends in an activation, as its teacher may.
 
-    Its BatchNorm layers keep the statistics of the images that it was trained on.
+    BatchNorm layers that were trained keep the statistics of the images that they saw.
 
     Args:
         path: String. A `.keras` or HDF5 file.
@@ -26,9 +27,11 @@ def student_file(path: str, safe_mode: bool = True, custom_objects: str | None =
         NotFoundError: If the file does not exist.
         InvalidInputError: If it cannot be read.
     """
-    model = image_network(saved_model(path, safe_mode, custom_objects))
+    with reading(f"student file {path!r}", "a Keras model"):
+        model = image_network(saved_model(path, safe_mode, custom_objects))
     for layer in batch_norms(model):
-        layer.trainable = False  # the statistics of synthetic images are not those of real ones
+        if ops.convert_to_numpy(layer.moving_mean).any():
+            layer.trainable = False  # the statistics of synthetic images are not those of real ones
     outputs = detected_outputs(model, input_image_shape(model))
     if outputs == "logits" and model.output_shape[-1] > 1:
         return model

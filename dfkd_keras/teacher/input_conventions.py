@@ -189,7 +189,8 @@ def _guess_of_rescaling(factor: float, offset: float) -> InputGuess:
     """Returns the range of images whose own rescaling is known, by the value that becomes 0."""
     zero = -offset / factor
     name = "0..255" if abs(factor) < 0.05 or zero > 2.0 else "0..1" if zero > -1e-3 else "-1..1"
-    if name == "0..1" and zero > 1e-3 and factor**-2 > 1.02 * zero * (1.0 - zero):
+    divides = not np.isclose(factor, 1.0)  # by a deviation; some only subtract the mean
+    if name == "0..1" and zero > 1e-3 and divides and factor**-2 > 1.02 * zero * (1.0 - zero):
         reason = f"its own layers subtract {zero:.3g} and divide by {1 / factor:.3g}, too much for images from 0 to 1"
         return InputGuess("-1..1", "likely", reason, ("0..1",))
     low, high = (factor * bound + offset for bound in BOUNDS[name])

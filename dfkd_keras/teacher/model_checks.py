@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from dfkd_keras.backend.keras_internals import flatten_layers
-from dfkd_keras.images import InputConvention
+from dfkd_keras.images import InputConvention, InputRange
 from dfkd_keras.models.loading.image_network import check_scores, image_network
 from dfkd_keras.teacher.outputs import Outputs, check_values, detect_outputs, last_activation
 from dfkd_keras.utils.checks import check_kinds
@@ -151,11 +151,16 @@ def random_outputs(
         check_scores(outputs)
     outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
     if expected is not None:
-        check_values(model.name, outputs, expected, last_activation(model))
+        activation = last_activation(model)
+        if activation is None and expected == "logits" and outputs.shape[-1] == 1:
+            activation = {"sigmoid": "sigmoid"}.get(detected_outputs(model, image_shape))
+        check_values(model.name, outputs, expected, activation)
     return outputs
 
 
-def detected_outputs(model: keras.Model, image_shape: tuple[int | None, ...]) -> Outputs:
+def detected_outputs(
+    model: keras.Model, image_shape: tuple[int | None, ...], input_range: InputRange | None = None
+) -> Outputs:
     """Returns what a model's outputs are, as `detect_outputs` does, whatever range of images it takes.
 
     Images in a range that it does not take may be all alike to it, and its logits then small.
@@ -163,8 +168,16 @@ def detected_outputs(model: keras.Model, image_shape: tuple[int | None, ...]) ->
     Args:
         model: Keras model of one image input.
         image_shape: Tuple of three integers. Height, width and channels of its images; None is taken as 32.
+        input_range: String. The range of its images, if it is known. Defaults to None.
     """
-    conventions = [InputConvention(each, shape=own_input_shape(model)) for each in ("0..1", "0..255", "-1..1")]
-    outputs = [random_outputs(model, image_shape, inputs=each) for each in conventions]
+    outputs, first = [], input_range or "0..1"
+    for each in (first,) if input_range else (first, "0..255", "-1..1"):
+        try:
+            outputs.append(
+                random_outputs(model, image_shape, inputs=InputConvention(each, shape=own_input_shape(model)))
+            )
+        except Exception:  # a function may refuse images of other ranges, by whatever error
+            if each == first:
+                raise
     finite = [each for each in outputs if np.isfinite(each).all()]
     return detect_outputs(model, np.concatenate(finite or outputs))

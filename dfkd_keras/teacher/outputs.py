@@ -93,7 +93,8 @@ def check_values(name: str, outputs: np.ndarray, expected: Outputs, activation: 
             f"model {name!r} returns outputs that are not finite: train it again, or check its file."
         )
     problem = _problem_of_values(outputs, expected)
-    if expected == "logits" and activation == "sigmoid" and outputs.shape[-1] == 1:
+    is_sigmoid = activation == "sigmoid" and outputs.min() >= 0.0 and outputs.max() <= 1.0
+    if expected == "logits" and is_sigmoid and outputs.shape[-1] == 1:
         problem = f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
     if problem:
         raise InvalidInputError(f"model {name!r} {problem}")
@@ -127,8 +128,14 @@ def last_activation(model: keras.Model) -> str | None:
     """Returns the name of the activation that computes a model's outputs, None where the model does not tell."""
     last = model
     while inner := getattr(last, "operations", None) or getattr(last, "layers", None):
-        last = inner[-1]
+        last = next((each for each in reversed(inner) if not _passes_on(each)), inner[-1])
     return activation_of(last)
+
+
+def _passes_on(operation: keras.Operation) -> bool:
+    """Returns whether an operation leaves its values as they are, such as a cast of what was computed before."""
+    is_linear = isinstance(operation, keras.layers.Activation) and activation_of(operation) == "linear"
+    return is_linear or type(operation).__name__ in ("Cast", "Flatten", "Identity", "Reshape", "Squeeze")
 
 
 def activation_of(operation: keras.Operation) -> str | None:

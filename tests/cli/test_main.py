@@ -120,32 +120,3 @@ with without_chatter():
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == -signal.SIGABRT
     assert process.stderr.splitlines() == ["shown", "alone", "first", "then", "F0000 00:00:17 cpu.cc] needs AVX"]
-
-
-def test_a_run_that_is_resumed_with_fewer_minutes_is_not_cut_off(tmp_path):
-    code = """
-from dfkd_keras.cli import train
-from dfkd_keras.experiment.run_directory import RunDirectory
-
-run = RunDirectory("run")
-run.path.mkdir()
-for flags in (["--minutes=2"], ["--max_minutes=3"], []):
-    train.FLAGS.unparse_flags()
-    train.FLAGS(["train", *flags])
-    print(train.time_limit(run))
-    train.FLAGS["minutes"].value = train.FLAGS["max_minutes"].value = None
-train.FLAGS(["train", "--minutes=2"])
-run.configuration.touch()
-print(train.time_limit(run))
-run.results.touch()
-print(train.time_limit(run))
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=ROOT),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.stdout.split() == ["2.3", "3.0", "None", "None", "2.3"], process.stderr

@@ -50,6 +50,7 @@ class Halving(keras.layers.Layer):
         (layers.Rescaling(0.5, 0.5), "-1..1", "0..1"),
         (layers.Normalization(mean=[120.0] * 3, variance=[3600.0] * 3), "0..255", "-2..2.25"),
         (layers.Normalization(mean=[0.5] * 3, variance=[0.0625] * 3), "0..1", "-2..2"),
+        (layers.Rescaling(1.0, -0.45), "0..1", "-0.45..0.55"),
         (lambda images: images / 255.0, "0..255", "0..1"),
         (lambda images: ops.subtract(images, 127.5), "0..255", "-128..128"),
         (lambda images: layers.ZeroPadding2D(3)(layers.Rescaling(1 / 255)(images)), "0..255", "0..1"),

@@ -439,6 +439,8 @@ def test_outputs_in_outputs_are_named_by_their_paths(tmp_path):
     keras.Model(images, {"head": {"logits": logits, "other": other}}).save(tmp_path / "named.keras")
     assert load_teacher(str(tmp_path / "named.keras")).output_shape == (None, 4)
     assert load_teacher(str(tmp_path / "named.keras"), output="head/other").output_shape == (None, 2)
+    keras.Model(images, {"logits": logits, "aux": {"logits": other}}).save(tmp_path / "both.keras")
+    assert load_teacher(str(tmp_path / "both.keras")).output_shape == (None, 4)
     keras.Model(images, [[logits], other]).save(tmp_path / "listed.keras")
     assert load_teacher(str(tmp_path / "listed.keras"), output="1").output_shape == (None, 2)
     with pytest.raises(InvalidInputError, match="has the outputs 0/0, 1: "):

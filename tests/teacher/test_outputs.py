@@ -4,8 +4,9 @@ import pytest
 from keras import layers, ops
 
 import dfkd_keras as dk
-from dfkd_keras.teacher.model_checks import random_outputs
+from dfkd_keras.teacher.model_checks import detected_outputs, random_outputs
 from dfkd_keras.teacher.outputs import detect_outputs, to_logits, with_outputs
+from dfkd_keras.utils.errors import InvalidInputError
 
 SHAPE = (6, 6, 1)
 
@@ -112,3 +113,26 @@ def test_a_student_of_images_of_any_size_stays_one():
     student = teacher.in_place(network(None))
     assert student.input_shape == (None, None, None, 3)
     assert student(np.ones((1, 17, 23, 3), "float32")).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "behind", [layers.Activation("linear", dtype="float32"), layers.Reshape((1,))], ids=["a cast", "a reshape"]
+)
+def test_what_comes_behind_a_sigmoid_does_not_hide_it(behind):
+    model = network(1, layers.Activation("sigmoid"), behind)
+    assert detected_outputs(model, SHAPE) == "sigmoid"
+    with pytest.raises(InvalidInputError, match="ends in a sigmoid, but logits are expected"):
+        dk.Teacher(model)
+
+
+def test_a_layer_that_refuses_images_of_other_ranges_is_tried_in_its_own():
+    class Strict(layers.Layer):
+        def call(self, images):
+            if hasattr(images, "numpy") and images.numpy().max() > 1.0:
+                raise ValueError("images go from 0 to 1")
+            return images
+
+    model = keras.Sequential([layers.Input(SHAPE), Strict(), layers.Flatten(), layers.Dense(3)])
+    assert detected_outputs(model, SHAPE) == "logits"
+    with pytest.raises(ValueError, match="images go from 0 to 1"):
+        detected_outputs(model, SHAPE, "0..255")

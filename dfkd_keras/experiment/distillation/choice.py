@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 from dfkd_keras.experiment.distillation.findings import Findings
 
 SHARE = 0.25  # of the teacher's parameters and multiplications, for the student
-LARGEST_SHARE = 0.8  # of its parameters, for a slim copy that cannot be smaller; larger ones spare too little
+LARGEST_SHARE = 0.75  # of its parameters, for a slim copy that cannot be smaller; larger ones spare too little
+FOR_SIGMOIDS = {  # of a teacher with one for each class
+    "DataFreeDistiller.distillation_loss": "@SigmoidTargets()",
+    "SigmoidTargets.temperature": 4.0,
+}
 
 
 class Rule(NamedTuple):
@@ -35,7 +39,7 @@ def _can_be_inverted(findings: Findings, has_weights: bool) -> bool:
 
 
 def _can_be_slimmed(findings: Findings) -> bool:
-    enough = LARGEST_SHARE if not findings.is_segmenter else 0.99  # there is no small segmenter for any image size
+    enough = LARGEST_SHARE if not findings.is_segmenter else 0.9  # there is no small segmenter for any image size
     return findings.smallest_share <= enough
 
 

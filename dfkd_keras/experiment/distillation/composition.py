@@ -10,9 +10,10 @@ from typing import Any
 import keras
 
 from dfkd_keras import models
-from dfkd_keras.experiment.distillation.choice import METHODS, SHARE, STUDENTS, suitable
+from dfkd_keras.experiment.distillation.choice import FOR_SIGMOIDS, METHODS, SHARE, STUDENTS, suitable
 from dfkd_keras.experiment.distillation.findings import Findings
 from dfkd_keras.experiment.distillation.request import AUTO, Request
+from dfkd_keras.experiment.slim_student import LARGER_SHARES
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
 
@@ -25,10 +26,6 @@ WARM_TRAINING = {
     "student/Adam.learning_rate": "@student/CosineDecayOverTraining()",
     "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
     "distillation_temperature": 4.0,
-}
-FOR_SIGMOIDS = {
-    "DataFreeDistiller.distillation_loss": "@SigmoidTargets()",
-    "SigmoidTargets.temperature": 4.0,
 }
 # Minutes on a CPU: generators of half the channels, and short rounds of the Fast family, whose images have to come
 # close to the teacher's statistics before they teach anything.
@@ -100,8 +97,9 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
     if request.bindings:
         decisions["bindings"] = f"yours, which override the above: {'; '.join(request.bindings)}"
     bindings = _task(request, findings) | _teacher(request, findings) | student
-    if findings.outputs == "sigmoid" and findings.output_units > 1:
+    if request.method == AUTO and findings.outputs == "sigmoid" and findings.output_units > 1:
         bindings |= FOR_SIGMOIDS
+        decisions["loss"] = "of each class by itself, since each has a sigmoid"
     if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
         bindings |= _in_other_ranges(findings)
     return Composition(
@@ -215,10 +213,9 @@ def _share(name: str) -> float:
 def _slim(share: float, findings: Findings) -> tuple[dict[str, Any], str]:
     bindings = {"Task.student": "@slim_student", "slim_student.parameters": share}
     bindings |= {"slim_student.augment": "@RandomInputRange()"} if _in_any_range(findings) else {}
-    described = f"a slim copy of the teacher, {share:.0%} of its parameters"
-    if findings.smallest_share > share:
-        described = f"the smallest slim copy of the teacher, over {findings.smallest_share:.0%} of its parameters"
-    return bindings | dict(WARM_TRAINING), described
+    reached = next(each for each in (share, *LARGER_SHARES) if each >= min(1.0, findings.smallest_share))
+    described = f"a slim copy of the teacher, {reached:.0%} of its parameters"
+    return bindings | dict(WARM_TRAINING), described + (f", as {share:.0%} are not possible" if reached > share else "")
 
 
 def _compact(findings: Findings) -> tuple[dict[str, Any], str]:

@@ -45,7 +45,7 @@ def distill(
         resume: Boolean. Whether an interrupted run in this folder resumes. Defaults to True.
         verbose: Boolean. Whether to print what was found and decided, and the results. Defaults to True.
         **options: `student`: String, the name of a network in `dk.models`, a `.keras` file or `module:function`; by
-            default "slim:0.25", a slim copy of the teacher, or "compact" where nothing can be cut. `method`:
+            default "slim:0.25", a slim copy of the teacher, or "compact" where too little can be cut. `method`:
             String, the name of a gin file, or "auto". `minutes`: Float, training time, 10 by default. `images`: String,
             a folder of images that the student is evaluated on, labeled by subfolder or by the CSV file `labels`.
             `class_names`: Sequence of strings, or the path of a file. `input_range`, `channel_order`, `outputs` and

@@ -130,7 +130,7 @@ def examine(request: Request) -> Findings:
     classes = max(2, raw.shape[-1])
     data = _images(request, shape, classes) if request.images else None
     convention = _convention(request, model, shape, data)
-    outputs = request.outputs or detected_outputs(model, shape)
+    outputs = request.outputs or detected_outputs(model, shape, request.input_range)
     check_values(model.name, raw, outputs, last_activation(model))
     black_box = outputs_only(model)
     return Findings(

@@ -164,7 +164,7 @@ class RunDirectory:
 
         Raises:
             StorageError: If the folder cannot be written.
-            InvalidInputError: If files are to be removed and one of them is a link.
+            InvalidInputError: If files are to be removed, and one is a link or others would go with them.
         """
         with self.translate_write_errors():
             if not resume:

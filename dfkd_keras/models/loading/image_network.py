@@ -55,7 +55,8 @@ def choose_output(names: Collection[str], wanted: str | None = None) -> str:
     """
     names = list(names)
     if wanted is None:
-        likely = names if len(names) == 1 else [name for name in names if name.rpartition("/")[2] == LOGITS]
+        likely = names if len(names) == 1 else [name for name in names if name == LOGITS]
+        likely = likely or [name for name in names if name.endswith(f"/{LOGITS}")]
         if len(likely) != 1:
             raise InvalidInputError(
                 f"has the outputs {', '.join(names)}: export it again with one, or with one named {LOGITS!r}, or "
@@ -80,7 +81,7 @@ def named_outputs(outputs: Any, names: Collection[str] = ()) -> dict[str, Any]:
     """
     parts = outputs.values() if isinstance(outputs, Mapping) else outputs
     parts = list(parts) if isinstance(outputs, (Mapping, list, tuple)) else [outputs]
-    if any(map(keras.tree.is_nested, parts)):
+    if any(keras.tree.is_nested(part) and hasattr(keras.tree.flatten(part)[0], "shape") for part in parts):
         return {"/".join(map(str, path)): output for path, output in keras.tree.flatten_with_path(outputs)}
     if isinstance(outputs, Mapping):
         return dict(sorted(outputs.items()))

@@ -79,7 +79,8 @@ def kept_at_share(
 def least_share(found: Dependencies, costs: list[Cost]) -> float:
     """Returns the share of its cost that a network has with the fewest channels of each group, whichever these are."""
     kept = np.isin(found.roots, np.concatenate([[KEPT], *(group[:FEWEST] for group in found.groups)]))
-    return total_cost(costs, kept) / total_cost(costs, np.ones(len(found.roots), bool))
+    total = total_cost(costs, np.ones(len(found.roots), bool))
+    return total_cost(costs, kept) / total if total else 1.0
 
 
 def _kept(found: Dependencies, rankings: list[Ranking], sizes: list[int]) -> np.ndarray:

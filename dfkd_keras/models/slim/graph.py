@@ -16,6 +16,7 @@ from dfkd_keras.utils.errors import InvalidInputError
 BATCH_SIZE = 64
 MEMORY = 2**30  # bytes of activations
 AUGMENTATION = ("Random", "RandAugment", "AugMix", "MixUp", "CutMix")
+OF_KERAS = ("keras.", "keras_cv.", "keras_hub.")
 REGULARIZATION = ("Dropout", "SpatialDropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "DropPath")
 Values = dict[int, Any]  # by the position of their tensor
 
@@ -58,7 +59,7 @@ class Call:
         )
         operation = operation or self.operation
         if not any(isinstance(value, keras.KerasTensor) for value in values.values()):
-            kwargs = _in_inference(operation) | kwargs
+            kwargs |= _in_inference(operation, len(args))  # as `model(images, training=False)` tells all of its layers
         outputs = operation(*args, **kwargs)
         return dict(zip(self.outputs, tree.flatten(outputs), strict=True))
 
@@ -163,7 +164,7 @@ def _unroll(model: keras.Model, inputs: list[Tensor], calls: list[Call], count: 
     for node in model_calls(model):
         symbolic = (node.arguments.args, node.arguments.kwargs)
         arguments = tree.map_structure(tensor, symbolic)
-        if _acts_in_training_alone(node.operation, symbolic[0], node.outputs):
+        if _acts_in_training_alone(node):
             outputs = tree.flatten(arguments[0])
         elif _fits(node.operation, symbolic[0]):
             outputs = _unroll(node.operation, tree.flatten(arguments[0]), calls, count)
@@ -174,19 +175,20 @@ def _unroll(model: keras.Model, inputs: list[Tensor], calls: list[Call], count: 
     return [known[id(output)] for output in model.outputs]
 
 
-def _acts_in_training_alone(operation: keras.Operation, args: tuple, outputs: list) -> bool:
+def _acts_in_training_alone(node: Any) -> bool:
     """Returns whether a call is of a layer of Keras that does something at random in training, and else nothing.
 
     A copy that has learned already only loses by these.
     """
-    kind = type(operation)
-    is_random = kind.__name__.startswith(AUGMENTATION + REGULARIZATION) and kind.__module__.startswith("keras")
-    return is_random and [each.shape for each in tree.flatten(args)] == [each.shape for each in outputs]
+    kind = type(node.operation)
+    is_random = kind.__name__.startswith(AUGMENTATION + REGULARIZATION) and kind.__module__.startswith(OF_KERAS)
+    shapes = [[each.shape for each in tensors] for tensors in (node.input_tensors, node.outputs)]
+    return is_random and shapes[0] == shapes[1]
 
 
-def _in_inference(operation: keras.Operation) -> dict[str, bool]:
-    takes = inspect.signature(operation.call).parameters
-    return {"training": False} if "training" in takes else {}
+def _in_inference(operation: keras.Operation, given: int) -> dict[str, bool]:
+    """Returns the argument that tells an operation so, unless it takes none or its first arguments have it already."""
+    return {"training": False} if "training" in [*inspect.signature(operation.call).parameters][given:] else {}
 
 
 def _is_functional(operation: keras.Operation) -> bool:

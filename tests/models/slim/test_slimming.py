@@ -97,6 +97,22 @@ def test_a_number_for_the_whole_batch_in_a_product_cuts_nothing():
     assert 0.0 < smallest_share(teacher, random_images()) <= 1.0
 
 
+def test_the_copy_is_of_what_the_network_computes_in_inference_whatever_its_calls_say():
+    images = keras.Input(SHAPE)
+    x = layers.Dropout(0.5)(layers.Conv2D(8, 3)(images), training=True)
+    teacher = keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))
+    student = slim(teacher, random_images(), parameters=1.0)
+    np.testing.assert_allclose(
+        student(random_images(), training=False), teacher(random_images(), training=False), atol=1e-5
+    )
+
+
+def test_a_model_without_weights_has_nothing_to_cut():
+    images = keras.Input(SHAPE)
+    teacher = keras.Model(images, keras.ops.mean(images, axis=(1, 2)))
+    assert smallest_share(teacher, random_images()) == 1.0
+
+
 def test_the_smallest_share_is_that_of_two_channels_of_each_group():
     teacher, images = network(plain), random_images()
     least = smallest_share(teacher, images)
