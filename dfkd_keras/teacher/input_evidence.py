@@ -115,6 +115,8 @@ def rescaling(probe: ModelProbe) -> tuple[float, float] | None:
         return None
     inputs = inputs.reshape(3, -1)
     black, gray, white = inputs[:, np.abs(inputs[2] - inputs[0]).argmax()]  # not at a border of padding
+    if not np.isfinite((black, gray, white)).all():  # images of one value cannot be standardized
+        return None
     factor, is_linear = white - black, np.isclose(2.0 * gray, black + white, atol=1e-3 * abs(white - black))
     is_same = np.allclose((black, white), (0.0, 1.0), atol=1e-3)
     return None if factor == 0.0 or is_same or not is_linear else (float(factor), float(black))
@@ -141,7 +143,7 @@ def training_statistics(probe: ModelProbe, images: np.ndarray) -> tuple[np.ndarr
     primaries = [_statistics_of_color(probe, color) for color in np.eye(channels)]
     response = np.stack([each.mean - black.mean for each in primaries], axis=1)
     wanted = black.moving_mean - black.mean
-    if not (np.isfinite(response).all() and np.isfinite(wanted).all()):  # images of one value cannot be standardized
+    if not (np.isfinite(response).all() and np.isfinite(wanted).all()):  # nor can these
         return None
     mean = np.linalg.lstsq(response, wanted)[0]
     if len(wanted) < channels or np.square(response @ mean - wanted).sum() > 0.05 * np.square(wanted).sum():

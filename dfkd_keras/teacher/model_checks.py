@@ -180,4 +180,6 @@ def detected_outputs(
             if each == first:
                 raise
     finite = [each for each in outputs if np.isfinite(each).all()]
-    return detect_outputs(model, np.concatenate(finite or outputs))
+    kinds = {detect_outputs(model, each) for each in finite or outputs}
+    sums_up = kinds & {"probabilities", "log_probabilities"}  # which other numbers do not by chance
+    return sums_up.pop() if sums_up else "logits" if "logits" in kinds else "sigmoid"

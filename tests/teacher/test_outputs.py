@@ -136,3 +136,10 @@ def test_a_layer_that_refuses_images_of_other_ranges_is_tried_in_its_own():
     assert detected_outputs(model, SHAPE) == "logits"
     with pytest.raises(ValueError, match="images go from 0 to 1"):
         detected_outputs(model, SHAPE, "0..255")
+
+
+def test_shares_of_a_function_of_images_from_0_to_1_are_probabilities():
+    images = keras.Input(SHAPE)
+    brightness = ops.mean(images, axis=(1, 2))
+    model = keras.Model(images, ops.relu(ops.concatenate([1.0 - brightness, brightness], axis=-1)))
+    assert detected_outputs(model, SHAPE) == "probabilities"
