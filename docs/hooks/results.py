@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dfkd_keras.experiment.suites.method_report import summary
+from dfkd_keras.experiment.suites.method_report import minutes_in_words, summary
 from dfkd_keras.utils.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,8 @@ def section() -> str:
 def _table(content: Mapping[str, Any]) -> str:
     seeds = len({run["seed"] for run in content["runs"]})
     missing = f", {content['missing']} still missing" if content["missing"] else ""
-    about = f"{len(content['runs'])} runs of {content['minutes']:g} minutes of two cores, seeds: {seeds}{missing}"
+    minutes = minutes_in_words(content["minutes"])
+    about = f"{len(content['runs'])} runs of {minutes} of two cores, seeds: {seeds}{missing}"
     return f"**{content['title']}** ([{about}](docs/results/{content['suite']}.md)):\n\n{summary(content)}"
 
 

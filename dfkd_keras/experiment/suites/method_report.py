@@ -88,6 +88,11 @@ def markdown(content: Mapping[str, Any], picture: str) -> str:
     return "\n".join(parts)
 
 
+def minutes_in_words(minutes: float) -> str:
+    """Returns a time as text."""
+    return f"{minutes:g} minute" + "s" * (minutes != 1)
+
+
 def summary(content: Mapping[str, Any]) -> str:
     """Returns the table that answers a suite's question: the times to its goals, or the final accuracies."""
     if content["goals"]:
@@ -107,7 +112,7 @@ def _introduction(content: Mapping[str, Any]) -> str:
     commits = ", ".join(dict.fromkeys(run["commit"] or "unknown" for run in runs)) or "none"
     lines = [
         f"Made by `dfkd compare --suite={content['suite']} --minutes={content['minutes']:g}`: {len(runs)} runs of "
-        f"{content['minutes']:g} minutes of two cores ({2 * content['minutes']:g} CPU minutes) of training each, every "
+        f"{minutes_in_words(content['minutes'])} of two cores ({2 * content['minutes']:g} CPU minutes) of training each, every "
         f"one a process of its own. Commits: {commits}.",
         "Accuracies are those of the final student on all real test images. CPU time is that of the training's steps on"
         " all cores; the evaluations during training, from which the curves are, do not count.",
