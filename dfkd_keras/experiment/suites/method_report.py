@@ -108,12 +108,12 @@ def _json(content: Mapping[str, Any]) -> str:
 
 
 def _introduction(content: Mapping[str, Any]) -> str:
-    runs, missing = content["runs"], content["missing"]
+    runs, missing, minutes = content["runs"], content["missing"], content["minutes"]
     commits = ", ".join(dict.fromkeys(run["commit"] or "unknown" for run in runs)) or "none"
     lines = [
-        f"Made by `dfkd compare --suite={content['suite']} --minutes={content['minutes']:g}`: {len(runs)} runs of "
-        f"{minutes_in_words(content['minutes'])} of two cores ({2 * content['minutes']:g} CPU minutes) of training each, every "
-        f"one a process of its own. Commits: {commits}.",
+        f"Made by `dfkd compare --suite={content['suite']} --minutes={minutes:g}`: {len(runs)} runs of "
+        f"{minutes_in_words(minutes)} of two cores ({2 * minutes:g} CPU minutes) of training each, "
+        f"every one a process of its own. Commits: {commits}.",
         "Accuracies are those of the final student on all real test images. CPU time is that of the training's steps on"
         " all cores; the evaluations during training, from which the curves are, do not count.",
     ]
