@@ -42,10 +42,7 @@ class SoftTargets(StudentLoss):
         )
         # q - p sums to 0; adding it cancels the rounding of the logarithms, which T^2 would magnify.
         p, q = ops.exp(teacher), ops.exp(student)
-        divergence = ops.sum(p * (teacher - student) + (q - p), axis=-1)
-        # Rounding may still leave a negative value, which no priority may be; the gradient does not depend on it.
-        divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
-        return self.temperature**2 * per_sample(divergence)
+        return _softened(ops.sum(p * (teacher - student) + (q - p), axis=-1), self.temperature)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +72,9 @@ class SigmoidTargets(StudentLoss):
     def __call__(self, teacher_logits: Any, student_logits: Any) -> Any:
         """Returns the loss per sample `[B]` for logits `[B, ..., K]`."""
         teacher, student = (logits / self.temperature for logits in as_float32(teacher_logits, student_logits))
-        p, entropy = ops.sigmoid(teacher), ops.softplus(teacher) - ops.sigmoid(teacher) * teacher
-        cross_entropy = ops.softplus(student) - p * student
-        divergence = ops.sum(cross_entropy - entropy, axis=-1)
-        # Rounding may leave a negative value, which no priority may be; the gradient does not depend on it.
-        divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
-        return self.temperature**2 * per_sample(divergence)
+        p = ops.sigmoid(teacher)
+        cross_entropy, entropy = (ops.softplus(logits) - p * logits for logits in (student, teacher))
+        return _softened(ops.sum(cross_entropy - entropy, axis=-1), self.temperature)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,3 +131,12 @@ class JensenShannon(StudentLoss):
         clipped = [ops.clip(prediction, 0.01, 0.99) for prediction in predictions]
         divergences = [ops.sum(mixture * (ops.log(mixture) - ops.log(each)), axis=-1) for each in clipped]
         return per_sample(0.5 * (divergences[0] + divergences[1]))
+
+
+def _softened(divergence: Any, temperature: float) -> Any:
+    """Returns T^2 times a divergence of predictions softened by T, per sample.
+
+    Rounding may have left a negative value, which no priority may be; the gradient does not depend on it.
+    """
+    divergence = divergence + ops.stop_gradient(ops.maximum(-divergence, 0.0))
+    return temperature**2 * per_sample(divergence)

@@ -153,7 +153,7 @@ def random_outputs(
     if expected is not None:
         activation = last_activation(model)
         if activation is None and expected == "logits" and outputs.shape[-1] == 1:
-            activation = {"sigmoid": "sigmoid"}.get(detected_outputs(model, image_shape))
+            activation = "sigmoid" if detected_outputs(model, image_shape) == "sigmoid" else None
         check_values(model.name, outputs, expected, activation)
     return outputs
 

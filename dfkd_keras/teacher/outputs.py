@@ -92,20 +92,18 @@ def check_values(name: str, outputs: np.ndarray, expected: Outputs, activation: 
         raise InvalidInputError(
             f"model {name!r} returns outputs that are not finite: train it again, or check its file."
         )
-    problem = _problem_of_values(outputs, expected)
-    is_sigmoid = activation == "sigmoid" and outputs.min() >= 0.0 and outputs.max() <= 1.0
-    if expected == "logits" and is_sigmoid and outputs.shape[-1] == 1:
-        problem = f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
-    if problem:
+    if problem := _problem_of_values(outputs, expected, activation):
         raise InvalidInputError(f"model {name!r} {problem}")
 
 
-def _problem_of_values(outputs: np.ndarray, expected: Outputs) -> str | None:
+def _problem_of_values(outputs: np.ndarray, expected: Outputs, activation: str | None = None) -> str | None:
     """Returns what is wrong with outputs of the expected kind, and the remedy; None if nothing is."""
     sums, single = outputs.sum(axis=-1), outputs.shape[-1] == 1
     if expected == "logits":
         if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
+        if single and outputs.min() >= 0.0 and outputs.max() <= 1.0 and activation == "sigmoid":
+            return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
         return None
     if expected == "probabilities" and single:
         return f"has one output per image or pixel, which is no softmax: set {_setting('sigmoid')}"

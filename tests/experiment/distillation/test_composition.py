@@ -187,9 +187,8 @@ def test_labels_in_another_order_than_the_outputs_settle_no_range(tmp_path):
     images = keras.Input((8, 8, 3))
     brightness = layers.Dense(2)(layers.GlobalAveragePooling2D()(images))
     teacher = keras.Model(images, brightness)
-    teacher.layers[-1].set_weights(
-        [np.tile([[-9.0, 9.0]], (3, 1)), np.array([13.5, -13.5])]
-    )  # the second class from 0.5 on
+    second_from_half_on = [np.tile([[-9.0, 9.0]], (3, 1)), np.array([13.5, -13.5])]
+    teacher.layers[-1].set_weights(second_from_half_on)
     teacher.save(tmp_path / "teacher.keras")
     for name, value in (("bright", 200), ("dark", 40)):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -220,13 +219,10 @@ def test_a_slim_copy_that_cannot_be_as_small_as_asked_says_how_small(tmp_path):
     assert re.search(r"a slim copy of the teacher, \d\d% of its parameters, as 10% are not possible", described)
 
 
-def small_logit(*first):
+def small_logit():
     """A network of one logit, whose values for images in 0..1 are all between 0 and 1."""
     images = keras.Input((8, 8, 3))
-    x = images
-    for layer in first:
-        x = layer(x)
-    model = keras.Model(images, layers.Dense(1)(layers.GlobalAveragePooling2D()(x)))
+    model = keras.Model(images, layers.Dense(1)(layers.GlobalAveragePooling2D()(images)))
     model.layers[-1].set_weights([np.full((3, 1), -0.2), np.array([0.6])])
     return model
 
