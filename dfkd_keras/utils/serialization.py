@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 PACKAGE = "dfkd_keras"
+USERS_PACKAGE = "Custom"  # Keras' own default: a user's class never takes the place of the package's of the same name
 
 
 class Configured:
@@ -17,7 +18,8 @@ class Configured:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+        is_ours = cls.__module__.partition(".")[0] == PACKAGE
+        keras.saving.register_keras_serializable(package=PACKAGE if is_ours else USERS_PACKAGE)(cls)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments by name."""
