@@ -10,6 +10,7 @@ from keras import ops
 
 from dfkd_keras import compatibility
 from dfkd_keras.backend import gradient
+from dfkd_keras.backend.averages import averaged_weights
 from dfkd_keras.backend.distribution import disable_gradient_aggregation, gather
 from dfkd_keras.backend.keras_internals import maximized_metrics
 from dfkd_keras.backend.precision import scale_loss_like
@@ -18,7 +19,7 @@ from dfkd_keras.backend.state import RandomState
 from dfkd_keras.losses.feature_matching import FeatureMatching
 from dfkd_keras.losses.keras_adapter import as_distillation_loss
 from dfkd_keras.losses.logits import SoftTargets
-from dfkd_keras.metrics import check_validation_data, validation_metrics
+from dfkd_keras.metrics import check_evaluated, check_validation_data, validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
 from dfkd_keras.optimizers import set_total_updates
 from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch, SoftLabelCache
@@ -42,7 +43,8 @@ class DataFreeDistiller(Configured, ScheduledModel):
 
     Args:
         teacher: A `Teacher`, or a Keras model that takes images in [0, 1] and returns logits.
-        student: A built Keras model with the inputs and outputs of the teacher, returning logits.
+        student: A built Keras model with the inputs and outputs of the teacher, returning logits. Losses of its own,
+            of regularizers or `add_loss`, are minimized too, and not logged.
         synthesizer: A `Synthesizer`. Makes the images.
         distillation_loss: What the student matches: a `StudentLoss`, a `keras.distillation.DistillationLoss`, or a
             callable `(teacher_logits, student_logits) -> [B]`. Defaults to `SoftTargets()`.
@@ -54,9 +56,6 @@ class DataFreeDistiller(Configured, ScheduledModel):
         batch_size: Integer. Images per update of either side. Defaults to 256.
         seed: Integer, at least 0. Seed of the noise. Defaults to 0.
         soft_label_cache: A `SoftLabelCache`. Spares the teacher images that it has seen before. Defaults to none.
-
-    Attributes:
-        position: A `Position`. Epoch, step and kind of the training step being made.
 
     Raises:
         InvalidInputError: If the parts do not fit together.
@@ -146,6 +145,8 @@ class DataFreeDistiller(Configured, ScheduledModel):
     ) -> keras.callbacks.History:
         """Trains the synthesizer and the student; no data are needed.
 
+        Another call begins at step 0 again, with the noise of the first, unless `initial_epoch` continues it.
+
         Args:
             epochs: Integer. Number of the last epoch, as in Keras. Defaults to the schedule's.
             steps_per_epoch: Integer. Steps per epoch. Defaults to the schedule's.
@@ -180,12 +181,12 @@ class DataFreeDistiller(Configured, ScheduledModel):
         )
         callbacks = keras.tree.flatten([ScheduleCallback(self, noise, initial_step), callbacks or []])
         plan = {"epochs": int(epochs), "steps_per_epoch": int(steps_per_epoch), "callbacks": callbacks}
-        with sync_replicas(self):
+        with sync_replicas(self), averaged_weights(self.optimizer, self.synthesizer.optimizers):
             return super().fit(noise, shuffle=False, **plan, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Measures the student on images and labels like those of `fit`; see `keras.Model.evaluate`."""
-        check_validation_data(x if y is None else (x, y), self.teacher)
+        check_evaluated(x, y, self.teacher)
         return super().evaluate(x, y, **kwargs)
 
     @gradient.train_step
@@ -286,9 +287,10 @@ class DataFreeDistiller(Configured, ScheduledModel):
             with self._matching.recording(outputs) as features:
                 student_logits = ops.cast(self.student(inputs, training=True), "float32")
             losses = self.distillation_loss(own_logits, student_logits, *features())
-            return ops.mean(gather(ops.reshape(losses, (-1,))) * weights), gather(student_logits)
+            loss = ops.mean(gather(ops.reshape(losses, (-1,))) * weights)
+            return gradient.with_own_losses(loss, self.student), (loss, gather(student_logits))
 
-        loss, student_logits = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)
+        _, (loss, student_logits) = gradient.minimize(loss_fn, self.student.trainable_variables, self.optimizer)
         agree = ops.equal(ops.argmax(teacher_logits, axis=-1), ops.argmax(student_logits, axis=-1))
         self._log({"distillation_loss": loss, "agreement": ops.cast(agree, "float32")})
         self._log(self.replay.update(batch, teacher_logits, student_logits))

@@ -220,5 +220,7 @@ def check_resettable(optimizer: keras.optimizers.Optimizer, role: str) -> None:
         raise InvalidInputError(
             f"{role} is reset in every round, and so would its learning rate schedule be: give a constant rate."
         )
+    if optimizer.use_ema:
+        raise InvalidInputError(f"{role} is reset in every round, and so would its averages be: leave out use_ema.")
     if isinstance(optimizer, (keras.optimizers.Adagrad, keras.optimizers.Ftrl, keras.optimizers.Nadam)):
         raise InvalidInputError(f"{role}, {optimizer.name!r}, cannot be reset in every round: use Adam or SGD.")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from dfkd_keras.backend import keras_internals
 from dfkd_keras.backend.distribution import has_strategy, replicas, sum_shard_gradients
@@ -51,6 +52,16 @@ def differentiate(
         `(loss, auxiliary, gradients)`: the unscaled loss, and one gradient per variable.
     """
     return _differentiate(loss_fn, variables, scale_loss)
+
+
+def with_own_losses(loss: Any, network: keras.Model) -> Any:
+    """Returns a loss plus those of a network itself, as Keras' `fit` adds them: regularizers and `add_loss`.
+
+    Args:
+        loss: Float tensor, a scalar.
+        network: A `keras.Model`, called in training before.
+    """
+    return sum((ops.cast(own, loss.dtype) for own in network.losses), loss)
 
 
 def repeat(count: int, body: Callable[[Any], None]) -> None:
@@ -138,7 +149,8 @@ elif BACKEND == "jax":
         base = [(variable, outer.get_current_value(variable)) for variable in outer.model_variables]
 
         def compute(values):
-            with keras.StatelessScope(base + list(zip(variables, values, strict=True))) as inner:
+            mapping = base + list(zip(variables, values, strict=True))
+            with keras.StatelessScope(mapping, collect_losses=True) as inner:
                 loss, auxiliary = loss_fn()
                 scaled = scale_loss(loss)
             return scaled, (loss, auxiliary, [inner.get_current_value(variable) for variable, _ in base])

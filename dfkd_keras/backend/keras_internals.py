@@ -103,6 +103,19 @@ def momentum_of(optimizer: keras.optimizers.SGD, variable: keras.Variable) -> ke
     return optimizer.momentums[optimizer._get_variable_index(variable)]
 
 
+def weight_averages(optimizer: keras.optimizers.Optimizer) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Returns the variables that an optimizer averages, each with its average; none without `use_ema`.
+
+    Needed because public `finalize_variable_values` must be given the same variables in the same order, and Keras'
+    trainer gives it those of the whole model. After an error in a step, JAX' trainer does so although it has emptied
+    them, which would hide the error: emptied ones are left out.
+    """
+    if not optimizer.use_ema:
+        return []
+    pairs = zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True)
+    return [(variable, average) for variable, average in pairs if getattr(average, "_value", None) is not None]
+
+
 def disable_gradient_sum(optimizer: keras.optimizers.Optimizer) -> None:
     """Keeps a TensorFlow optimizer from summing gradients over replicas.
 

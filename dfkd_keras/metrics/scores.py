@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfkd_keras.utils.checks import same_shape
+from dfkd_keras.utils.checks import same_shape, shown
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.finite import entry
 
@@ -83,11 +83,29 @@ def check_validation_data(data: Any, teacher: Any) -> None:
             f"{('N', *teacher.input_shape)}."
         )
     count = len(images)
+    if not count:
+        raise InvalidInputError("validation_data has no image: give at least one, or no validation_data.")
     if any(weight.shape[:1] != (count,) for weight in weights):
         raise InvalidInputError(f"validation_data has weights of shape {weights[0].shape}: give one for each image.")
     shape = (count, *images.shape[1:3]) if teacher.is_segmenter else (count,)
     labels = labels.reshape(shape) if labels.shape == (*shape, 1) else labels
     check_labels("validation_data", labels, shape, teacher.num_classes)
+
+
+def check_evaluated(images: Any, labels: Any, teacher: Any) -> None:
+    """Checks the arguments of a distiller's `evaluate`.
+
+    Args:
+        images: Array; or a data set that has images and labels, with `labels=None`.
+        labels: Array or None.
+        teacher: `Teacher`, as for `check_validation_data`.
+
+    Raises:
+        InvalidInputError: If images or labels are missing, in a tuple, or not what they should be.
+    """
+    if images is None or (labels is None and isinstance(images, (tuple, list))):
+        raise InvalidInputError(f"evaluate(x={shown(images)}): give images and labels, as evaluate(images, labels).")
+    check_validation_data(images if labels is None else (images, labels), teacher)
 
 
 def _first_batch(data: Any) -> Sequence[Any] | None:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.backend.distribution import gather
-from dfkd_keras.backend.gradient import minimize
+from dfkd_keras.backend.gradient import minimize, with_own_losses
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.schedules.noise import Draws
@@ -89,9 +89,9 @@ class GeneratorSynthesizer(Synthesizer):
         def loss_fn():
             images = self.sample(draws.latents, context.teacher, training=True)
             loss, values, batch = self._evaluate(images, context, latents=draws.latents)
-            return loss, (values, batch)
+            return with_own_losses(loss, self.generator), (loss, values, batch)
 
-        loss, (values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
+        _, (loss, values, batch) = minimize(loss_fn, self.generator.trainable_variables, self.optimizer)
         self.objective.after_update(batch, values, update_in_epoch)
         return loss, values
 

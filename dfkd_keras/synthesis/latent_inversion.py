@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.backend.distribution import gather, local_shard, of_first_replica
-from dfkd_keras.backend.gradient import differentiate
+from dfkd_keras.backend.gradient import differentiate, with_own_losses
 from dfkd_keras.backend.state import INTEGER, OptimizerState
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
@@ -160,11 +160,11 @@ class LatentInversion(GeneratorSynthesizer):
             if "second_view" in self.objective.needs:
                 known["second_sample_means"] = teacher(view(self.second_view)).sample_means
             loss, values, batch = self._evaluate(view(self.augment), context, **known)
-            return loss, (values, batch, gather(images))
+            return with_own_losses(loss, self.generator), (loss, values, batch, gather(images))
 
         of_generator, of_latents = self.generator.trainable_variables, self.latents.learned_variables
         learned = [*of_generator, *of_latents, *self.objective.learned_variables]
-        loss, (values, batch, images), gradients = differentiate(loss_fn, learned, self.loss_scaling.scale)
+        _, (loss, values, batch, images), gradients = differentiate(loss_fn, learned, self.loss_scaling.scale)
         gradients = iter(self.loss_scaling.unscaled(gradients))
         self.best.update(loss, images)
         self.learning.update([next(gradients) for _ in of_generator], of_generator)

@@ -114,6 +114,16 @@ def test_the_momentum_of_a_variable_is_found():
         assert internals.momentum_of(optimizer, variable) is momentum
 
 
+def test_the_average_of_a_variable_is_found():
+    optimizer, variables = keras.optimizers.SGD(1.0, use_ema=True), [keras.Variable(1.0), keras.Variable(2.0)]
+    optimizer.build(variables)
+    optimizer.apply([0.5, 0.5])
+    pairs = internals.weight_averages(optimizer)
+    assert [variable is own for (variable, _), own in zip(pairs, variables, strict=True)] == [True, True]
+    assert [float(average.value) for _, average in pairs] == [0.5, 1.5]
+    assert internals.weight_averages(keras.optimizers.SGD()) == []
+
+
 def test_gradients_are_not_summed_over_replicas_again():
     tf = tensorflow()
     summed = []

@@ -132,12 +132,23 @@ def test_validation_labels_that_are_no_classes_are_refused(labels, message):
         (PICTURES, r"has 1 parts: give \(images, labels\)"),
         ((np.zeros((3, 4, 4, 3)), np.zeros(3)), r"images float64 \(3, 4, 4, 3\): give numbers of shape \('N'"),
         ((np.full((3, 4, 4, 1), "a"), np.zeros(3)), r"images <U1 \(3, 4, 4, 1\)"),
+        ((PICTURES[:0], np.zeros(0)), r"has no image: give at least one"),
         ((PICTURES, np.zeros(3), np.ones(2)), r"weights of shape \(2,\): give one for each image"),
     ],
 )  # fmt: skip
 def test_validation_images_that_do_not_fit_are_refused(data, message):
     with pytest.raises(InvalidInputError, match=message):
         metrics.check_validation_data(data, of())
+
+
+@pytest.mark.parametrize("images", [None, (PICTURES, np.zeros(3)), [PICTURES, np.zeros(3)]])
+def test_images_to_evaluate_come_with_labels_of_their_own(images):
+    with pytest.raises(
+        InvalidInputError, match=r"^evaluate\(x=.*\): give images and labels, as evaluate\(images, labels"
+    ):
+        metrics.check_evaluated(images, None, of())
+    metrics.check_evaluated(PICTURES, np.zeros(3), of())
+    metrics.check_evaluated(iter(()), None, of())
 
 
 def test_validation_masks_have_a_class_for_each_pixel_or_none():

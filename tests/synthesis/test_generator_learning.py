@@ -108,6 +108,10 @@ def test_within_a_round_the_generator_adapts_and_the_outer_optimizer_waits(make)
             "'nadam', cannot be reset in every round: use Adam",
         ),
         (
+            lambda: Round(dk.synthesis.FirstOrderMAML(keras.optimizers.Adam(use_ema=True))),
+            "the inner optimizer of meta-learning is reset in every round, and so would its averages be",
+        ),
+        (
             lambda: Round(dk.synthesis.FirstOrderMAML(keras.optimizers.LossScaleOptimizer(adam()))),
             "the synthesizer itself scales the loss under mixed_float16",
         ),

@@ -65,7 +65,7 @@ def _resized(operation: keras.Operation, found: Dependencies, kept: np.ndarray, 
     """Returns an operation of the kept size, of a name of its own."""
     channels = found.layers.get(id(operation), UNCUT)
     try:
-        config = operation.get_config() | channels.config(lambda labels: int(kept[labels].sum()))
+        config = _unregularized(operation.get_config()) | channels.config(lambda labels: int(kept[labels].sum()))
         name = operation.name
         while name in names:  # nested models may have layers of the same names
             name = f"{name}_1"
@@ -76,6 +76,11 @@ def _resized(operation: keras.Operation, found: Dependencies, kept: np.ndarray, 
             f"layer {operation.name!r} cannot be copied ({type(error).__name__}: {single_line(error)[:200]}): give the "
             "class of the layer a get_config that names its arguments, or train a student from scratch."
         ) from error
+
+
+def _unregularized(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a layer's configuration without its regularizers, which were of the teacher's own training."""
+    return {name: None if name.endswith("regularizer") else value for name, value in config.items()}
 
 
 def _copy_kept_weights(source: Any, target: Any, channels: LayerChannels, kept: np.ndarray) -> None:

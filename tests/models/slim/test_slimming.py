@@ -213,6 +213,14 @@ def test_the_teacher_is_left_as_it_is_and_the_student_is_trainable():
     student.fit(images, outputs(teacher, images), verbose=0)
 
 
+def test_the_student_is_free_of_the_regularizers_of_the_teachers_training():
+    regularized = layers.Dense(8, "relu", kernel_regularizer="l2", activity_regularizer="l1")
+    teacher = keras.Sequential(
+        [layers.Input(SHAPE), layers.Flatten(), regularized, layers.Dense(3, bias_regularizer="l2")]
+    )
+    assert teacher.losses and not slim(teacher, random_images(), width=0.5).losses
+
+
 class Doubling(layers.Layer):
     """Stands for a layer of the user, which may do anything."""
 
