@@ -76,9 +76,8 @@ def check_student(student: keras.Model, teacher: Teacher) -> None:
             f"student and teacher are the same model, {student.name!r}: the student must be another one."
         )
     if not student.trainable_variables:
-        raise InvalidInputError(
-            f"student {student.name!r} has no trainable weights: set trainable = True on each of its layers."
-        )
+        remedy = "set trainable = True on each of its layers" if student.variables else "call it on images to build it"
+        raise InvalidInputError(f"student {student.name!r} has no trainable weights: {remedy}.")
     # A subclassed model does not know the shape of its inputs.
     shape = tuple(getattr(student, "input_shape", (None, *teacher.input_shape))[1:])
     if not same_shape(shape, teacher.input_shape):
@@ -248,16 +247,16 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             f"fit(initial_step={initial_step}) must be from 0 to the {steps_per_epoch} steps of an epoch; count whole "
             "epochs by initial_epoch."
         )
-    check_execution(distiller.schedule, distiller.steps_per_execution, steps_per_epoch, initial_step)
+    schedule = distiller.schedule  # maybe another one than the distiller was built with
+    check_schedule(schedule, distiller.replay, distiller.synthesizer)
+    check_execution(schedule, distiller.steps_per_execution, steps_per_epoch, initial_step)
     check_buffer(distiller, epochs, initial_epoch, initial_step)
-    schedule = distiller.schedule
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:
         raise InvalidInputError(
             f"fit(steps_per_epoch={steps_per_epoch}) would cut rounds short: leave it out to use the schedule's "
             f"{schedule.steps_per_epoch}."
         )
-    synthesis_updates = steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0)
-    if synthesis_updates:
+    if synthesis_updates := steps_per_epoch * max((kind.synthesis for kind in schedule.kinds), default=0):
         distiller.synthesizer.objective.check_updates_per_epoch(synthesis_updates)
 
 
@@ -287,10 +286,10 @@ def check_execution(schedule: Schedule, execution: int, steps_per_epoch: int, in
 def check_buffer(distiller: Any, epochs: int, initial_epoch: int, initial_step: int) -> None:
     """Checks that the replay buffer has room for all images to come, and has those that were added before."""
     schedule, replay = distiller.schedule, distiller.replay
-    if epochs > schedule.epochs and replay.grows:
+    if replay.grows and schedule.rounds_in(epochs) * distiller.batch_size > replay.capacity:
         raise InvalidInputError(
-            f"fit(epochs={epochs}): the growing buffer has room for the schedule's {schedule.epochs} epochs only: "
-            "raise the schedule's, or give ReplayBuffer.capacity_images."
+            f"fit(epochs={epochs}): the growing buffer has room for the {replay.capacity} images of the distiller's "
+            "first schedule only: build it with a longer one, or give ReplayBuffer.capacity_images."
         )
     added = initial_epoch or any(schedule.step_kind(0, step).ends_round for step in range(initial_step))
     if added and replay.empty:

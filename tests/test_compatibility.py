@@ -141,6 +141,38 @@ def test_a_plan_that_trains_nothing_or_cannot_be_followed_is_refused(small, argu
         small.fit(verbose=0, **arguments)
 
 
+def test_a_schedule_that_is_exchanged_must_fit_too(small):
+    small.compile("adam", "adam")
+    small.schedule = Rounds()
+    with pytest.raises(InvalidInputError, match="Rounds with FreshSamples: a replay buffer and a schedule of rounds"):
+        small.fit(verbose=0)
+
+
+def test_a_growing_buffer_has_room_for_the_schedule_that_it_was_made_for():
+    parts, schedule = (models.lenet5(), models.lenet5_half(), synthesis.ProceduralImages()), dk.schedules.RoundEveryStep
+    distiller = dk.DataFreeDistiller(
+        *parts, schedule=schedule(2, 1, 3), replay=dk.replay.ReplayBuffer(None), batch_size=4
+    )
+    distiller.compile("adam", "adam")
+    distiller.schedule = schedule(3, 1, 3)
+    with pytest.raises(
+        InvalidInputError, match="growing buffer has room for the 24 images of the distiller's first sch"
+    ):
+        distiller.fit(verbose=0)
+
+
+def test_steps_are_made_by_fit_alone(small):
+    small.compile("adam", "adam")
+    with pytest.raises(InvalidInputError, match=r"^train_on_batch: steps have no data here"):
+        small.train_on_batch(np.zeros((2, 32, 32, 1)))
+
+
+def test_a_student_that_is_not_built_is_told_how():
+    student = keras.Sequential([layers.Flatten(), layers.Dense(10)])
+    with pytest.raises(InvalidInputError, match="has no trainable weights: call it on images to build it"):
+        dk.DataFreeDistiller(models.lenet5(), student, generator(), batch_size=8)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 from dfkd_keras.backend import gradient
 from dfkd_keras.backend.keras_internals import SelfFedModel
 from dfkd_keras.schedules.schedule import SKIPPED, Position, StepKind
+from dfkd_keras.utils.errors import InvalidInputError
 
 
 class ScheduledModel(SelfFedModel):
@@ -22,6 +23,10 @@ class ScheduledModel(SelfFedModel):
     def set_step_kind(self, kind: StepKind) -> None:
         """Sets the kind of the steps to come, for steps that are made without a schedule."""
         self.position = self.position._replace(kind=kind)
+
+    def train_on_batch(self, *arguments: Any, **named: Any) -> None:
+        """Raises `InvalidInputError`: a step has no data, and only `fit` knows which updates it makes."""
+        raise InvalidInputError("train_on_batch: steps have no data here, and follow the schedule: use fit(epochs=1).")
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the one function that `fit` calls for every step.

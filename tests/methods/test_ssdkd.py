@@ -250,5 +250,5 @@ def test_other_plans_than_the_schedules_are_refused(build):
     with pytest.raises(ValueError, match=r"fit\(steps_per_epoch=2\) would cut rounds short"):
         build("ssdkd.gin").fit(steps_per_epoch=2)
     distiller = build("fast_meta.gin", "ReplayBuffer.capacity_images = None")
-    with pytest.raises(ValueError, match=r"fit\(epochs=5\): the growing buffer has room for the schedule's 2 epochs"):
+    with pytest.raises(ValueError, match=r"fit\(epochs=5\): the growing buffer has room for the \d+ images of"):
         distiller.fit(epochs=5)
