@@ -1,21 +1,21 @@
-"""HTTP requests that one deadline bounds as a whole, whatever the server does once one of its addresses answers.
+"""HTTP requests that one deadline bounds as a whole, from looking up the host's name to the last byte of the answer."""
 
-Looking up a host's name is outside of it, and each of its addresses may take as long to connect.
-"""
-
+import concurrent.futures
 import functools
 import http.client
 import io
 import json
+import re
 import socket
 import ssl
+import threading
 import time
 import urllib.parse
 import urllib.request
 from typing import Any
 
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import ServerError
+from dfkd_keras.utils.errors import InvalidInputError, ServerError
 from dfkd_keras.utils.retries import Unavailable
 from dfkd_keras.utils.text import printable
 
@@ -23,6 +23,7 @@ BUSY = (429, 502, 503, 504)
 CHUNK = 1 << 16
 MOST_BYTES = 1 << 30  # of an answer
 SHOWN = 500  # characters of an error's text
+PROXY = re.compile(r"(https?://)?([^/\s]*@)?[^/@\s]+/?")
 
 
 class HttpError(ServerError):
@@ -64,17 +65,22 @@ def request_json(url: str, message: bytes | None, seconds: float) -> Any:
     Raises:
         Unavailable: If there is no whole answer in time, or the server is too busy.
         HttpError: If the server answers with an error.
+        InvalidInputError: If the environment names a proxy that is none for HTTP.
         ServerError: If it answers with a redirect, with too much, or with anything but JSON.
     """
     request = urllib.request.Request(url, message, {"Content-Type": "application/json"})
+    host = request.host
     try:
         with _opener().open(request, timeout=seconds) as response:
             content = _content(response)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         cause = getattr(error, "reason", None) or error
+        asked = url if request.host == host else f"{url} by the proxy {request.host}"
         if isinstance(cause, ssl.SSLCertVerificationError):  # which no further attempt makes valid
-            raise ServerError(f"{url}: {single_line(cause)}: install its certificate.") from error
-        raise Unavailable(f"{url}: {single_line(cause)}") from error
+            raise ServerError(
+                f"{asked}: {single_line(cause)}: install its certificate, or name its file in SSL_CERT_FILE."
+            ) from error
+        raise Unavailable(f"{asked}: {single_line(cause)}") from error
     if len(content) > MOST_BYTES:
         raise ServerError(f"the answer of {url} is longer than {MOST_BYTES:,} bytes: ask for fewer at once.")
     _check_status(url, response, content)
@@ -114,23 +120,41 @@ def _check_status(url: str, response: http.client.HTTPResponse, content: bytes) 
 def _opener() -> urllib.request.OpenerDirector:
     """Returns an opener that uses the environment's proxies, follows no redirect and returns errors as answers."""
     opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), _HTTPHandler(), _HTTPSHandler()):
+    for handler in (_ProxyHandler(), _HTTPHandler(), _HTTPSHandler()):
         opener.add_handler(handler)
     return opener
 
 
+class _ProxyHandler(urllib.request.ProxyHandler):
+    def proxy_open(self, request, proxy, kind):
+        if not PROXY.fullmatch(proxy) and not urllib.request.proxy_bypass(request.host):
+            raise InvalidInputError(  # which may hold a password
+                f"{kind}_proxy in the environment is no URL such as http://proxy:3128: correct it, or name "
+                f"{request.host!r} in no_proxy."
+            )
+        return super().proxy_open(request, proxy, kind)
+
+
 class _UntilDeadline:
-    """Mixin of handlers whose answers end at the deadline."""
+    """Mixin of handlers whose connections and answers end at the deadline."""
 
     def do_open(self, http_class, request, **arguments):
         end = time.monotonic() + request.timeout
 
-        def connection(*args: Any, **kwargs: Any) -> http.client.HTTPConnection:
-            made = http_class(*args, **kwargs)
-            made.response_class = functools.partial(_Response, end=end)
-            return made
+        class Connection(http_class):
+            response_class = functools.partial(_Response, end=end)
 
-        return super().do_open(connection, request, **arguments)
+            def __init__(self, *args: Any, **kwargs: Any):
+                super().__init__(*args, **kwargs)
+                self._create_connection = functools.partial(_connected, end=end)
+
+            def send(self, data: Any) -> None:
+                if self.sock is None:
+                    self.connect()
+                self.sock.settimeout(_left(end))
+                super().send(data)
+
+        return super().do_open(Connection, request, **arguments)
 
 
 class _HTTPHandler(_UntilDeadline, urllib.request.HTTPHandler):
@@ -139,6 +163,47 @@ class _HTTPHandler(_UntilDeadline, urllib.request.HTTPHandler):
 
 class _HTTPSHandler(_UntilDeadline, urllib.request.HTTPSHandler):
     pass
+
+
+def _left(end: float) -> float:
+    """Returns the seconds until a time of the monotonic clock; raises TimeoutError if it has come."""
+    if (left := end - time.monotonic()) <= 0:
+        raise TimeoutError("the answer was not complete in time")
+    return left
+
+
+def _connected(address: tuple[str, int], timeout: float, source: Any = None, *, end: float) -> socket.socket:
+    """Returns a connection to the first address of a host that takes it; each has its share of the time left."""
+    found = _looked_up(*address, end)
+    for number, (family, kind, protocol, _, place) in enumerate(found, start=1):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(_left(end) / (1 + len(found) - number))
+            connection.connect(place)
+            connection.settimeout(_left(end))
+            return connection
+        except OSError:
+            connection.close()
+            if number == len(found):
+                raise
+    raise OSError(f"{address[0]!r} has no address")
+
+
+def _looked_up(host: str, port: int, end: float) -> list[tuple]:
+    """Returns the addresses of a host; the system's call takes no timeout, and so has a thread of its own."""
+    found = concurrent.futures.Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # raised where it is waited for
+            found.set_exception(error)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        return found.result(_left(end))
+    except TimeoutError as error:
+        raise TimeoutError(f"the address of {host!r} was not found in time") from error
 
 
 class _Response(http.client.HTTPResponse):
@@ -158,10 +223,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer was not complete in time")
-        self.sock.settimeout(left)
+        self.sock.settimeout(_left(self.end))
         return self.raw.readinto(buffer)
 
     def close(self) -> None:

@@ -1,12 +1,13 @@
 """An answer comes whole before the deadline, as JSON, from the address that was asked; all else is told in one line."""
 
 import itertools
+import socket
 import time
 
 import pytest
 
 from dfkd_keras.utils import http_requests
-from dfkd_keras.utils.errors import ServerError
+from dfkd_keras.utils.errors import InvalidInputError, ServerError
 from dfkd_keras.utils.http_requests import HttpError, is_url, request_json
 from dfkd_keras.utils.retries import Unavailable
 from tests.utils.raw_server import PATIENCE, raw_server
@@ -45,6 +46,88 @@ def test_the_deadline_bounds_the_whole_answer(pieces, pause):
     with raw_server(pieces, pause) as url, pytest.raises(Unavailable, match=r"not complete in time|timed out"):
         request_json(url, b"{}", 0.3)
     assert time.monotonic() - started < PATIENCE / 2
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """A function that sets the addresses of any host, each taken for as many seconds to look up."""
+
+    def set_addresses(*places, seconds=0.0):
+        def look_up(host, port, **_):
+            time.sleep(seconds)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (place, port)) for place in places]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    return set_addresses
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """An address that takes no connection and refuses none."""
+    connect = socket.socket.connect
+
+    def to_silence(sock, place):
+        if place[0] != "192.0.2.1":
+            return connect(sock, place)
+        time.sleep(sock.gettimeout())
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket.socket, "connect", to_silence)
+    return "192.0.2.1"
+
+
+def test_the_deadline_bounds_looking_up_the_host(found):
+    found("127.0.0.1", seconds=1.0)
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match=r"address of 'server' was not found in time"):
+        request_json("http://server/", b"{}", 0.2)
+    assert time.monotonic() - started < 0.5
+
+
+def test_the_deadline_bounds_connecting_to_all_addresses(found, silent):
+    found(silent, silent, silent)
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="timed out"):
+        request_json("http://server/", b"{}", 0.3)
+    assert time.monotonic() - started < 0.5
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(found, silent):
+    with raw_server(answer("200 OK", b"[1]")) as url:
+        found(silent, "127.0.0.1")
+        assert request_json(url, b"{}", 1.0) == [1]
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A function that sets the environment's proxy for HTTP."""
+
+    def set_proxy(address):
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", address)
+        http_requests._opener.cache_clear()
+
+    yield set_proxy
+    http_requests._opener.cache_clear()
+
+
+def test_a_proxy_of_the_environment_is_used_and_named_where_it_fails(proxy):
+    with raw_server(answer("200 OK", b"[1]")) as url:
+        proxy(url)
+        assert request_json("http://nowhere.invalid/a", b"{}", 2.0) == [1]
+    proxy("http://user:secret@127.0.0.1:1")
+    with pytest.raises(Unavailable, match=r"^http://server/a by the proxy 127.0.0.1:1: .*refused"):
+        request_json("http://server/a", b"{}", 2.0)
+
+
+@pytest.mark.parametrize("address", ["socks5://user:secret@127.0.0.1:1080", "http:/127.0.0.1"])
+def test_a_proxy_that_is_none_for_http_is_refused(proxy, address):
+    proxy(address)
+    with pytest.raises(InvalidInputError, match=r"^http_proxy in .*'server' in no_proxy") as told:
+        request_json("http://server/a", b"{}", 2.0)
+    assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
