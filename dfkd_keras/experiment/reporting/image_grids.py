@@ -13,11 +13,6 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.files import atomic_write
 
 
-def grid_path(run: RunDirectory, epoch: int) -> Path:
-    """Returns where the grid that is drawn after an epoch, counted from 0, is."""
-    return run.images / f"epoch-{epoch + 1:06d}.png"
-
-
 class ImageGrids(keras.callbacks.Callback):
     """Draws synthetic images: one row per class predicted by the teacher, or for a segmenter, the predicted masks.
 
@@ -42,7 +37,7 @@ class ImageGrids(keras.callbacks.Callback):
         due = schedule.updates_in_epoch(epoch).synthesis and (following % self.every_epochs == 0 or last)
         due |= epoch == 0 and not self.model.synthesizer.trains
         if due and not self.model.replay.empty:  # a time limit can end the first round before it adds any image
-            with atomic_write(grid_path(self.run, epoch)) as temporary:
+            with atomic_write(self.run.grid(epoch)) as temporary:
                 self._draw(temporary)
 
     def _draw(self, path: Path) -> None:

@@ -46,7 +46,7 @@ def _synthesized(run: RunDirectory, assessment: Assessment) -> list[str]:
     """Returns the section on the images that the student was trained on."""
     masks, diagnostics = run.test_images.exists(), assessment.diagnostics
     counted, described = ("pixels", "") if masks else ("images", "<p>One row per class predicted by the teacher.</p>")
-    paths = sorted(run.images.glob("epoch-*.png"))
+    paths = run.grids()
     grid = picture(paths[-1].read_bytes(), "grid of synthetic images") if paths else "<p>None were drawn.</p>"
     counts, title = diagnostics.class_counts, f"Classes of {sum(diagnostics.class_counts):,} {counted}"
     plots = [

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from dfkd_keras.experiment.run_directory.own_files import any_number
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import atomic_write, check_disk_space, fsync, remove
 
+WEIGHTS, RECORD = "step-{:09d}.weights.h5", "step-{:09d}.json"
 HEADER = 2048  # bytes that HDF5 needs for a variable besides its values
 logger = logging.getLogger(__name__)
 
@@ -132,18 +134,18 @@ class CheckpointFolder:
         for record in records:
             remove(record)
         kept = {record.stem for record in self._records()}
-        for weights in self.path.glob("step-*.weights.h5"):
-            if weights.name.removesuffix(".weights.h5") not in kept:
+        for weights in self.path.glob(any_number(WEIGHTS)):
+            if weights.name.partition(".")[0] not in kept:
                 remove(weights)
 
     def _records(self) -> list[Path]:
-        return sorted(self.path.glob("step-*.json"))
+        return sorted(self.path.glob(any_number(RECORD)))
 
     def _weights(self, steps: int) -> Path:
-        return self.path / f"step-{steps:09d}.weights.h5"
+        return self.path / WEIGHTS.format(steps)
 
     def _record(self, steps: int) -> Path:
-        return self.path / f"step-{steps:09d}.json"
+        return self.path / RECORD.format(steps)
 
 
 def bytes_of(model: keras.Model) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dfkd_keras.experiment.run_directory.checkpoints import CheckpointFolder
+from dfkd_keras.experiment.run_directory.checkpoints import RECORD, WEIGHTS, CheckpointFolder
 from dfkd_keras.experiment.run_directory.difference import differences, differing_bindings
-from dfkd_keras.experiment.run_directory.own_files import check_own
+from dfkd_keras.experiment.run_directory.own_files import any_number, check_own
+from dfkd_keras.export import FORMATS
 from dfkd_keras.utils.checks import is_number, single_line
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import (
@@ -24,6 +25,7 @@ from dfkd_keras.utils.files import (
 )
 
 LOCK = ".lock"
+GRID = "epoch-{:06d}.png"
 CARD = "README.md"
 CARD_MARK = "library_name:"  # in the header of a model card
 GENERATED = "# The operative configuration of a run, written by dfkd_keras."
@@ -53,6 +55,14 @@ class RunDirectory:
         self.report = self.path / "report.html"
         self.card = self.path / CARD
         self._claim: dict[Path, str] = {}  # what `claim` wrote, by file
+
+    def grid(self, epoch: int) -> Path:
+        """Returns where the grid of synthetic images that is drawn after an epoch, counted from 0, is."""
+        return self.images / GRID.format(epoch + 1)
+
+    def grids(self) -> list[Path]:
+        """Returns the grids of synthetic images, the earliest first."""
+        return sorted(self.images.glob(any_number(GRID)))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -236,10 +246,16 @@ class RunDirectory:
     def _clear(self) -> None:
         # results.json goes first and config.gin last: a kill in between does not leave a folder that claims to hold
         # what is gone.
-        folders = (self.path / "logs", self.images, self.checkpoints.path, self.exports)
+        exports = [f"{each.file}/{{}}" if each.versioned else each.file for each in FORMATS.values()]
+        written = {
+            self.metrics.parent: (self.metrics.name, self.tensorboard.name),
+            self.images: (GRID, self.test_images.name),
+            self.checkpoints.path: (WEIGHTS, RECORD),
+            self.exports: (*exports, self.student.name, CARD),
+        }
         cards = [self.card] if is_card(self.card) or self.card.is_symlink() else []
-        files = (self.results, self.report, *cards, self.student, *folders, self.identity, self.configuration)
-        check_own(self.path, files)
+        files = (self.results, self.report, *cards, self.student, *written, self.identity, self.configuration)
+        check_own(self.path, files, written)
         for path in files:
             remove(path)
 

@@ -1,28 +1,23 @@
 """Which files of a run's folder are the run's, so that starting over deletes nothing else."""
 
-from collections.abc import Sequence
-from fnmatch import fnmatch
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import is_negligible
+from dfkd_keras.utils.files import is_negligible, is_temporary
 
-# In each folder of a run, as patterns of paths; a * includes what is below.
-WRITTEN = {
-    "logs": ("metrics.csv", "tensorboard/*"),
-    "images": ("epoch-*.png", "test.png"),
-    "checkpoints": ("step-*",),
-    "export": ("student/[0-9]*", "student.*", "student_*.tflite", "README.md"),
-}
-UNFINISHED = (".writing-*/*", ".old-*/*", "*/.writing-*", "*/.old-*")  # folders that a killed process left
+NUMBER = re.compile(r"\{.*?\}")  # in a name such as "epoch-{:06d}.png", to which `str.format` gives it
 
 
-def check_own(run: Path, parts: Sequence[Path]) -> None:
+def check_own(run: Path, parts: Sequence[Path], written: Mapping[Path, Sequence[str]]) -> None:
     """Checks that a run can be deleted without anything that is not its own.
 
     Args:
         run: `Path`. The run's folder.
         parts: Sequence of `Path`s. The files and folders that are to be deleted.
+        written: Dictionary. The names of what a run writes into each of these folders, with a `{}` for a number; all
+            that is in a folder of such a name is the run's.
 
     Raises:
         InvalidInputError: If one of them is a link, or a folder holds files that a run does not write.
@@ -33,15 +28,24 @@ def check_own(run: Path, parts: Sequence[Path]) -> None:
             f"{str(linked[0].resolve())!r}, whose contents may not be the run's: remove the link, or choose another "
             "--run_dir."
         )
-    if foreign := next((path for folder in WRITTEN for path in _foreign_files(run / folder)), None):
+    if foreign := next((path for folder, names in written.items() for path in _foreign_files(folder, names)), None):
         raise InvalidInputError(
             f"run_dir {str(run)!r} cannot be started over, because {foreign.relative_to(run).as_posix()!r} in it is "
             "not the run's and would be lost: move it, or choose another --run_dir."
         )
 
 
-def _foreign_files(folder: Path) -> list[Path]:
-    patterns = (*WRITTEN[folder.name], *UNFINISHED)
+def any_number(name: str) -> str:
+    """Returns the pattern, for `glob`, of the files that a name with a `{}` for a number stands for."""
+    return NUMBER.sub("*", name)
+
+
+def _foreign_files(folder: Path, names: Sequence[str]) -> list[Path]:
+    own = [re.compile(r"\d+".join(map(re.escape, NUMBER.split(name)))) for name in names]
+
+    def is_own(path: Path) -> bool:
+        above = [path, *path.parents]
+        return any(is_temporary(each) or any(name.fullmatch(each.as_posix()) for name in own) for each in above)
+
     files = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    files = [path for path in files if not is_negligible(path)]
-    return [path for path in files if not any(fnmatch(path.relative_to(folder).as_posix(), each) for each in patterns)]
+    return [path for path in files if not is_negligible(path) and not is_own(path.relative_to(folder))]

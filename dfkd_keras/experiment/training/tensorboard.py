@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.experiment.reporting.image_grids import grid_path
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.text import printable
 
@@ -53,7 +52,7 @@ class GridLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Logs the grid of the epoch."""
-        if (path := grid_path(self.run, epoch)).exists():
+        if (path := self.run.grid(epoch)).exists():
             self._log(path, epoch)
 
     def _log(self, path: Path, epoch: int) -> None:

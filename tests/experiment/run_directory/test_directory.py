@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dfkd_keras.experiment.run_directory import History, RunDirectory, read_history
+from dfkd_keras.export import FORMATS
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 
 
@@ -77,14 +78,27 @@ def test_starting_over_removes_nothing_if_a_part_of_the_run_is_a_link(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    "name", ["export/student/notes.txt", "logs/mine.csv", "images/photo.png", "checkpoints/best.h5"]
+    "name",
+    [
+        "export/student/notes.txt",
+        "export/student/1st.txt",
+        "export/student.txt",
+        "logs/mine.csv",
+        "images/photo.png",
+        "images/epoch-best.png",
+        "checkpoints/best.h5",
+        "checkpoints/step-notes.txt",
+    ],
 )
 def test_starting_over_removes_nothing_if_something_else_was_put_into_a_folder_of_the_run(tmp_path, name):
     run = taken(tmp_path)
     for own in (
         "export/student/1/assets/names.txt",
+        "export/README.md",
+        *(f"export/{each.file}" for each in FORMATS.values() if not each.versioned),
         "logs/tensorboard/train/events",
         "checkpoints/.writing-1-step-2.h5",
+        run.grid(1_000_000),
     ):
         (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / own).touch()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfkd_keras.experiment.reporting.image_grids import grid_path
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.experiment.training.tensorboard import hyperparameters, tensorboard_callbacks
 
@@ -54,7 +53,7 @@ def test_images_and_hyperparameters_are_logged_where_the_scalars_of_the_run_are(
     run = RunDirectory(tmp_path)
     run.write_json(run.identity, IDENTITY)
     run.images.mkdir()
-    Image.fromarray(np.full((4, 6), 200, "uint8")).save(grid_path(run, 1))
+    Image.fromarray(np.full((4, 6), 200, "uint8")).save(run.grid(1))
     _, grids, parameters = tensorboard_callbacks(run)
     parameters.on_train_begin()
     for epoch in range(2):
