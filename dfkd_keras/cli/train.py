@@ -15,7 +15,7 @@ from dfkd_keras.backend import distribution
 from dfkd_keras.cli import configuration
 from dfkd_keras.cli.configuration import configured_experiment
 from dfkd_keras.experiment import Experiment
-from dfkd_keras.experiment.distillation.budget import OVERRUN, fit_to_time
+from dfkd_keras.experiment.distillation.budget import fit_to_time, time_limit
 from dfkd_keras.experiment.presets import experiment_of
 from dfkd_keras.experiment.reporting.verdict import headline
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -81,8 +81,10 @@ def train(experiment: Experiment) -> None:
     run_dir = run_directory(experiment).path
     if worker := distribution.worker():
         run_dir = f"{run_dir}-worker{worker}"  # every worker keeps its own checkpoints, of the same state
+    limit = FLAGS.max_minutes
+    if FLAGS.minutes:
+        limit = time_limit(FLAGS.minutes, run_directory(experiment), FLAGS.resume)
     try:
-        limit = OVERRUN * FLAGS.minutes if FLAGS.minutes else FLAGS.max_minutes
         results = experiment.run(run_dir, FLAGS.resume, max_minutes=limit)
     except distribution.WORKER_LOST as error:
         if FLAGS.strategy != "multi_worker":

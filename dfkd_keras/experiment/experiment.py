@@ -232,7 +232,7 @@ class Experiment:
                 return finished
             evaluated = evaluation(self.task, distiller.teacher, test)
             rehearse(distiller, run)  # before anything of an earlier run is removed
-            run.claim(identity, gin.operative_config_str(), resume)
+            run.claim(identity, gin.operative_config_str(), resume, max_minutes)
             trained = train(self._settings(max_minutes), distiller, self.build, run, evaluated, preemption)
             return self._finish(run, trained, evaluated, max_minutes, started)
 

@@ -16,6 +16,7 @@ USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than th
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
+SAID = re.compile(r"^\W*'minutes': '(\S+)", re.MULTILINE)  # in the configuration of a run without a record of its limit
 PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
 
 
@@ -68,6 +69,24 @@ def length_so_far(run: RunDirectory) -> dict[str, int]:
         return {}
     planned = {name: int(value) for name, value in PLANNED.findall(run.configuration.read_text())}
     return planned if "student_epochs" in planned else {}  # a task may set the steps of an epoch by itself
+
+
+def limit_so_far(run: RunDirectory) -> float | None:
+    """Returns the minutes at which the latest call would end the run in a folder, None if it has no such limit."""
+    said = SAID.search(run.configuration.read_text()) if not run.limits.exists() else None
+    return OVERRUN * float(said[1]) if said else run.max_minutes()
+
+
+def time_limit(minutes: float, run: RunDirectory, resume: bool) -> float:
+    """Returns the minutes at which a training that was fit to a time ends, not before those of an earlier call.
+
+    Args:
+        minutes: Float. Training time.
+        run: `RunDirectory`. The folder of the run.
+        resume: Boolean. Whether an earlier run in the folder keeps its length.
+    """
+    earlier = limit_so_far(run) if resume and run.configuration.exists() else None
+    return max(OVERRUN * minutes, earlier or 0.0)
 
 
 def fit_to_time(

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, planned_length
+from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, limit_so_far, planned_length
 from dfkd_keras.experiment.distillation.choice import METHODS
 from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
 from dfkd_keras.experiment.distillation.findings import Findings, examine
@@ -21,7 +21,6 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.models.loading.saved_model import saved_model
 
 METHOD = re.compile(r"^Experiment\.method = '(\w+)'$", re.MULTILINE)
-MINUTES = re.compile(r"^\W*'minutes': '(\S+)", re.MULTILINE)
 logger = logging.getLogger(__name__)
 
 
@@ -97,14 +96,14 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
         composition = _compose_again(request, findings, run)
     else:
         composition, length = _compose_to_fit(request, findings)
-    minutes = _minutes_so_far(request, run) if is_earlier else request.minutes
-    experiment = _experiment(_with_minutes(composition, minutes).with_bindings(**length))
+    limit = _limit(request, run if is_earlier else None)
+    experiment = _experiment(_with_minutes(composition, limit).with_bindings(**length))
     _say(
         say,
         composition.decisions
         | {"training": _training(request, length, run if is_earlier else None), "evaluation": _evaluation(request)},
     )
-    results = experiment.run(run.path, resume, max_minutes=minutes and OVERRUN * minutes)
+    results = experiment.run(run.path, resume, max_minutes=limit)
     _say_results(say, run, results, request)
     return results
 
@@ -127,18 +126,23 @@ def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> C
     return next(same, None) or compose(request, findings)
 
 
-def _minutes_so_far(request: Request, run: RunDirectory) -> float | None:
-    """Returns the most minutes that any call gave the run in a folder, None if an unfinished one does not say so."""
-    if earlier := MINUTES.search(run.configuration.read_text()):
-        return max(float(earlier[1]), request.minutes)
-    return request.minutes if run.results.exists() else None
+def _limit(request: Request, earlier: RunDirectory | None) -> float | None:
+    """Returns the minutes at which the training ends, not before those of an earlier call; None for no limit."""
+    asked = OVERRUN * request.minutes
+    if earlier is None:
+        return asked
+    if limit := limit_so_far(earlier):
+        return max(limit, asked)
+    return asked if earlier.results.exists() else None
 
 
-def _with_minutes(composition: Composition, minutes: float | None) -> Composition:
-    """Returns the composition with the time that calls which resume its run have to keep."""
-    if minutes is None:
+def _with_minutes(composition: Composition, limit: float | None) -> Composition:
+    """Returns the composition with the time of its training, for the report."""
+    if limit is None:
         return composition
-    decisions = composition.bindings["Experiment.decisions"] | {"minutes": f"{minutes} of training (--minutes)"}
+    decisions = composition.bindings["Experiment.decisions"] | {
+        "minutes": f"{limit / OVERRUN:g} of training (--minutes)"
+    }
     return composition.with_bindings(**{"Experiment.decisions": decisions})
 
 

@@ -26,7 +26,7 @@ from dfkd_keras.experiment.reporting.verdict import (
     verdict,
 )
 from dfkd_keras.experiment.run_directory import RunDirectory
-from dfkd_keras.experiment.run_directory.directory import CARD, is_card
+from dfkd_keras.experiment.run_directory.own_files import CARD, is_card
 from dfkd_keras.export.versions import versions
 from dfkd_keras.synthesis import RealImages
 from dfkd_keras.utils.errors import NotFoundError

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from dfkd_keras.experiment.run_directory.checkpoints import RECORD, WEIGHTS, CheckpointFolder
 from dfkd_keras.experiment.run_directory.difference import differences, differing_bindings
-from dfkd_keras.experiment.run_directory.own_files import any_number, check_own
+from dfkd_keras.experiment.run_directory.own_files import CARD, any_number, check_own, is_card
 from dfkd_keras.export import FORMATS
 from dfkd_keras.utils.checks import is_number, single_line
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
@@ -26,8 +26,6 @@ from dfkd_keras.utils.files import (
 
 LOCK = ".lock"
 GRID = "epoch-{:06d}.png"
-CARD = "README.md"
-CARD_MARK = "library_name:"  # in the header of a model card
 GENERATED = "# The operative configuration of a run, written by dfkd_keras."
 MINIMUM_BYTES = 65_536  # free space below which the disk counts as full
 SHOWN_DIFFERENCES = 3
@@ -44,6 +42,7 @@ class RunDirectory:
         self.path = Path(path)
         self.identity = self.path / "identity.json"
         self.configuration = self.path / "config.gin"
+        self.limits = self.path / "limits.json"
         self.metrics = self.path / "logs" / "metrics.csv"
         self.tensorboard = self.path / "logs" / "tensorboard"
         self.images = self.path / "images"
@@ -164,13 +163,17 @@ class RunDirectory:
                 "choose another --run_dir, or start over in it with --noresume."
             )
 
-    def claim(self, identity: Mapping[str, Any], configuration: str, resume: bool) -> None:
+    def claim(
+        self, identity: Mapping[str, Any], configuration: str, resume: bool, max_minutes: float | None = None
+    ) -> None:
         """Makes the folder that of an experiment.
 
         Args:
             identity: Dictionary. What was built. `check_identity` must have accepted it if `resume` is True.
             configuration: String. The operative gin configuration, which is written to `config.gin`.
             resume: Boolean. Whether an earlier run continues. If False, its files are removed.
+            max_minutes: Float. The time limit of the training, which is written to `limits.json`. Defaults to None, no
+                limit.
 
         Raises:
             StorageError: If the folder cannot be written.
@@ -181,10 +184,23 @@ class RunDirectory:
                 self._clear()
             for path in [path for path in self.path.rglob(".*") if is_temporary(path)]:
                 remove(path)
-            claim = {self.identity: _json(identity), self.configuration: f"{GENERATED}\n{configuration}"}
+            claim = {
+                self.identity: _json(identity),
+                self.limits: _json({"max_minutes": max_minutes}),
+                self.configuration: f"{GENERATED}\n{configuration}",
+            }
             for path, text in claim.items():  # the configuration last: it makes the folder a run
                 self.write_text(path, text)
             self._claim = claim
+
+    def max_minutes(self) -> float | None:
+        """Returns the time limit of the latest call, None if it had none or is of a version that did not record it.
+
+        Raises:
+            InvalidInputError: If `limits.json` cannot be read.
+        """
+        limit = self.read_json(self.limits).get("max_minutes") if self.limits.exists() else None
+        return float(limit) if is_number(limit) else None
 
     def finished(self, max_minutes: float | None = None) -> dict[str, Any] | None:
         """Returns the results of a complete run.
@@ -254,7 +270,8 @@ class RunDirectory:
             self.exports: (*exports, self.student.name, CARD),
         }
         cards = [self.card] if is_card(self.card) or self.card.is_symlink() else []
-        files = (self.results, self.report, *cards, self.student, *written, self.identity, self.configuration)
+        described = (self.identity, self.limits, self.configuration)
+        files = (self.results, self.report, *cards, self.student, *written, *described)
         check_own(self.path, files, written)
         for path in files:
             remove(path)
@@ -267,8 +284,3 @@ def _json(values: Mapping[str, Any]) -> str:
 def _listed(differing: list[str]) -> str:
     more = len(differing) - SHOWN_DIFFERENCES
     return "; ".join(differing[:SHOWN_DIFFERENCES]) + (f", and {more} more" if more > 0 else "")
-
-
-def is_card(path: Path) -> bool:
-    """Returns whether a file is a model card, not notes of the user's under the same name."""
-    return path.is_file() and CARD_MARK in path.read_text(errors="replace")[:1000]

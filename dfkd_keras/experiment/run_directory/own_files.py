@@ -7,6 +7,8 @@ from pathlib import Path
 from dfkd_keras.utils.errors import InvalidInputError
 from dfkd_keras.utils.files import is_negligible, is_temporary
 
+CARD = "README.md"
+CARD_MARK = "library_name:"  # in the header of a model card
 NUMBER = re.compile(r"\{.*?\}")  # in a name such as "epoch-{:06d}.png", to which `str.format` gives it
 
 
@@ -33,6 +35,11 @@ def check_own(run: Path, parts: Sequence[Path], written: Mapping[Path, Sequence[
             f"run_dir {str(run)!r} cannot be started over, because {foreign.relative_to(run).as_posix()!r} in it is "
             "not the run's and would be lost: move it, or choose another --run_dir."
         )
+
+
+def is_card(path: Path) -> bool:
+    """Returns whether a file is a model card, not notes of the user's under the same name."""
+    return path.is_file() and CARD_MARK in path.read_text(errors="replace")[:1000]
 
 
 def any_number(name: str) -> str:

@@ -6,7 +6,7 @@ import gin
 import pytest
 
 from dfkd_keras.experiment.distillation import budget
-from dfkd_keras.experiment.distillation.budget import Length, fit_to_time, length_so_far
+from dfkd_keras.experiment.distillation.budget import OVERRUN, Length, fit_to_time, length_so_far, time_limit
 from dfkd_keras.experiment.presets import experiment_of
 from dfkd_keras.experiment.run_directory import RunDirectory
 
@@ -46,6 +46,26 @@ def test_an_earlier_run_keeps_its_length_unless_it_starts_over(measured, tmp_pat
     assert measured == []
     assert schedule(fit_to_time(experiment, 3.0, run, False, time.process_time)).student_epochs == 3
     assert measured == [(3.0, time.process_time)]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "said", "resume", "limit"),
+    [
+        ({"max_minutes": 40.0}, "", True, 40.0),
+        ({"max_minutes": 40.0}, "", False, 3.0 * OVERRUN),
+        ({"max_minutes": 1.0}, "", True, 3.0 * OVERRUN),
+        ({"max_minutes": None}, "'minutes': '60.0 of training'", True, 3.0 * OVERRUN),
+        (None, "Experiment.decisions = \\\n    {'minutes': '60.0 of training'}", True, 60.0 * OVERRUN),
+        (None, "", True, 3.0 * OVERRUN),
+    ],
+)
+def test_a_call_with_less_time_does_not_cut_off_an_earlier_run(tmp_path, recorded, said, resume, limit):
+    run = RunDirectory(tmp_path)
+    run.configuration.write_text(said)
+    if recorded:
+        run.write_json(run.limits, recorded)
+    assert time_limit(3.0, run, resume) == limit
+    assert time_limit(3.0, RunDirectory(tmp_path / "new"), resume) == 3.0 * OVERRUN
 
 
 def test_the_steps_that_a_task_sets_are_no_earlier_plan(tmp_path):

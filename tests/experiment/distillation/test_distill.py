@@ -180,8 +180,14 @@ def test_a_call_with_less_time_does_not_cut_off_the_run_that_it_resumes(interrup
     assert (results["stopped_by"], results["max_minutes"]) == (None, OVERRUN * 60)
 
 
+def test_a_run_of_an_earlier_version_says_its_time_in_its_configuration(interrupted, tmp_path):
+    RunDirectory(tmp_path / "run").limits.unlink()
+    assert interrupted(1e-9)["max_minutes"] == OVERRUN * 60
+
+
 def test_a_run_that_does_not_say_its_time_is_resumed_without_limit_and_not_again(interrupted, tmp_path):
     run = RunDirectory(tmp_path / "run")
+    run.limits.unlink()
     said = run.configuration.read_text()
     run.configuration.write_text(re.sub(r"'minutes': '.*?'", "'other': 'decision'", said))
     results = interrupted(1e-9)
