@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 COMMANDS = {
     "distill": "distill a student from a teacher's file and nothing else",
@@ -30,6 +31,14 @@ HELP = ("-h", "--help", "help")
 CHATTER = re.compile(rb"WARNING: All log messages before absl|I\d{4} ")  # of TensorFlow, at any log level
 
 
+def told_when_interrupted(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Says in one line that Ctrl-C ended the program, whatever it did; shows any other error as Python does."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    elif sys.stderr is not None:
+        print("\nstopped by Ctrl-C; if this was a run, the same command resumes it.", file=sys.stderr)
+
+
 def main(command: str | None = None) -> None:
     """Runs a subcommand of `dfkd` with the flags of the command line.
 
@@ -43,6 +52,7 @@ def main(command: str | None = None) -> None:
         command = sys.argv.pop(1)
     if command not in COMMANDS:
         sys.exit(f"error: {command!r} is not a command of dfkd: use one of {', '.join(COMMANDS)}.")
+    sys.excepthook = told_when_interrupted
     asked = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"  # a user who sets a level wants to see
     with contextlib.nullcontext() if asked else without_chatter():
         cli = importlib.import_module("dfkd_keras.cli.main")

@@ -93,7 +93,8 @@ def check_seeds() -> None:
     """Raises InvalidInputError if the flags do not name seeds."""
     if FLAGS.seed is not None:
         raise InvalidInputError("--seed is for one run: give --seeds=0,1 here.")
-    if not all(seed.isdigit() for seed in FLAGS.seeds) or len(set(map(int, FLAGS.seeds))) < len(FLAGS.seeds):
+    are_whole = FLAGS.seeds and all(map(str.isdecimal, FLAGS.seeds))
+    if not are_whole or len(set(map(int, FLAGS.seeds))) < len(FLAGS.seeds):
         raise InvalidInputError(f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers such as 0,1,2.")
 
 

@@ -48,6 +48,8 @@ flags.adopt_module_key_flags(allow_code)
 def run() -> None:
     """Writes every format, and prints its difference from the student, its size and its latency."""
     formats = list(FORMATS) if FLAGS.format == ["all"] else FLAGS.format
+    if not formats:
+        raise InvalidInputError(f"--format is empty: use {', '.join(FORMATS)}, or all.")
     if unknown := [name for name in formats if name not in FORMATS]:
         raise InvalidInputError(f"--format={unknown[0]} is unknown: use {', '.join(FORMATS)}, or all.")
     experiment, run = described()

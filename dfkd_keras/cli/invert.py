@@ -20,7 +20,7 @@ from dfkd_keras.experiment.gin_bindings import check_given
 from dfkd_keras.experiment.reporting.plots import save_class_grid
 from dfkd_keras.schedules.rounds import RoundsFirst
 from dfkd_keras.utils.errors import InvalidInputError
-from dfkd_keras.utils.files import atomic_write, translate_write_errors
+from dfkd_keras.utils.files import atomic_write, temporary_path, translate_write_errors
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("images", 256, "Number of images, which are optimized together.")
@@ -34,10 +34,11 @@ def run() -> None:
     experiment = configured_experiment(
         [f"batch_size = {FLAGS.images}", "RoundsFirst.synthesis_epochs = 1", "RoundsFirst.rounds_per_epoch = 1"]
     )
-    made, names, results = inverted(experiment)
     folder = Path(FLAGS.out_dir)
+    with translate_write_errors(folder), temporary_path(folder / "images.npz") as aside:
+        aside.touch()  # before the images are made for nothing
+    made, names, results = inverted(experiment)
     with translate_write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "images.npz") as aside, open(aside, "wb") as file:
             np.savez_compressed(file, images=made.images, targets=made.labels)
         with atomic_write(folder / "images.png") as aside:

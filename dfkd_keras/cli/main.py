@@ -31,11 +31,18 @@ def main(command: str) -> None:
         command: String. Name of the subcommand, a key of `dfkd_command.COMMANDS`. Only its module is imported.
     """
     sys.path.append(os.getcwd())  # gin files may import modules of the working folder
+    sys.argv[1:] = map(in_home, sys.argv[1:])
     module = importlib.import_module(f"dfkd_keras.cli.{command.replace('-', '_')}")
     if HELP.intersection(sys.argv[1:]):
         print(help_text(module))
         return
     app.run(functools.partial(run, module.run))
+
+
+def in_home(argument: str) -> str:
+    """Returns an argument such as `--run_dir=~/run` with the home folder, since shells leave a ~ after = as it is."""
+    flag, equals, value = argument.partition("=")
+    return flag + equals + os.path.expanduser(value) if flag.startswith("-") else argument
 
 
 def help_text(module: ModuleType) -> str:

@@ -51,7 +51,7 @@ def predict(client: PredictClient, paths: list[Path]) -> dict:
     Raises:
         NotFoundError: If a file does not exist or cannot be read.
     """
-    if paths[0].suffix in (".npz", ".npy"):
+    if paths and paths[0].suffix in (".npz", ".npy"):
         return client.predict(read_images(paths[0]))
     for path in paths:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would block

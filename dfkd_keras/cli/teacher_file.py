@@ -22,6 +22,6 @@ def image_shape() -> tuple[int, ...] | None:
     """
     if FLAGS.image_shape is None:
         return None
-    if not all(length.isdigit() for length in FLAGS.image_shape):
+    if not all(map(str.isdecimal, FLAGS.image_shape)):
         raise InvalidInputError(f"--image_shape={','.join(FLAGS.image_shape)} must be height,width,channels: 32,32,3.")
     return tuple(map(int, FLAGS.image_shape))

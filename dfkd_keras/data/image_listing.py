@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from dfkd_keras.utils.finite import entry
 
 LABELS_CSV = "labels.csv"
 IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
+SEPARATOR = re.compile(r"^sep=.\n", re.IGNORECASE)  # the first line of files for Excel
 INDEX_DIGITS = 5  # a longer number, such as a date, is a name
 SPLITS = ("test", "val", "valid", "validation", "dev", "train")  # folders that are no classes, the best one first
 SHOWN = 10  # labels that a message names
@@ -131,7 +133,7 @@ def _noting(skipped: dict[str, str]) -> Callable[[OSError], None]:
 def _from_csv(table: Path, source: Path, class_names: Sequence[str] | None) -> ImageListing:
     """Lists the images that a CSV file names."""
     try:
-        text = table.read_text("utf-8-sig")
+        text = SEPARATOR.sub("", table.read_text("utf-8-sig"))
         delimiter = next((mark for mark in ",;\t" if mark in text.partition("\n")[0]), ",")
         lines = io.StringIO(text, newline="")
         rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
@@ -139,6 +141,8 @@ def _from_csv(table: Path, source: Path, class_names: Sequence[str] | None) -> I
         if not os.path.exists(source / rows[0][file]):
             del rows[0]  # the header
         pairs = sorted((_within(source, row[file]), row[label].strip()) for row in rows)
+        if unlabeled := [path for path, label in pairs if not label]:
+            raise ValueError(f"{os.path.relpath(unlabeled[0], source)!r} has no label")
         if not pairs:
             raise ValueError("it is empty below its header")
     except (OSError, ValueError, csv.Error) as error:

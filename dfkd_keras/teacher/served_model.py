@@ -13,7 +13,8 @@ from dfkd_keras.utils.predict_api import outputs_in
 from dfkd_keras.utils.retries import Unavailable, retry
 
 DEADLINE_SECONDS = 60.0
-IMAGES_PER_REQUEST = 64
+IMAGES_PER_REQUEST, VALUES_PER_REQUEST = 64, 1 << 20  # at most; a value takes some 20 bytes of JSON
+TOO_MUCH, NOT_ALLOWED = (400, 413), (401, 403)  # statuses; TF Serving answers 400 to batches above its limit
 SIGNATURE = "serving_default"
 URL = re.compile(r"https?://[^/\s]+(/[^\s]*)?/v1/models/[^/\s]+(/versions/\d+)?")
 TYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16", "DT_UINT8": "uint8", "DT_INT8": "int8"}
@@ -40,9 +41,20 @@ def served_runtime(url: str) -> Runtime:
         )
     shape, dtype = _signature(_metadata(url))
 
+    most = IMAGES_PER_REQUEST
+
     def function(images: np.ndarray) -> Any:
-        batches = np.split(images, range(IMAGES_PER_REQUEST, len(images), IMAGES_PER_REQUEST))
-        parts = [_predictions(f"{url}:predict", batch) for batch in batches]
+        nonlocal most
+        parts, done = [], 0
+        while done < len(images):
+            size = max(1, min(most, VALUES_PER_REQUEST // images[0].size, len(images) - done))
+            try:
+                parts.append(_predictions(f"{url}:predict", images[done : done + size]))
+                done += size
+            except HttpError as error:
+                if error.status not in TOO_MUCH or size == 1:
+                    raise ServerError(f"{error}; {_remedy(error.status)}.") from error
+                most = size // 2
         if isinstance(parts[0], dict):
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return np.concatenate(parts)
@@ -52,11 +64,14 @@ def served_runtime(url: str) -> Runtime:
 
 def _predictions(url: str, images: np.ndarray) -> dict[str, np.ndarray] | np.ndarray:
     message = json.dumps({"instances": images.tolist()}).encode()
-    try:
-        answer = retry(lambda seconds: request_json(url, message, seconds), DEADLINE_SECONDS)
-    except HttpError as error:
-        raise ServerError(f"{error}; check the model's URL, and see the server's log.") from error
+    answer = retry(lambda seconds: request_json(url, message, seconds), DEADLINE_SECONDS)
     return outputs_in(answer, len(images), url)
+
+
+def _remedy(status: int) -> str:
+    if status in NOT_ALLOWED:
+        return "name a Python function that sends what the server asks for, as --teacher=module:function"
+    return "check the model's URL, and see the server's log"
 
 
 def _metadata(url: str) -> Any:

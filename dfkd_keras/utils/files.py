@@ -1,16 +1,18 @@
-"""Atomic writing of files and folders: as a whole, or not at all."""
+"""Files and folders that are written as a whole or not at all, and the JSON in them."""
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dfkd_keras.utils.checks import single_line
-from dfkd_keras.utils.errors import DFKDError, StorageError
+from dfkd_keras.utils.errors import DFKDError, InvalidInputError, StorageError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 IS_WINDOWS = os.name == "nt"
@@ -70,6 +72,25 @@ def replace(source: Path, target: Path) -> None:
         raise
     fsync(target.parent)
     remove(old)
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Returns the dictionary in a JSON file.
+
+    Args:
+        path: `Path`.
+        remedy: String. What the user can do about a file that cannot be read.
+
+    Raises:
+        InvalidInputError: If the file cannot be read, is damaged, or holds nothing.
+    """
+    try:
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict) or not values:
+            raise ValueError(f"it holds {json.dumps(values)[:20]}")
+        return values
+    except (OSError, RecursionError, ValueError) as error:
+        raise InvalidInputError(f"{str(path)!r} cannot be read ({single_line(error)}): {remedy}.") from error
 
 
 def check_disk_space(folder: Path, size: int) -> None:

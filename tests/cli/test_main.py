@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,22 @@ def test_an_error_of_the_packages_own_checks_is_one_line(tmp_path):
     process = run(tmp_path, FAILING.format(error="InvalidInputError('batch_size=7 is odd:\\n use 8.')"))
     assert error_line(process) == "error: batch_size=7 is odd: use 8."
     assert "bug" not in process.stderr
+
+
+def test_ctrl_c_is_one_line_in_any_phase_and_ends_the_process_as_a_signal_does(tmp_path):
+    importing = f"import dfkd_command, sys\nsys.path.insert(0, {str(tmp_path)!r})\ndfkd_command.main('train')\n"
+    (tmp_path / "dfkd_keras").mkdir()
+    (tmp_path / "dfkd_keras" / "__init__.py").write_text("raise KeyboardInterrupt")
+    process = subprocess.run([sys.executable, "-c", importing], cwd=ROOT, capture_output=True, text=True, check=False)
+    told = "stopped by Ctrl-C; if this was a run, the same command resumes it."
+    assert (process.returncode, process.stderr.split("\n")) == (-signal.SIGINT, ["", told, ""])
+    assert run(tmp_path, FAILING.format(error="KeyboardInterrupt")).stderr.split("\n")[-2:] == [told, ""]
+
+
+def test_a_tilde_after_an_equals_sign_is_the_home_folder(tmp_path):
+    code = FAILING.format(error="InvalidInputError(str(inspect.FLAGS.student))")
+    process = run(tmp_path, code, "--student=~/student.keras")
+    assert error_line(process) == f"error: {Path.home()}/student.keras"
 
 
 def test_a_reader_that_leaves_early_is_no_bug(tmp_path):

@@ -233,6 +233,7 @@ def test_circles_of_links_end(photos):
         "file,label\ncat/1.png,dog\ndog/1.png,cat\n",
         "\ufeffcat/1.png, dog\r\ndog/1.png, cat\r\n",
         "name;class\ncat/1.png;dog\ndog/1.png;cat\n",
+        "sep=;\r\nfile;label\r\ncat/1.png;dog\r\ndog/1.png;cat\r\n",
         "label,width,file\ndog,9,cat/1.png\ncat,9,dog/1.png\n",
     ],
 )
@@ -257,6 +258,7 @@ def test_a_csv_file_elsewhere_may_hold_indices_and_name_absent_files(photos, tmp
         (b"\xff\xfe\x00", "can't decode byte"),
         (b"cat/1.png,cat\n../outside.png,cat\n", r"'\.\./outside\.png' is not in the folder"),
         (b"cat/1.png,cat\n/etc/passwd,cat\n", "'/etc/passwd' is not in the folder"),
+        (b"cat/1.png,cat\ndog/1.png, \n", "'dog/1.png' has no label"),
         (b"cat/1.png,bird\n", "none of the 2 classes, 'cat', 'dog': 'bird'"),
     ],
 )

@@ -96,6 +96,10 @@ def test_the_client_reports_a_missing_file_in_one_line(run):
     assert "image file 'nowhere.png' cannot be read (No such file or directory)" in error_line(process)
 
 
+def test_the_client_asks_for_files_where_it_is_given_none(run):
+    assert "images are empty: give" in error_line(script("serve_client.py", "--images=", cwd=run))
+
+
 def test_the_client_reports_an_absent_server_in_one_line(run):
     np.save(run / "one.npy", np.zeros((1, 32, 32, 1), np.uint8))
     server = f"--server=http://localhost:{servers.free_port()}"

@@ -39,7 +39,12 @@ def test_evaluate_reports_a_missing_student(trained):
 
 def test_a_folder_that_cannot_be_written_is_reported_in_one_line(trained):
     (trained / "file").write_text("mine")
-    for name, flag in (("train_teacher.py", "--output=file/teacher.keras"), ("export_arrays.py", "--out_dir=file/out")):
+    into = "--out_dir=file/out"
+    for name, flag in (
+        ("train_teacher.py", "--output=file/teacher.keras"),
+        ("export_arrays.py", into),
+        ("invert.py", into),
+    ):
         assert "cannot be written" in error_line(smoke(name, flag, cwd=trained))
 
 

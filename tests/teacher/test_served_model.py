@@ -91,6 +91,43 @@ def test_the_deadline_bounds_an_answer_that_drips(monkeypatch):
     assert time.monotonic() - started < PATIENCE / 2
 
 
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_server_that_takes_few_images_at_once_is_asked_for_as_many(status):
+    limit, asked = 5, []
+
+    def answer(path, body):
+        if body is None:
+            return 404, {}
+        asked.append(len(body["instances"]))
+        rows = np.reshape(body["instances"], (-1, 3)).tolist()
+        return (status, {"error": "too many"}) if asked[-1] > limit else (200, {"predictions": rows})
+
+    with serving(ones) as server:
+        server.answer = answer
+        teacher = load_teacher(server.url, image_shape=(1, 1, 3))
+        images = np.arange(60.0, dtype="float32").reshape(20, 1, 1, 3)
+        asked.clear()
+        for _ in range(2):
+            np.testing.assert_array_equal(np.ravel(teacher(images)), images.ravel())
+    assert asked == [20, 10, *[5] * 8]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_asks_for_credentials_is_reached_through_a_function(status):
+    with serving(ones) as server, pytest.raises(ServerError, match=rf"HTTP {status}: .*--teacher=module:function"):
+        server.answer = lambda *_: (status, {})
+        load_teacher(server.url, image_shape=SHAPE)
+
+
+def test_large_images_are_sent_in_small_batches(monkeypatch):
+    monkeypatch.setattr("dfkd_keras.teacher.served_model.VALUES_PER_REQUEST", 24)
+    with serving(ones) as server:
+        teacher = load_teacher(server.url, image_shape=SHAPE)
+        server.requests.clear()
+        teacher(IMAGES)
+    assert [len(body["instances"]) for _, body in server.requests] == [2, 1]
+
+
 def test_a_redirect_does_not_lose_the_images():
     pieces = lambda: [b"HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n"]  # noqa: E731
     with raw_server(pieces) as url, pytest.raises(ServerError, match="redirects to 'http://other/'"):

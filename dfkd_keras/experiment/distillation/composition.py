@@ -282,7 +282,8 @@ def _builds_students(function: Callable) -> bool:
 
 def task_name(teacher: str) -> str:
     """Returns the name of a task, that of its teacher's file without what a folder's name should not have."""
-    parts = [part for part in teacher.removesuffix(":predict").split("/") if part]
+    served = re.sub(r"/versions/\d+$", "", teacher.rstrip("/").removesuffix(":predict"))
+    parts = [part for part in served.split("/") if part]
     name = parts[-2] if len(parts) > 1 and parts[-1].isdecimal() else parts[-1]  # SavedModels are in numbered folders
     name = name.partition(":")[2] or name
     return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)

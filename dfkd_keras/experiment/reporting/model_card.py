@@ -129,6 +129,10 @@ def card_in(path: Path) -> str:
         raise NotFoundError(
             f"{str(path)!r} has no model card, {str(card)!r}: give the folder of a finished run, or a student in one."
         )
+    if not path.exists():
+        raise NotFoundError(
+            f"{str(path)!r} does not exist, though there is a model card in its folder: check the name."
+        )
     return in_terminal(card.read_text(encoding="utf-8", errors="replace"))
 
 

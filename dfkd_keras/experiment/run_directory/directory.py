@@ -13,13 +13,14 @@ from dfkd_keras.experiment.run_directory.checkpoints import RECORD, WEIGHTS, Che
 from dfkd_keras.experiment.run_directory.difference import differences, differing_bindings
 from dfkd_keras.experiment.run_directory.own_files import CARD, any_number, check_own, is_card
 from dfkd_keras.export import FORMATS
-from dfkd_keras.utils.checks import is_number, single_line
+from dfkd_keras.utils.checks import is_number
 from dfkd_keras.utils.errors import InvalidInputError, StorageError
 from dfkd_keras.utils.files import (
     atomic_write,
     check_disk_space,
     is_negligible,
     is_temporary,
+    read_json,
     remove,
     translate_write_errors,
 )
@@ -228,16 +229,7 @@ class RunDirectory:
         Raises:
             InvalidInputError: If the file cannot be read, is damaged, or holds nothing.
         """
-        try:
-            values = json.loads(path.read_text())
-            if not isinstance(values, dict) or not values:
-                raise ValueError(f"it holds {json.dumps(values)[:20]}")
-            return values
-        except (OSError, ValueError) as error:
-            raise InvalidInputError(
-                f"{str(path)!r} cannot be read ({single_line(error)}): restore it or grant access, or start over in "
-                "its folder with --noresume."
-            ) from error
+        return read_json(path, "restore it or grant access, or start over in its folder with --noresume")
 
     def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
         """Writes a dictionary as JSON."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from dfkd_keras.experiment.suites.cell import Cell, figures_file, make_cell
 from dfkd_keras.utils.checks import single_line
 from dfkd_keras.utils.errors import DFKDError, InvalidInputError, NotFoundError
-from dfkd_keras.utils.files import atomic_write, is_temporary, translate_write_errors
+from dfkd_keras.utils.files import atomic_write, is_temporary, read_json, translate_write_errors
 
 
 class Shard(NamedTuple):
@@ -107,9 +107,13 @@ def report(suite: Suite, folder: Path, seeds: Sequence[int], minutes: float) -> 
 
 
 def finished_rows(folder: Path) -> list[dict[str, Any]]:
-    """Returns the figures of all runs of a folder that are complete."""
+    """Returns the figures of all runs of a folder that are complete.
+
+    Raises:
+        InvalidInputError: If those of a run cannot be read.
+    """
     files = [path for path in sorted(folder.glob("*/*-seed*.json")) if not is_temporary(path)]
-    return [json.loads(path.read_text()) for path in files]
+    return [read_json(path, "remove it, and the same command writes it again") for path in files]
 
 
 def named(flag: str, names: Collection[str], known: Collection[str]) -> list[str]:
@@ -169,6 +173,6 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
     if not kept.exists():
         with translate_write_errors(folder), atomic_write(kept) as aside:
             aside.write_text(json.dumps(settings) + "\n")
-    elif (earlier := json.loads(kept.read_text())) != settings:
+    elif (earlier := read_json(kept, "restore it, or choose another --out_dir")) != settings:
         made = ", ".join(f"--{name}={value}" for name, value in earlier.items())
         raise InvalidInputError(f"{str(folder)!r} has runs of {made}: give these, or choose another --out_dir.")

@@ -279,6 +279,7 @@ def test_other_methods_take_any_teacher_too(tmp_path, method):
         ("http://localhost:8501/v1/models/cats:predict", "cats"),
         ("my_module:teacher", "teacher"),
         ("http://localhost:8501/v1/models/cats", "cats"),
+        ("http://localhost:8501/v1/models/cats/versions/3", "cats"),
         ("net.v2.onnx", "net_v2"),
     ],
 )

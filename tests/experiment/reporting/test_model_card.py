@@ -82,9 +82,12 @@ def test_a_black_box_has_no_checksum_and_real_data_are_named(make_distiller):
 
 def test_a_terminal_gets_the_card_without_its_header_and_its_escapes(tmp_path):
     (tmp_path / "README.md").write_text(card(FIGURES | {"task": "a<b", "seed": "_1"}) + "\x1b[2J")
+    (tmp_path / "student.keras").touch()
     for path in (tmp_path, tmp_path / "student.keras"):
         shown = card_in(path)
         assert shown.startswith("# a<b: a student by <script>alert(1)</script>$$")
         assert "\x1b" not in shown and "library_name" not in shown
     with pytest.raises(FileNotFoundError, match=r"elsewhere.* has no model card.*give the folder of a finished run"):
         card_in(tmp_path / "elsewhere" / "student.keras")
+    with pytest.raises(FileNotFoundError, match=r"typo.* does not exist"):
+        card_in(tmp_path / "typo")

@@ -25,6 +25,8 @@ def compare(*arguments, cwd, **variables):
         (["--suite=ssdkd_speed", "--variants=rdskd"], "--variants=rdskd is not in this suite: use some of ssdkd"),
         (["--suite=foreign", "--minutes=0"], "--minutes=0.0 must be a number above 0"),
         (["--suite=foreign", "--seeds=a"], "--seeds=a must be different whole numbers"),
+        (["--gin_file=rdskd.gin", "--seeds="], "--seeds= must be different whole numbers"),
+        (["--gin_file=rdskd.gin", "--seeds=²"], "--seeds=² must be different whole numbers"),
         (["--suite=foreign", "--only=nothing"], "--only=nothing is not in this suite: use some of cifar10_resnet20"),
         (["--suite=foreign", "--teachers=nowhere"], "'nowhere/teachers.json' does not exist"),
     ],

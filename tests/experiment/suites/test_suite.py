@@ -89,6 +89,15 @@ def test_the_figures_of_a_run_have_its_times_and_the_commit(commands, tmp_path, 
     assert make_cell(Stub("a/x-seed0"), tmp_path, 1.0)["commit"] is None
 
 
+@pytest.mark.parametrize("damaged", ["suite.json", "a/x-seed0.json"])
+def test_damaged_records_are_named(commands, tmp_path, damaged):
+    suite = StubSuite(Stub("a/x-seed0"))
+    run_suite(suite, tmp_path, [0], 1.0)
+    (tmp_path / damaged).write_text('{"minutes": ')
+    with pytest.raises(InvalidInputError, match=rf"{damaged}' cannot be read \(.*\): re"):
+        report(suite, tmp_path, [0], 1.0)
+
+
 def test_complete_runs_are_kept_and_a_failed_one_is_named_and_tried_again(commands, tmp_path):
     suite = StubSuite(Stub("a/broken-seed0"), Stub("a/x-seed0"))
     for count in (2, 3):
