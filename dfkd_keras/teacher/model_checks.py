@@ -180,6 +180,7 @@ def detected_outputs(
             if each == first:
                 raise
     finite = [each for each in outputs if np.isfinite(each).all()]
-    kinds = {detect_outputs(model, each) for each in finite or outputs}
-    sums_up = kinds & {"probabilities", "log_probabilities"}  # which other numbers do not by chance
-    return sums_up.pop() if sums_up else "logits" if "logits" in kinds else "sigmoid"
+    kinds = [detect_outputs(model, each) for each in finite or outputs]
+    if kinds[0] in ("probabilities", "log_probabilities"):  # saturated sigmoids may sum to 1 in the other ranges
+        return kinds[0]
+    return "logits" if "logits" in kinds else "sigmoid"

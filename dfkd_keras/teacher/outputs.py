@@ -13,8 +13,14 @@ Outputs = Literal["logits", "probabilities", "log_probabilities", "sigmoid"]
 TOLERANCE = 1e-2  # of the sum of probabilities, which bfloat16 rounds
 LEAST_PROBABILITY = 1e-20  # whose logarithm float32 holds
 LEAST_SIGMOID = 1e-7  # float32 has no larger number below 1 than about 1 - 6e-8
-OPERATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+OPERATIONS = {
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+}
 ACTIVATIONS = {"softmax": "probabilities", "log_softmax": "log_probabilities", "sigmoid": "sigmoid"}
+SIGMOIDS = ("sigmoid", "hard_sigmoid", "keras_2_hard_sigmoid")  # which all count as "sigmoid"
 
 
 def to_logits(outputs: Any, kind: Outputs) -> Any:
@@ -75,7 +81,7 @@ def detect_outputs(model: keras.Model, outputs: np.ndarray) -> Outputs:
         return ACTIVATIONS[activation]
     likely = [kind for kind in ("probabilities", "log_probabilities") if _problem_of_values(outputs, kind) is None]
     within = outputs.min() >= 0.0 and outputs.max() <= 1.0
-    return likely[0] if likely else "sigmoid" if within and activation is None else "logits"
+    return likely[0] if likely else "sigmoid" if within and activation in (None, *SIGMOIDS) else "logits"
 
 
 def check_values(name: str, outputs: np.ndarray, expected: Outputs, activation: str | None = None) -> None:
@@ -102,10 +108,10 @@ def _problem_of_values(outputs: np.ndarray, expected: Outputs, activation: str |
     if expected == "logits":
         if not single and outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE):
             return f"ends in softmax, but logits are expected: cut it off, or set {_setting('probabilities')}"
-        if single and outputs.min() >= 0.0 and outputs.max() <= 1.0 and activation == "sigmoid":
+        if single and outputs.min() >= 0.0 and outputs.max() <= 1.0 and activation in SIGMOIDS:
             return f"ends in a sigmoid, but logits are expected: cut it off, or set {_setting('sigmoid')}"
         return None
-    if expected == "probabilities" and single:
+    if single and expected != "sigmoid":
         return f"has one output per image or pixel, which is no softmax: set {_setting('sigmoid')}"
     if expected == "probabilities" and not (outputs.min() >= 0.0 and np.allclose(sums, 1.0, atol=TOLERANCE)):
         return f"does not return probabilities (rows sum to {sums.flat[0]:.3g}): set {_setting('logits')}"

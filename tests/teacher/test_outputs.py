@@ -51,6 +51,8 @@ LAST = {
     "softmax activation": ([layers.Activation("softmax")], 3, "probabilities"),
     "log-softmax": ([layers.Activation("log_softmax")], 3, "log_probabilities"),
     "sigmoid": ([layers.Activation("sigmoid")], 1, "sigmoid"),
+    "hard sigmoid": ([layers.Activation("hard_sigmoid")], 1, "sigmoid"),
+    "hard sigmoids": ([layers.Activation("hard_sigmoid")], 3, "sigmoid"),
     "sigmoids": ([layers.Activation("sigmoid")], 3, "sigmoid"),
     "logits": ([], 3, "logits"),
     "one logit": ([layers.Rescaling(9.0)], 1, "logits"),
@@ -143,3 +145,12 @@ def test_shares_of_a_function_of_images_from_0_to_1_are_probabilities():
     brightness = ops.mean(images, axis=(1, 2))
     model = keras.Model(images, ops.relu(ops.concatenate([1.0 - brightness, brightness], axis=-1)))
     assert detected_outputs(model, SHAPE) == "probabilities"
+
+
+@pytest.mark.parametrize("signs", [[-1.0], [-1.0, 1.0, -1.0]], ids=["one", "one of three"])
+def test_sigmoids_that_saturate_on_images_of_another_range_stay_sigmoids(signs):
+    images = keras.Input(SHAPE)
+    brightness = ops.mean(images, axis=(1, 2))
+    parts = [0.5 + 0.5 * ops.tanh(sign * brightness) for sign in signs]
+    model = keras.Model(images, ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0])
+    assert detected_outputs(model, SHAPE) == "sigmoid"

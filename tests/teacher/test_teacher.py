@@ -191,10 +191,16 @@ def test_a_subclassed_teacher_without_its_image_shape_is_told_the_argument():
 
 
 @pytest.mark.parametrize(
-    ("outputs", "cause"), [("logits", "ends in a sigmoid"), ("probabilities", "has one output per image or pixel")]
+    ("outputs", "cause"),
+    [
+        ("logits", "ends in a sigmoid"),
+        ("probabilities", "has one output per image or pixel"),
+        ("log_probabilities", "has one output per image or pixel"),
+    ],
 )
-def test_a_single_sigmoid_declared_as_something_else_is_refused(outputs, cause):
-    binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
+@pytest.mark.parametrize("activation", ["sigmoid", "hard_sigmoid"])
+def test_a_single_sigmoid_declared_as_something_else_is_refused(outputs, cause, activation):
+    binary = keras.Sequential([layers.Input(SHAPE), layers.Conv2D(1, 3, padding="same", activation=activation)])
     with pytest.raises(ValueError, match=rf"{cause}.*set Teacher\.outputs='sigmoid'"):
         dk.Teacher(binary, outputs=outputs)
 

@@ -64,11 +64,13 @@ def dependencies(graph: Graph, shapes: dict[int, Shape]) -> Dependencies:
 
 
 def _tie_calls(first: LayerChannels, channels: LayerChannels, units: Units) -> None:
-    """Ties the channels of all calls of a layer that is called several times, since its weights are the same."""
-    for name, axes in channels.weights.items():
-        for known, labels in zip(first.weights[name], axes, strict=True):
-            if known is not labels and labels is not None:
-                units.join(known, labels)
+    """Ties the channels of all calls of a layer that is called several times, since it is the same layer in each."""
+    pairs = [(first.bound, channels.bound), *((first.weights[name], axes) for name, axes in channels.weights.items())]
+    for known, labels in (pair for axes in pairs for pair in zip(*axes, strict=True)):
+        if known is not None and labels is not None:
+            units.join(known, labels)
+        elif known is not labels:
+            units.freeze(known if labels is None else labels)
 
 
 def _keep_whole(call: Call, layouts: dict[int, Layout], shapes: dict[int, Shape], units: Units) -> bool:

@@ -21,12 +21,15 @@ class LayerChannels:
             Defaults to no changes.
         taken: Integer array. Labels of the channels that the layer weighs; None if it weighs none.
         made: Integer array. Labels of the channels that it makes; None if it passes its input's on.
+        bound: `Axes`. The labels of what has the same size in all calls of the layer besides its weights, such as the
+            shape that it reshapes to. Defaults to nothing.
     """
 
     weights: dict[str, Axes]
     config: Callable[[Count], dict[str, Any]] = lambda count: {}
     taken: np.ndarray | None = None
     made: np.ndarray | None = None
+    bound: Axes = ()
 
 
 def weights_of(layer: keras.layers.Layer, axes: dict[str, Axes]) -> dict[str, Axes] | None:

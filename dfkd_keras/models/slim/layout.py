@@ -28,6 +28,11 @@ class Layout:
         """Whether the channels lie on the last axis."""
         return self.axis == len(self.shape) - 1
 
+    @property
+    def axes(self) -> tuple[np.ndarray | None, ...]:
+        """The labels along each axis, None where there are none."""
+        return tuple(self.labels if axis == self.axis else None for axis in range(len(self.shape)))
+
     def with_shape(self, shape: Shape) -> "Layout":
         """Returns the same channels on the last axis of another shape."""
         return Layout(shape, len(shape) - 1, self.labels)

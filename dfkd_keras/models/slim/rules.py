@@ -81,7 +81,7 @@ def padding(site: Site) -> Followed | None:
 
     made = np.concatenate([before, after])
     labels = np.concatenate([before, layout.labels, after])
-    return Layout(site.shape, layout.axis, labels), LayerChannels({}, config, made=made)
+    return Layout(site.shape, layout.axis, labels), LayerChannels({}, config, made=made, bound=(before, after))
 
 
 def rescaling(site: Site) -> Followed | None:
@@ -124,7 +124,8 @@ def reshaping(site: Site) -> Followed | None:
             target[after.axis - 1] = count(after.labels)
         return {"target_shape": target} if target else {}
 
-    return after, LayerChannels({}, config)
+    bound = after.axes if hasattr(site.operation, "target_shape") else ()
+    return after, LayerChannels({}, config, bound=bound)
 
 
 def permutation(site: Site) -> Followed:
@@ -150,9 +151,12 @@ def by_channel(*names: str) -> Rule:
 def group_norm(site: Site) -> Followed | None:
     """Follows GroupNormalization, whose groups are kept or cut as a whole, so that the others stay as they were."""
     followed, groups = by_channel("gamma", "beta")(site), site.operation.groups
-    if followed is None or groups == 1:
-        return followed
+    if followed is None:
+        return None
     layout, channels = followed
+    channels = dataclasses.replace(channels, bound=layout.axes)
+    if groups == 1:
+        return layout, channels
     blocks = layout.labels.reshape(groups if groups > 0 else len(layout.labels), -1)
     for position in range(1, blocks.shape[1]):
         site.units.join(blocks[:, 0], blocks[:, position])

@@ -101,6 +101,14 @@ def shared(x, c):
     return layers.GlobalAveragePooling2D()(norm(conv(norm(conv(x)))))
 
 
+def shared_shapes(x, c):
+    reshape, norm = layers.Reshape((1, 1, -1)), layers.GroupNormalization(1, center=False, scale=False)
+    for _ in range(2):
+        x = norm(layers.Conv2D(c, 3, activation="relu")(x))
+        x = layers.Multiply()([x, reshape(layers.Dense(c, "sigmoid")(layers.GlobalAveragePooling2D()(x)))])
+    return layers.Flatten()(x)
+
+
 def operations(x, c):
     x = ops.relu(layers.Conv2D(c, 3)(x)) * 0.5
     x = ops.maximum(x, layers.Conv2D(c, 1)(x)) - layers.Conv2D(c, 1)(x)

@@ -24,10 +24,11 @@ from tests.models.slim.networks import (
     random_images,
     residual,
     separable,
+    shared_shapes,
     silence_every_second_channel,
 )
 
-ALL = [*EXACT, padded_shortcuts, layer_norms]
+ALL = [*EXACT, padded_shortcuts, layer_norms, shared_shapes]
 
 
 def outputs(model, images):
