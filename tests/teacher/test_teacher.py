@@ -250,6 +250,15 @@ def test_a_subclassed_model_of_two_heads_is_told_its_outputs():
         dk.Teacher(TwoHeads(), image_shape=SHAPE)
 
 
+@pytest.mark.parametrize("put", [lambda images: [images], lambda images: {"images": images}], ids=["list", "dict"])
+def test_a_model_of_images_in_a_list_or_a_dictionary_gets_them_without_a_warning(recwarn, put):
+    images = keras.Input(SHAPE, name="images")
+    model = keras.Model(put(images), [layers.Dense(5)(layers.Flatten()(images))])
+    teacher, unit_images = dk.Teacher(model), np.ones((2, *SHAPE), "float32")
+    np.testing.assert_array_equal(teacher(unit_images).logits, model(put(unit_images)))
+    assert not [each for each in recwarn if "structure of `inputs`" in str(each.message)]
+
+
 def test_gradients_reach_the_images_of_a_model_that_takes_bytes(rng):
     model = keras.Sequential(
         [layers.Input(SHAPE, dtype="uint8"), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(5)]

@@ -27,8 +27,9 @@ def image_network(model: keras.Model, output: str | None = None, image_shape: Sh
             model's own.
 
     Returns:
-        The model itself if it takes images `[B, H, W, C]` or `[B, H, W]`, or vectors of their values, and returns
-        `[B, K]` or `[B, H, W, K]`. Else a functional model that does; outputs `[B, 1, 1, K]` become `[B, K]`.
+        The model itself if it takes images `[B, H, W, C]` or `[B, H, W]`, or vectors of their values, not in a list or
+        a dictionary, and returns `[B, K]` or `[B, H, W, K]`. Else a functional model that does; outputs `[B, 1, 1, K]`
+        become `[B, K]`.
 
     Raises:
         InvalidInputError: If it has several inputs, no images as input, or none of these outputs.
@@ -38,7 +39,7 @@ def image_network(model: keras.Model, output: str | None = None, image_shape: Sh
     chosen = named[choose_output(named, output)]
     classes = _classes(chosen)
     is_alone = len(named) == 1 and not isinstance(outputs, Mapping)
-    if images is _only_input(model) and is_alone and classes is chosen:
+    if images is _only_input(model) and not keras.tree.is_nested(model.input) and is_alone and classes is chosen:
         return model
     return keras.Model(images, classes, name=model.name)
 
