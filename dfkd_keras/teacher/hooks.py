@@ -84,8 +84,9 @@ def _install(layer: keras.layers.Layer) -> None:
     key = id(layer)
     _users[key] = _users.get(key, 0) + 1
     if _users[key] == 1:
-        _own_calls[key] = vars(layer).get("call", _NOTHING)
-        vars(layer)["call"] = _reporting(layer)
+        name = _method(layer)
+        _own_calls[key] = vars(layer).get(name, _NOTHING)
+        vars(layer)[name] = _reporting(layer, getattr(layer, name))
 
 
 def _remove(layer: keras.layers.Layer) -> None:
@@ -93,16 +94,19 @@ def _remove(layer: keras.layers.Layer) -> None:
     _users[key] -= 1
     if _users[key] == 0:
         del _users[key]
-        own_call = _own_calls.pop(key)
+        name, own_call = _method(layer), _own_calls.pop(key)
         if own_call is _NOTHING:
-            del vars(layer)["call"]
+            del vars(layer)[name]
         else:
-            vars(layer)["call"] = own_call
+            vars(layer)[name] = own_call
 
 
-def _reporting(layer: keras.layers.Layer) -> Callable:
-    original = layer.call
+def _method(layer: keras.layers.Layer) -> str:
+    """Returns the name of the method with which Keras computes a layer, another one if it is quantized."""
+    return "call" if layer.quantization_mode is None else "quantized_call"
 
+
+def _reporting(layer: keras.layers.Layer, original: Callable) -> Callable:
     @functools.wraps(original)  # Keras and users may inspect its signature
     def call(*args, **kwargs):
         outputs = original(*args, **kwargs)

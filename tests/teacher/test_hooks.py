@@ -73,6 +73,17 @@ def test_a_layers_own_call_is_put_back():
     np.testing.assert_array_equal(kept["outputs"][0], [2.0])
 
 
+def test_a_quantized_layer_is_recorded():
+    layer, hooks = layers.Dense(3), ForwardHooks()
+    layer.build((None, 4))
+    layer.quantize("int8")
+    hooks.add_hook(layer, keep_outputs)
+    with hooks.recording() as kept:
+        outputs = layer(ops.ones((2, 4)))
+    np.testing.assert_array_equal(kept["outputs"][0], outputs)
+    assert not {"call", "quantized_call"} & vars(layer).keys()
+
+
 def test_keyword_inputs_and_repeated_passes_are_recorded_in_order():
     layer, hooks = Doubling(), ForwardHooks()
     hooks.add_hook(layer, keep_inputs)
