@@ -37,6 +37,7 @@ FOR_MINUTES = {
     "fast/student_updates_per_round": 10,
 }
 BATCH_PIXELS, FEWEST_IMAGES = 128 * 128 * 128, 16  # of a batch of large images
+WARM_BATCH = 32  # images; from what a student has learned, many small steps lead further than few large ones
 # Images of a replay buffer; the second one is SSD-KD's.
 PROCEDURAL_BUFFER_IMAGES, BUFFER_IMAGES, BUFFER_PIXELS = 8192, 5000, 8192 * 64 * 64  # 400 MB of RGB
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -101,7 +102,7 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
         bindings |= FOR_SIGMOIDS
         decisions["loss"] = "of each class by itself, since each has a sigmoid"
     if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
-        bindings |= _in_other_ranges(findings)
+        bindings |= {"batch_size": min(WARM_BATCH, bindings["batch_size"])} | _in_other_ranges(findings)
     return Composition(
         method=method,
         bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},

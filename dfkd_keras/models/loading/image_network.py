@@ -39,7 +39,8 @@ def image_network(model: keras.Model, output: str | None = None, image_shape: Sh
     chosen = named[choose_output(named, output)]
     classes = _classes(chosen)
     is_alone = len(named) == 1 and not isinstance(outputs, Mapping)
-    if images is _only_input(model) and not keras.tree.is_nested(model.input) and is_alone and classes is chosen:
+    is_bare = not keras.tree.is_nested(getattr(model, "input", images))  # a Sequential never called has no `input`
+    if images is _only_input(model) and is_bare and is_alone and classes is chosen:
         return model
     return keras.Model(images, classes, name=model.name)
 

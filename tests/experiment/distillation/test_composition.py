@@ -348,6 +348,12 @@ def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_metho
     assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
 
 
+@pytest.mark.parametrize(("student", "batch_size"), [("slim:0.5", 32), ("compact", 128)])
+def test_a_student_that_has_learned_already_is_updated_by_small_batches(tmp_path, student, batch_size):
+    request = Request(save_batch_norm_teacher(tmp_path), student=student)
+    assert compose(request, examine(request)).bindings["batch_size"] == batch_size
+
+
 def test_another_range_that_batch_norm_leaves_possible_is_told_but_not_shown(tmp_path):
     norm = layers.BatchNormalization()
     body = [norm, layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(4)]
