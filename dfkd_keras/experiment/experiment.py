@@ -85,8 +85,8 @@ class Experiment:
             it was saved with. Defaults to None, Keras' global dtype policy.
         other_ranges: Sequence of strings. Other ranges of the teacher's images, as in `InputConvention`, that may be
             right, for which the agreement is estimated too. Defaults to none.
-        decisions: Dictionary of strings. What was decided by `distill` and why, by its title, for the results. Defaults
-            to None.
+        decisions: Dictionary of strings. What a command such as `distill` decided, and why, by its title, for the
+            results. Defaults to None.
 
     Raises:
         InvalidInputError: If a count is below 1, if the seed, the precision or a range is invalid, or if an argument is
@@ -233,8 +233,14 @@ class Experiment:
             evaluated = evaluation(self.task, distiller.teacher, test)
             rehearse(distiller, run)  # before anything of an earlier run is removed
             run.claim(identity, gin.operative_config_str(), resume, max_minutes)
-            trained = train(self._settings(max_minutes), distiller, self.build, run, evaluated, preemption)
+            build = self._building([distiller])
+            del distiller  # the training's own from here on, which gives it up before it builds another one
+            trained = train(self._settings(max_minutes), build, run, evaluated, preemption)
             return self._finish(run, trained, evaluated, max_minutes, started)
+
+    def _building(self, built: list[DataFreeDistiller]) -> Callable[[], DataFreeDistiller]:
+        """Returns a function that takes the distiller out of a list, and builds another one once the list is empty."""
+        return lambda: built.pop() if built else self.build()
 
     def _settings_identity(self, test: Split | None) -> dict[str, Any]:
         """Describes what determines the results besides what is built; how often a run is drawn or saved does not."""

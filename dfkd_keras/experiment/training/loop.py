@@ -1,5 +1,6 @@
 """The training of a run: resumed from its last checkpoint, and tried again after a loss that is not finite."""
 
+import gc
 import logging
 from collections.abc import Callable
 from typing import NamedTuple
@@ -39,8 +40,7 @@ class TrainingResult(NamedTuple):
 
 def train(
     settings: TrainingSettings,
-    distiller: DataFreeDistiller,
-    rebuild: Callable[[], DataFreeDistiller],
+    build: Callable[[], DataFreeDistiller],
     run: RunDirectory,
     evaluated: Evaluation,
     preemption: Preemption,
@@ -52,8 +52,8 @@ def train(
 
     Args:
         settings: `TrainingSettings`. How the training is evaluated, recorded, saved and ended.
-        distiller: `DataFreeDistiller`, compiled.
-        rebuild: Callable without arguments. Builds the distiller again, for the second attempt.
+        build: Callable without arguments. Returns the compiled distiller of an attempt. It keeps none, so that the
+            memory of the first attempt is free for the second one.
         run: `RunDirectory`. The folder of the run.
         evaluated: `Evaluation`. What the student is evaluated on.
         preemption: `Preemption`. Tells whether the process was asked to stop.
@@ -65,18 +65,23 @@ def train(
         NonFiniteLossError: If a loss is not finite the second time either.
         Preempted: If the process was asked to stop. The state is saved.
     """
+
+    def attempt(factor: float) -> Attempt:
+        return Attempt(settings, build(), evaluated, run, preemption, factor)
+
     checkpoint = latest_common_checkpoint(run.checkpoints)
     factor = checkpoint.metadata["learning_rate_factor"] if checkpoint else 1.0
-    first = Attempt(settings, distiller, evaluated, run, preemption, factor)
+    first = attempt(factor)
+    history = first.history
     try:
-        return _result(first, checkpoint, first.history)
+        return _result(first, checkpoint, history)
     except FloatingPointError as error:
         if factor < 1.0:
             raise
-        logger.warning("%s Trying again from there at half the learning rates.", error)
-    checkpoint = latest_common_checkpoint(run.checkpoints)
-    second = Attempt(settings, rebuild(), evaluated, run, preemption, RETRY_FACTOR)
-    return _result(second, checkpoint, first.history)
+        logger.warning("%s Trying again from there at half the learning rates.", str(error))
+    del first
+    gc.collect()  # models are cycles
+    return _result(attempt(RETRY_FACTOR), latest_common_checkpoint(run.checkpoints), history)
 
 
 def _result(attempt: Attempt, checkpoint: Checkpoint | None, first_history: History) -> TrainingResult:

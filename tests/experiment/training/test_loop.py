@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 import signal
+import weakref
 
 import gin
 import keras
 import pytest
 
 from dfkd_keras import data
-from dfkd_keras.experiment import configure
+from dfkd_keras.experiment import Experiment, configure
 from dfkd_keras.experiment.evaluation import Evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory, read_history
 from dfkd_keras.experiment.training.attempt import Attempt
@@ -203,13 +204,21 @@ def test_a_loss_that_is_not_finite_is_tried_once_more_at_half_the_rates(run, tmp
             failed.append(batch)
             raise FloatingPointError("distillation_loss is nan at step 1 of epoch 3.")
 
-    rates = []
+    def watched_build(self):
+        alive.append([distiller() is not None for distiller in built])
+        distiller = original_build(self)
+        built.append(weakref.ref(distiller))
+        return distiller
+
+    rates, built, alive, original_build = [], [], [], Experiment.build
+    monkeypatch.setattr(Experiment, "build", watched_build)
     monkeypatch.setattr(StopOnNonFinite, "on_train_batch_end", fails_once)
     monkeypatch.setattr(
         StopOnNonFinite, "on_train_end", lambda self, logs=None: rates.append(float(self.model.optimizer.learning_rate))
     )
     results = run("run", "student/Adam.learning_rate = 0.004")
     assert rates == pytest.approx([0.002])
+    assert alive == [[], [False]], "memory would hold both distillers"
     assert results["learning_rate_factor"] == 0.5
     assert "Trying again from there at half the learning rates" in caplog.text
     metadata = json.loads((tmp_path / "run" / "checkpoints" / "step-000000012.json").read_text())["metadata"]
