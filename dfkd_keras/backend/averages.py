@@ -26,12 +26,12 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer, others: Sequence[ker
     for each in (trained, *others):
         if not int(ops.convert_to_numpy(ops.copy(each.iterations))):  # the averages are still 0
             for weight, average in keras_internals.weight_averages(each):
-                average.assign(weight)
+                average.assign(ops.copy(weight))  # JAX gives buffers up, and no two variables may share one
 
     def finalize(all_weights: Any) -> None:
         for each in (trained, *others):
             for weight, average in keras_internals.weight_averages(each):
-                weight.assign(average)
+                weight.assign(ops.copy(average))
 
     trained.finalize_variable_values = finalize  # before callbacks end, one of which may restore other weights
     try:
