@@ -248,7 +248,8 @@ def check_plan(distiller: Any, epochs: int, steps_per_epoch: int, initial_epoch:
             "epochs by initial_epoch."
         )
     schedule = distiller.schedule  # maybe another one than the distiller was built with
-    check_schedule(schedule, distiller.replay, distiller.synthesizer)
+    if schedule.kinds:  # that of a benchmark has none
+        check_schedule(schedule, distiller.replay, distiller.synthesizer)
     check_execution(schedule, distiller.steps_per_execution, steps_per_epoch, initial_step)
     check_buffer(distiller, epochs, initial_epoch, initial_step)
     if schedule.rounds and steps_per_epoch != schedule.steps_per_epoch:

@@ -66,7 +66,7 @@ CORPUS = {
     a_table_with_a_null_character: "embedded null byte",
     a_model_with_control_characters_in_its_types: r"\\\\x1b\[2J",
     an_archive_with_a_file_within_a_file: "m.keras",
-    a_server_that_refuses_without_a_word: "401: nothing else, see its log; check the model's URL",
+    a_server_that_refuses_without_a_word: "401: nothing else, see its log; name a Python function",
     arguments_of(RestClient, 0.5): "url 0.5",
     arguments_of(RestClient, "http://localhost:1", 0.5): "model 0.5",
     arguments_of(GrpcClient, 0.5): "address 0.5",
