@@ -48,7 +48,7 @@ METHODS = (
         _can_be_inverted,
         "ssdkd",
         "images of a generator that matches the teacher's BatchNorm statistics",
-        fewest_epochs=5,  # of 8 rounds; with less, the generator's images are still far from these statistics
+        fewest_epochs=2,  # of 32 rounds; with less, the generator's images are still far from these statistics
     ),
     Rule(
         _can_be_inverted,

@@ -26,6 +26,7 @@ WARM_TRAINING = {
     "student/Adam.learning_rate": "@student/CosineDecayOverTraining()",
     "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
     "distillation_temperature": 4.0,
+    "fast/rounds_per_epoch": 32,  # of small batches
 }
 # Minutes on a CPU: generators of half the channels, and short rounds of the Fast family, whose images have to come
 # close to the teacher's statistics before they teach anything.

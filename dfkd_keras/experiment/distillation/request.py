@@ -9,7 +9,7 @@ from typing import Any
 
 from dfkd_keras.images import ChannelOrder, InputRange
 from dfkd_keras.teacher.outputs import Outputs
-from dfkd_keras.utils.checks import check_seed, single_line
+from dfkd_keras.utils.checks import check_seed, is_number, is_whole, single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 AUTO = "auto"
@@ -46,14 +46,15 @@ class Request:
         for name in PATHS:
             object.__setattr__(self, name, _as_text(name, getattr(self, name)))
         check_seed("distill", self.seed)
-        if not isinstance(self.minutes, (int, float)) or not 0 < self.minutes < float("inf"):
+        object.__setattr__(self, "seed", int(self.seed))  # NumPy's numbers are not written as gin reads them
+        if not is_number(self.minutes) or self.minutes <= 0:
             raise InvalidInputError(f"minutes={self.minutes!r} must be a number above 0.")
         if self.labels and not self.images:
             raise InvalidInputError(f"labels={self.labels!r} are of no use without images: give images too.")
-        if self.image_shape is not None and (
-            len(self.image_shape) != 3 or not all(isinstance(length, int) and length > 0 for length in self.image_shape)
-        ):
-            raise InvalidInputError(f"image_shape={self.image_shape} must be height, width and channels: 32,32,3.")
+        if self.image_shape is not None:
+            if len(self.image_shape) != 3 or not all(is_whole(length) and length > 0 for length in self.image_shape):
+                raise InvalidInputError(f"image_shape={self.image_shape} must be height, width and channels: 32,32,3.")
+            object.__setattr__(self, "image_shape", tuple(map(int, self.image_shape)))
 
     @property
     def names(self) -> tuple[str, ...] | None:
