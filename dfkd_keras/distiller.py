@@ -170,15 +170,8 @@ class DataFreeDistiller(Configured, ScheduledModel):
         compatibility.check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
         check_validation_data(kwargs.get("validation_data"), self.teacher)
         self._set_total_updates(epochs, steps_per_epoch)
-        noise = NoiseStream(
-            self.schedule,
-            self.batch_size,
-            latent_dim=self.synthesizer.latent_dim,
-            num_classes=self.teacher.num_classes,
-            steps_per_epoch=steps_per_epoch,
-            seed=self.seed,
-            by_rounds=self.synthesizer.works_by_rounds,
-        )
+        sizes = self.batch_size, self.synthesizer.latent_dim, self.teacher.num_classes, steps_per_epoch
+        noise = NoiseStream(self.schedule, *sizes, self.seed, self.synthesizer.works_by_rounds)
         callbacks = keras.tree.flatten([ScheduleCallback(self, noise, initial_step), callbacks or []])
         plan = {"epochs": int(epochs), "steps_per_epoch": int(steps_per_epoch), "callbacks": callbacks}
         with sync_replicas(self), averaged_weights(self.optimizer, self.synthesizer.optimizers):

@@ -12,7 +12,7 @@ import keras
 from dfkd_keras import models
 from dfkd_keras.experiment.distillation.choice import FOR_SIGMOIDS, METHODS, SHARE, STUDENTS, suitable
 from dfkd_keras.experiment.distillation.findings import Findings
-from dfkd_keras.experiment.distillation.request import AUTO, Request
+from dfkd_keras.experiment.distillation.request import AUTO, MODEL_SUFFIXES, Request, task_name
 from dfkd_keras.experiment.slim_student import LARGER_SHARES
 from dfkd_keras.teacher.cost import multiplications
 from dfkd_keras.utils.errors import InvalidInputError
@@ -41,7 +41,6 @@ BATCH_PIXELS, FEWEST_IMAGES = 128 * 128 * 128, 16  # of a batch of large images
 WARM_BATCH = 32  # images; from what a student has learned, many small steps lead further than few large ones
 # Images of a replay buffer; the second one is SSD-KD's.
 PROCEDURAL_BUFFER_IMAGES, BUFFER_IMAGES, BUFFER_PIXELS = 8192, 5000, 8192 * 64 * 64  # 400 MB of RGB
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +101,9 @@ def compose(request: Request, findings: Findings, rank: int = 0) -> Composition:
     if request.method == AUTO and findings.outputs == "sigmoid" and findings.output_units > 1:
         bindings |= FOR_SIGMOIDS
         decisions["loss"] = "of each class by itself, since each has a sigmoid"
-    if _has_weights(name):  # others normalize by batches, whose statistics the values of other ranges would ruin
-        bindings |= {"batch_size": min(WARM_BATCH, bindings["batch_size"])} | _in_other_ranges(findings)
+    if _has_weights(name):
+        bindings["batch_size"] = min(WARM_BATCH, bindings["batch_size"])
+        bindings |= _in_other_ranges(findings)  # would ruin the batch statistics by which other students normalize
     return Composition(
         method=method,
         bindings=bindings | {"Experiment.decisions": {"values": findings.lines()["values"]} | decisions},
@@ -280,15 +280,6 @@ def _builds_students(function: Callable) -> bool:
     return {"image_shape", "num_classes"} <= inspect.signature(function).parameters.keys() and (
         function.__name__ not in ("compact_cnn", "preprocessed", "python_network")
     )
-
-
-def task_name(teacher: str) -> str:
-    """Returns the name of a task, that of its teacher's file without what a folder's name should not have."""
-    served = re.sub(r"/versions/\d+$", "", teacher.rstrip("/").removesuffix(":predict"))
-    parts = [part for part in served.split("/") if part]
-    name = parts[-2] if len(parts) > 1 and parts[-1].isdecimal() else parts[-1]  # SavedModels are in numbered folders
-    name = name.partition(":")[2] or name
-    return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)
 
 
 def _resolved(path: str | None) -> str | None:

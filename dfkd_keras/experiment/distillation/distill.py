@@ -11,10 +11,10 @@ import keras
 
 from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, limit_so_far, planned_length
 from dfkd_keras.experiment.distillation.choice import METHODS
-from dfkd_keras.experiment.distillation.composition import Composition, compose, task_name
+from dfkd_keras.experiment.distillation.composition import Composition, compose
 from dfkd_keras.experiment.distillation.findings import Findings, examine
 from dfkd_keras.experiment.distillation.given_teacher import as_path
-from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.distillation.request import Request, task_name
 from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
 from dfkd_keras.experiment.reporting.verdict import headline, in_other_ranges
 from dfkd_keras.experiment.run_directory import RunDirectory

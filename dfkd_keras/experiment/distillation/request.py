@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from dfkd_keras.utils.checks import check_seed, is_number, is_whole, single_line
 from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
 
 AUTO = "auto"
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 PATHS = ("teacher", "student", "method", "images", "labels", "class_names", "weights", "custom_objects")
 
 
@@ -71,6 +73,15 @@ def _as_text(name: str, value: Any) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         raise InvalidInputError(f"{name}={value!r} must be a string or a path.")
     return os.path.expanduser(os.fspath(value))
+
+
+def task_name(teacher: str) -> str:
+    """Returns the name of a task, that of its teacher's file without what a folder's name should not have."""
+    served = re.sub(r"/versions/\d+$", "", teacher.rstrip("/").removesuffix(":predict"))
+    parts = [part for part in served.split("/") if part]
+    name = parts[-2] if len(parts) > 1 and parts[-1].isdecimal() else parts[-1]  # SavedModels are in numbered folders
+    name = name.partition(":")[2] or name
+    return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)
 
 
 def names_in_file(path: str) -> tuple[str, ...]:

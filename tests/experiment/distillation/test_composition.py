@@ -7,9 +7,9 @@ from keras import layers
 from PIL import Image
 
 import dfkd_keras as dk
-from dfkd_keras.experiment.distillation.composition import compose, task_name
+from dfkd_keras.experiment.distillation.composition import compose
 from dfkd_keras.experiment.distillation.findings import examine
-from dfkd_keras.experiment.distillation.request import Request
+from dfkd_keras.experiment.distillation.request import Request, task_name
 from dfkd_keras.experiment.evaluation import evaluation
 from dfkd_keras.experiment.presets import experiment_of
 from dfkd_keras.utils.errors import InvalidInputError
