@@ -21,7 +21,7 @@ from dfkd_keras.losses.keras_adapter import as_distillation_loss
 from dfkd_keras.losses.logits import SoftTargets
 from dfkd_keras.metrics import check_evaluated, check_validation_data, validation_metrics
 from dfkd_keras.objectives.modulation import Modulation
-from dfkd_keras.optimizers import set_total_updates
+from dfkd_keras.optimizers.rates import set_total_updates
 from dfkd_keras.replay import FreshSamples, ImageSource, ReplayBatch, SoftLabelCache
 from dfkd_keras.replay.soft_labels import look
 from dfkd_keras.schedules.callback import ScheduleCallback

@@ -13,7 +13,7 @@ from dfkd_keras import augmentation, data, losses, models, objectives, optimizer
 from dfkd_keras.experiment.teacher_recipe import TeacherRecipe
 from dfkd_keras.experiment.training.early_stopping import AgreementEarlyStopping
 from dfkd_keras.models.layers import LocalResponseNormalization, UpsamplingConvolution
-from dfkd_keras.optimizers import ScaledRate
+from dfkd_keras.optimizers.rates import ScaledRate
 from dfkd_keras.utils.errors import InvalidInputError
 
 ROOMS = (augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis)

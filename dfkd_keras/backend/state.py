@@ -84,7 +84,7 @@ class OptimizerState(Component):
         """Sets the optimizer back to its state before the first update.
 
         The optimizer must have moments that start at 0 and a constant learning rate, which stays; see
-        `optimizers.check_resettable`.
+        `optimizers.resetting.check_resettable`.
         """
         for variable in self.optimizer.variables:
             if variable is not keras_internals.learning_rate(self.optimizer):

@@ -21,7 +21,7 @@ from dfkd_keras.experiment.identity import describe, weights_checksum
 from dfkd_keras.images import ChannelOrder, InputRange, Normalization
 from dfkd_keras.metrics import IGNORED, validation_metrics
 from dfkd_keras.models.loading.saved_model import saved_model
-from dfkd_keras.optimizers import set_total_updates
+from dfkd_keras.optimizers.rates import set_total_updates
 from dfkd_keras.teacher.loading import load_teacher
 from dfkd_keras.teacher.model_checks import check_outputs
 from dfkd_keras.teacher.outputs import Outputs

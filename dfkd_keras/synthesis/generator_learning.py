@@ -7,7 +7,7 @@ from keras import ops
 
 from dfkd_keras.backend.distribution import of_first_replica
 from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
-from dfkd_keras.optimizers import check_resettable
+from dfkd_keras.optimizers.resetting import check_resettable
 from dfkd_keras.utils.checks import check_counts
 from dfkd_keras.utils.errors import InvalidInputError
 

@@ -11,7 +11,8 @@ from dfkd_keras.backend.gradient import differentiate, with_own_losses
 from dfkd_keras.backend.state import INTEGER, OptimizerState
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
-from dfkd_keras.optimizers import check_resettable, set_total_updates
+from dfkd_keras.optimizers.rates import set_total_updates
+from dfkd_keras.optimizers.resetting import check_resettable
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels

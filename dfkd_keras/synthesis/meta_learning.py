@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from dfkd_keras.backend.state import OptimizerState
-from dfkd_keras.optimizers import check_resettable
+from dfkd_keras.optimizers.resetting import check_resettable
 from dfkd_keras.synthesis.generator_learning import GeneratorLearning
 from dfkd_keras.utils.checks import check_kinds, check_positive
 

@@ -12,7 +12,7 @@ from dfkd_keras.backend.gradient import differentiate
 from dfkd_keras.backend.state import INTEGER
 from dfkd_keras.images import Space
 from dfkd_keras.objectives.objective import Objective, Values
-from dfkd_keras.optimizers import check_resettable
+from dfkd_keras.optimizers.resetting import check_resettable
 from dfkd_keras.schedules.noise import Draws, normal_to_uniform
 from dfkd_keras.synthesis.best_batch import BestBatch
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, predicted_labels

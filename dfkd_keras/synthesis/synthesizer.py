@@ -10,7 +10,7 @@ from dfkd_keras.backend.state import INTEGER, Component, OptimizerState
 from dfkd_keras.images import Space, check_space
 from dfkd_keras.objectives.objective import Objective, Values
 from dfkd_keras.objectives.synthetic_batch import SyntheticBatch
-from dfkd_keras.optimizers import set_total_updates
+from dfkd_keras.optimizers.rates import set_total_updates
 from dfkd_keras.schedules.noise import Draws
 from dfkd_keras.synthesis.forward_batch import SynthesisContext, forward_batch
 from dfkd_keras.teacher.teacher import Teacher

@@ -19,7 +19,7 @@ from dfkd_keras.experiment.training.settings import TrainingSettings
 from dfkd_keras.experiment.training.stopping import Checkpoints, StopAtTime, StopOnNonFinite
 from dfkd_keras.experiment.training.tensorboard import tensorboard_callbacks
 from dfkd_keras.experiment.training.validation import RenameMetrics, log_agreement, validation
-from dfkd_keras.optimizers import scale_learning_rate
+from dfkd_keras.optimizers.rates import scale_learning_rate
 
 logger = logging.getLogger(__name__)
 

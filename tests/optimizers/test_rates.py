@@ -3,40 +3,9 @@ import numpy as np
 import pytest
 
 import dfkd_keras as dk
-from dfkd_keras import optimizers
 from dfkd_keras.backend.keras_internals import learning_rate
-from dfkd_keras.optimizers import CosineDecayOverTraining, CoupledSGD, set_total_updates
-
-
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_decay_and_a_falling_rate_work_as_in_pytorch(nesterov):
-    variable = keras.Variable([1.0, -2.0])
-    rates = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.01])
-    optimizer = CoupledSGD(rates, momentum=0.9, l2=0.5, nesterov=nesterov)
-    optimizer.build([variable])
-    weights, velocity = np.array([1.0, -2.0]), np.zeros(2)
-    for rate, gradient in ((0.1, [0.3, 0.1]), (0.1, [-0.2, 0.4]), (0.01, [0.0, 0.0])):
-        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
-        step = np.array(gradient) + 0.5 * weights
-        velocity = 0.9 * velocity + step
-        weights = weights - rate * (step + 0.9 * velocity if nesterov else velocity)
-    np.testing.assert_allclose(variable.value, weights, rtol=1e-5)
-
-
-def test_without_decay_it_is_sgd():
-    variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
-    for variable, optimizer in zip(variables, (CoupledSGD(0.1, 0.9), keras.optimizers.SGD(0.1, 0.9)), strict=True):
-        optimizer.build([variable])
-        for _ in range(3):
-            optimizer.apply([keras.ops.convert_to_tensor([0.5, -0.5])], [variable])
-    np.testing.assert_allclose(variables[0].value, variables[1].value, rtol=1e-6)
-
-
-def test_it_survives_serialization():
-    optimizer = CoupledSGD(keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.01]), 0.9, 5e-4)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
-    assert again.get_config() == optimizer.get_config()
-    assert again.l2 == 5e-4
+from dfkd_keras.optimizers import CosineDecayOverTraining, CoupledSGD
+from dfkd_keras.optimizers.rates import ScaledRate, scale_learning_rate, set_total_updates
 
 
 def test_cosine_goes_from_the_initial_to_the_final_rate():
@@ -88,8 +57,8 @@ def test_a_longer_training_changes_the_rate_of_the_compiled_steps_too(make_disti
 
 
 def test_a_scaled_rate_is_the_schedules_times_the_factor_and_survives_saving():
-    schedule = optimizers.CosineDecayOverTraining(0.2, updates=10)
-    scaled = optimizers.ScaledRate(schedule, 0.5)
+    schedule = CosineDecayOverTraining(0.2, updates=10)
+    scaled = ScaledRate(schedule, 0.5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(scaled))
     for step in (0, 3, 10):
         assert float(scaled(step)) == float(again(step)) == 0.5 * float(schedule(step))
@@ -97,14 +66,14 @@ def test_a_scaled_rate_is_the_schedules_times_the_factor_and_survives_saving():
 
 def test_scaling_a_rate_reaches_constants_and_schedules_alike():
     constant = keras.optimizers.Adam(0.004)
-    optimizers.scale_learning_rate(constant, 0.5)
+    scale_learning_rate(constant, 0.5)
     assert float(constant.learning_rate) == pytest.approx(0.002)
-    optimizers.scale_learning_rate(constant, 0.5, included=0.5)  # as loaded from a checkpoint
+    scale_learning_rate(constant, 0.5, included=0.5)  # as loaded from a checkpoint
     assert float(constant.learning_rate) == pytest.approx(0.002)
-    scheduled = keras.optimizers.SGD(optimizers.CosineDecayOverTraining(0.2))
-    optimizers.scale_learning_rate(scheduled, 0.5)
-    assert optimizers.set_total_updates(scheduled, 10) and not optimizers.set_total_updates(scheduled, 10)
+    scheduled = keras.optimizers.SGD(CosineDecayOverTraining(0.2))
+    scale_learning_rate(scheduled, 0.5)
+    assert set_total_updates(scheduled, 10) and not set_total_updates(scheduled, 10)
     assert float(scheduled.learning_rate) == pytest.approx(0.1)
     inner = keras.optimizers.Adam(0.004)
-    optimizers.scale_learning_rate(keras.optimizers.LossScaleOptimizer(inner), 0.5)
+    scale_learning_rate(keras.optimizers.LossScaleOptimizer(inner), 0.5)
     assert float(inner.learning_rate) == pytest.approx(0.002)
