@@ -22,9 +22,10 @@ BLACK_BOX = {"parameters": 200_000, "multiplications": 20_000_000}
 BLACK_BOX_PER_PIXEL = 5_000
 # A student with weights has learned already, which the large steps of students that start from nothing would undo.
 WARM_TRAINING = {
-    "Experiment.optimizer": "@student/Adam",
-    "student/Adam.learning_rate": "@student/CosineDecayOverTraining()",
-    "student/CosineDecayOverTraining.initial_learning_rate": 0.001,
+    "Experiment.optimizer": "@student/Muon",
+    "student/Muon.learning_rate": "@student/CosineDecayOverTraining()",
+    "student/Muon.adam_lr_ratio": 0.5,
+    "student/CosineDecayOverTraining.initial_learning_rate": 0.002,
     "distillation_temperature": 4.0,
     "fast/rounds_per_epoch": 32,  # of small batches
 }

@@ -343,8 +343,8 @@ def save_batch_norm_teacher(folder, shape=(8, 8, 3)):
 def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_method(tmp_path, method):
     path = save_batch_norm_teacher(tmp_path, (9, 10, 3))
     slim, scratch = (built(Request(path, method=method, student=name)) for name in ("slim:0.5", "compact"))
-    assert type(slim.optimizer) is keras.optimizers.Adam
-    assert slim.optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.001
+    assert type(slim.optimizer) is dk.optimizers.Muon
+    assert slim.optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.002
     assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
 
 
