@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, limit_so_far, planned_length
+from dfkd_keras.experiment.distillation.budget import OVERRUN, length_so_far, planned_length, time_limit
 from dfkd_keras.experiment.distillation.choice import METHODS
 from dfkd_keras.experiment.distillation.composition import Composition, compose
 from dfkd_keras.experiment.distillation.findings import Findings, examine
@@ -96,7 +96,7 @@ def run_request(request: Request, run: RunDirectory, resume: bool, say: Callable
         composition = _compose_again(request, findings, run)
     else:
         composition, length = _compose_to_fit(request, findings)
-    limit = _limit(request, run if is_earlier else None)
+    limit = time_limit(request.minutes, run, is_earlier)
     experiment = _experiment(_with_minutes(composition, limit).with_bindings(**length))
     _say(
         say,
@@ -126,20 +126,8 @@ def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> C
     return next(same, None) or compose(request, findings)
 
 
-def _limit(request: Request, earlier: RunDirectory | None) -> float | None:
-    """Returns the minutes at which the training ends, not before those of an earlier call; None for no limit."""
-    asked = OVERRUN * request.minutes
-    if earlier is None:
-        return asked
-    if limit := limit_so_far(earlier):
-        return max(limit, asked)
-    return asked if earlier.results.exists() else None
-
-
-def _with_minutes(composition: Composition, limit: float | None) -> Composition:
+def _with_minutes(composition: Composition, limit: float) -> Composition:
     """Returns the composition with the time of its training, for the report."""
-    if limit is None:
-        return composition
     decisions = composition.bindings["Experiment.decisions"] | {
         "minutes": f"{limit / OVERRUN:g} of training (--minutes)"
     }

@@ -185,18 +185,6 @@ def test_a_run_of_an_earlier_version_says_its_time_in_its_configuration(interrup
     assert interrupted(1e-9)["max_minutes"] == OVERRUN * 60
 
 
-def test_a_run_that_does_not_say_its_time_is_resumed_without_limit_and_not_again(interrupted, tmp_path):
-    run = RunDirectory(tmp_path / "run")
-    run.limits.unlink()
-    said = run.configuration.read_text()
-    run.configuration.write_text(re.sub(r"'minutes': '.*?'", "'other': 'decision'", said))
-    results = interrupted(1e-9)
-    assert (results["stopped_by"], results["max_minutes"]) == (None, None)
-    stopped = results | {"stopped_by": "max_minutes", "max_minutes": 1.0}
-    run.write_json(run.results, stopped)
-    assert interrupted(0.5) == stopped
-
-
 def test_a_student_from_scratch_gets_balanced_classes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dk.distill(teacher(), minutes=0.02, student="compact", input_range="0..255", verbose=False, run_dir="run")
