@@ -339,13 +339,16 @@ def save_batch_norm_teacher(folder, shape=(8, 8, 3)):
     return str(folder / "teacher.keras")
 
 
+OPTIMIZERS = {"ssdkd": "CoupledSGD", "nayer": "CoupledSGD", "baselines/procedural": "Muon"}
+
+
 @pytest.mark.parametrize("method", ["ssdkd", "nayer", "deepinversion", "baselines/procedural", "rdskd"])
 def test_a_student_that_has_learned_already_takes_small_steps_whatever_the_method(tmp_path, method):
     path = save_batch_norm_teacher(tmp_path, (9, 10, 3))
     slim, scratch = (built(Request(path, method=method, student=name)) for name in ("slim:0.5", "compact"))
     assert type(slim.optimizer) is dk.optimizers.Muon
     assert slim.optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.002
-    assert type(scratch.optimizer).__name__ == ("CoupledSGD" if method in ("ssdkd", "nayer") else "Adam")
+    assert type(scratch.optimizer).__name__ == OPTIMIZERS.get(method, "Adam")
 
 
 @pytest.mark.parametrize(("student", "batch_size"), [("slim:0.5", 32), ("compact", 128)])
