@@ -1,6 +1,7 @@
-"""Muon for the kernels of convolutions, too."""
+"""Muon for the kernels of convolutions."""
 
 import math
+import re
 from typing import Any
 
 import keras
@@ -10,16 +11,19 @@ from dfkd_keras.optimizers.rates import checked_rate
 from dfkd_keras.utils.checks import check_fractions, check_numbers, given
 from dfkd_keras.utils.serialization import PACKAGE
 
+LARGEST_SIDE = 256  # the cost of the iterations grows with the square of the shorter side
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Muon(keras.optimizers.Muon):
-    """Momentum orthogonalized by Newton-Schulz iterations, for the kernels of convolutions as well as of dense layers.
+    """Momentum orthogonalized by Newton-Schulz iterations, for the kernels of convolutions.
 
     A kernel [h, w, C_in, C_out] is taken for a matrix of h w C_in rows and C_out columns, all of whose singular values
     the update makes nearly equal, so that it changes the outputs along rare directions as much as along frequent ones.
-    Keras' own Muon does so for matrices alone, and for them here too. Biases, BatchNorm and depthwise kernels are
-    updated by Adam, at the same learning rate. Steps are scaled to the root mean square of Adam's (0.2 times the root
-    of the longer side), and there is no weight decay unless given.
+    Keras' own Muon does so for matrices alone. All else is updated by Adam, at the same learning rate: biases,
+    BatchNorm, depthwise kernels, and dense layers and kernels whose shorter side is above 256, for which the iterations
+    could cost more than the rest of an update. Steps are scaled to the root mean square of Adam's (0.2 times
+    the root of the longer side), and there is no weight decay unless given.
 
     Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024; Liu et al., *Muon is Scalable for
     LLM Training*, 2025 (arXiv 2502.16982), Eq. 4, for the scale.
@@ -27,7 +31,7 @@ class Muon(keras.optimizers.Muon):
     Args:
         learning_rate: Float, or a `keras.optimizers.schedules.LearningRateSchedule`. Defaults to 0.001.
         momentum: Float in [0, 1). Defaults to 0.95.
-        weight_decay: Float, at least 0. Decoupled, of matrices and kernels. Defaults to `None`, no decay.
+        weight_decay: Float, at least 0. Decoupled, of the kernels. Defaults to `None`, no decay.
         **kwargs: Other arguments of `keras.optimizers.Muon`.
 
     Raises:
@@ -67,6 +71,7 @@ class Muon(keras.optimizers.Muon):
         return x * (self.rms_rate * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])))
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        if len(variable.shape) < 3:
-            return super()._should_use_adamw(variable)
-        return variable.shape[-1] == 1  # depthwise, whose channels have nothing to do with each other
+        *inputs, filters = variable.shape
+        is_convolution = len(inputs) == 3 and filters > 1  # of one filter: depthwise
+        is_excluded = any(re.search(each, variable.path) for each in self.exclude_layers)
+        return is_excluded or not is_convolution or min(math.prod(inputs), filters) > LARGEST_SIDE
