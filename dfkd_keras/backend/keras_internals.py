@@ -103,6 +103,14 @@ def momentum_of(optimizer: keras.optimizers.SGD, variable: keras.Variable) -> ke
     return optimizer.momentums[optimizer._get_variable_index(variable)]
 
 
+def first_moment_of(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> keras.Variable:
+    """Returns the variable in which Adam keeps the mean of a variable's gradients.
+
+    Needed to make another mean of it. There is no public list.
+    """
+    return optimizer._momentums[optimizer._get_variable_index(variable)]
+
+
 def weight_averages(optimizer: keras.optimizers.Optimizer) -> list[tuple[keras.Variable, keras.Variable]]:
     """Returns the variables that an optimizer averages, each with its average; none without `use_ema`.
 

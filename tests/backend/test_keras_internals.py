@@ -107,6 +107,13 @@ def test_an_optimizers_variables_to_update_are_those_it_was_built_on():
     assert [each is variable for each in internals.optimizer_variables_to_update(optimizer)] == [True]
 
 
+def test_adams_first_moment_of_a_variable_is_found():
+    variables = [keras.Variable([1.0]), keras.Variable([2.0, 3.0])]
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(variables)
+    assert internals.first_moment_of(optimizer, variables[1]) is optimizer._momentums[1]
+
+
 def test_the_momentum_of_a_variable_is_found():
     optimizer, variables = keras.optimizers.SGD(0.1, momentum=0.9), [keras.Variable(1.0), keras.Variable(2.0)]
     optimizer.build(variables)
