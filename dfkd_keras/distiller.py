@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfkd_keras import compatibility
 from dfkd_keras.backend import gradient
 from dfkd_keras.backend.averages import averaged_weights
 from dfkd_keras.backend.distribution import disable_gradient_aggregation, gather
@@ -15,14 +16,6 @@ from dfkd_keras.backend.keras_internals import maximized_metrics
 from dfkd_keras.backend.precision import scale_loss_like
 from dfkd_keras.backend.replicas import sync_replicas
 from dfkd_keras.backend.state import RandomState
-from dfkd_keras.compatibility.parts import check_parts
-from dfkd_keras.compatibility.training import (
-    check_compile_arguments,
-    check_fit_arguments,
-    check_loss_scaling,
-    check_optimizers,
-    check_plan,
-)
 from dfkd_keras.losses.feature_matching import FeatureMatching
 from dfkd_keras.losses.keras_adapter import as_distillation_loss
 from dfkd_keras.losses.logits import SoftTargets
@@ -95,7 +88,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         self.schedule = Alternating() if schedule is None else schedule
         self.replay = FreshSamples() if replay is None else replay
         self.augment, self.modulation, self.soft_label_cache = augment, modulation, soft_label_cache
-        check_parts(self)
+        compatibility.check_parts(self)
 
         self._matching = FeatureMatching(self.distillation_loss, self.teacher, student)
         synthesizer.prepare(self.teacher, batch_size)
@@ -127,11 +120,11 @@ class DataFreeDistiller(Configured, ScheduledModel):
         Raises:
             InvalidInputError: If the optimizers are the same object, or an argument has no meaning here.
         """
-        check_compile_arguments(kwargs)
+        compatibility.check_compile_arguments(kwargs)
         optimizer, synthesis_optimizer = map(keras.optimizers.get, (optimizer, synthesis_optimizer))
-        check_optimizers(optimizer, synthesis_optimizer)
+        compatibility.check_optimizers(optimizer, synthesis_optimizer)
         super().compile(optimizer=optimizer, **kwargs)
-        check_loss_scaling(self.optimizer)
+        compatibility.check_loss_scaling(self.optimizer)
         disable_gradient_aggregation(self.optimizer)
         self.optimizer.build(self.student.trainable_variables)
         self.synthesizer.compile(scale_loss_like(self.optimizer, synthesis_optimizer))
@@ -171,10 +164,10 @@ class DataFreeDistiller(Configured, ScheduledModel):
         Raises:
             InvalidInputError: If training cannot go as the schedule and the arguments say.
         """
-        check_fit_arguments(kwargs)
+        compatibility.check_fit_arguments(kwargs)
         epochs = self.schedule.epochs if epochs is None else epochs
         steps_per_epoch = self.schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
-        check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
+        compatibility.check_plan(self, epochs, steps_per_epoch, kwargs.get("initial_epoch", 0), initial_step)
         check_validation_data(kwargs.get("validation_data"), self.teacher)
         self._set_total_updates(epochs, steps_per_epoch)
         sizes = self.batch_size, self.synthesizer.latent_dim, self.teacher.num_classes, steps_per_epoch

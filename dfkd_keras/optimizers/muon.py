@@ -85,6 +85,5 @@ def orthogonalized(matrix: Any) -> Any:
 
 
 def _is_orthogonalized(shape: tuple[int, ...]) -> bool:
-    *inputs, filters = shape or (1,)
-    is_convolution = len(inputs) == 3 and filters > 1  # of one filter: depthwise
-    return is_convolution and min(math.prod(inputs), filters) <= LARGEST_SIDE
+    is_convolution = len(shape) == 4 and shape[-1] > 1  # of one filter: depthwise
+    return is_convolution and min(math.prod(shape[:-1]), shape[-1]) <= LARGEST_SIDE

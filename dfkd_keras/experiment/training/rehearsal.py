@@ -1,6 +1,6 @@
 """What a run does after its training, tried before it: whatever would fail then is told at once."""
 
-from dfkd_keras.compatibility.training import check_plan
+from dfkd_keras.compatibility import check_plan
 from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.checks import single_line
