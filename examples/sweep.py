@@ -28,7 +28,7 @@ def main(temperatures: Sequence[float] = (1.0, 4.0, 20.0), epochs: int = 5, step
             bindings=[f"SoftTargets.temperature = {temperature}", *length],  # parameters of config.gin
             verbose=False,
         )
-        agreements[temperature] = json.loads((run / "results.json").read_text())["estimated_agreement"]
+        agreements[temperature] = json.loads((run / "results.json").read_text(encoding="utf-8"))["estimated_agreement"]
     for temperature, agreement in agreements.items():
         print(f"temperature {temperature:4g}: estimated agreement {agreement:.1%}")
     return agreements

@@ -59,7 +59,7 @@ request = {
     "signature_name": "encoded",
     "instances": [{"images": {"b64": base64.b64encode(file.getvalue()).decode()}}],
 }
-Path("request.json").write_text(json.dumps(request))
+Path("request.json").write_text(json.dumps(request), encoding="utf-8")
 
 """
 ```bash long

@@ -95,7 +95,7 @@ dfkd train --gin_file=sharp.gin --gin_file=smoke.gin --run_dir=runs/sharp
 The term is logged under its name in snake case, in `logs/metrics.csv`, in TensorBoard and in the report:
 """
 
-print(Path("runs/sharp/logs/metrics.csv").read_text().splitlines()[0])
+print(Path("runs/sharp/logs/metrics.csv").read_text(encoding="utf-8").splitlines()[0])
 
 """
 `--dry_run` prints the operative configuration and a plan instead of training. A binding that has no effect is an error.

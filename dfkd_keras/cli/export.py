@@ -18,6 +18,7 @@ from absl import flags
 from dfkd_keras.cli import allow_code, configuration
 from dfkd_keras.cli.configuration import configured_experiment, configured_model
 from dfkd_keras.data import read_images
+from dfkd_keras.data.class_names import names_of
 from dfkd_keras.experiment import Experiment
 from dfkd_keras.experiment.evaluation import evaluation
 from dfkd_keras.experiment.run_directory import RunDirectory
@@ -36,7 +37,9 @@ flags.DEFINE_list("format", ["savedmodel"], f"One or several of {', '.join(FORMA
 flags.DEFINE_string("out_dir", None, "Folder of the exports; export/ in the run's folder by default.")
 flags.DEFINE_string("images", None, ".npz or .npy of held-out uint8 images; the task's test images by default.")
 flags.DEFINE_string("calibration_images", None, ".npz or .npy for litert_int8; the run's synthetic images by default.")
-flags.DEFINE_list("class_names", None, "One per class; the task's by default.")
+flags.DEFINE_list(
+    "class_names", None, "Their names, or one file with them, as for dfkd distill; the task's by default."
+)
 flags.DEFINE_enum("input_range", None, list(STATISTICS), "Without run or task: the values that the student takes.")
 flags.DEFINE_enum("channel_order", None, get_args(ChannelOrder), "Without run or task: the order of its channels.")
 flags.DEFINE_enum("outputs", None, get_args(Outputs), "Without run or task: what the student returns.")
@@ -75,7 +78,7 @@ def described() -> tuple[Experiment | None, RunDirectory | None]:
             f"--run_dir={FLAGS.run_dir} is not a run directory: it has no {run.configuration.name}."
         )
     if run and not FLAGS.gin_file:
-        if not FLAGS.allow_code and (line := code_in(run.configuration.read_text())):
+        if not FLAGS.allow_code and (line := code_in(run.configuration.read_text(encoding="utf-8"))):
             raise InvalidInputError(
                 f"config.gin of run_dir {FLAGS.run_dir!r} has code run ({line!r}): give --allow_code if you trust who "
                 "made it."
@@ -91,7 +94,7 @@ def described() -> tuple[Experiment | None, RunDirectory | None]:
 def served_student(path: Path | str, experiment: Experiment | None) -> ServedStudent:
     """Returns the student with what its task knows of it."""
     check_conventions(experiment)
-    model, names = configured_model(path), FLAGS.class_names
+    model, names = configured_model(path), names_of(FLAGS.class_names)
     if experiment is None:
         inputs = InputConvention(FLAGS.input_range, FLAGS.channel_order, shape=own_input_shape(model))
         return ServedStudent(model, inputs, FLAGS.outputs, names)

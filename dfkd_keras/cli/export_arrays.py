@@ -34,5 +34,5 @@ def run() -> None:
         with atomic_write(network) as aside:
             teacher.model.save(aside)
         with atomic_write(folder / "arrays.gin") as aside:
-            aside.write_text(GIN.format(data=str(data), teacher=str(network)))
+            aside.write_text(GIN.format(data=str(data), teacher=str(network)), encoding="utf-8")
     print(f"add --gin_file={folder / 'arrays.gin'} to the command")

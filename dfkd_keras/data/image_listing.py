@@ -236,6 +236,11 @@ def _labeled(
             f"{str(source)!r} has labels that are none of the {len(class_names)} classes, {_some(class_names)}: "
             f"{_some(unknown)}. Rename them, or give indices from 0 to {len(class_names) - 1}."
         )
+    if ambiguous := [label for label in occurring if class_names.count(label) > 1]:
+        raise InvalidInputError(
+            f"{str(source)!r} has the label {ambiguous[0]!r}, which several classes are named: tell them apart in the "
+            f"names, or give indices from 0 to {len(class_names) - 1}."
+        )
     return ImageListing(images, np.array([indices[label] for label in labels], np.int32), tuple(class_names), skipped)
 
 

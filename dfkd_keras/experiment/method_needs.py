@@ -108,7 +108,7 @@ def _references(value: Any, bindings: Bindings) -> list[Reference]:
 
 def _bindings(name: str, folders: list[Path]) -> Bindings:
     """Returns the bindings of a gin file and of those that it includes; the last one counts, as in gin."""
-    text = next(folder / name for folder in folders if (folder / name).is_file()).read_text()
+    text = next(folder / name for folder in folders if (folder / name).is_file()).read_text(encoding="utf-8")
     bindings: Bindings = {}
     for statement in config_parser.ConfigParser(text, _References()):
         if isinstance(statement, config_parser.IncludeStatement):

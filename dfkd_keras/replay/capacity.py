@@ -65,15 +65,15 @@ def free_bytes() -> int | None:
 def _free_in_system() -> int | None:
     if not MEMINFO.exists():
         return None
-    fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+    fields = dict(line.split(":") for line in MEMINFO.read_text(encoding="utf-8").splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
 
 
 def _free_in_container() -> int | None:
     """Returns what a container's limit leaves, not counting cached files, which are dropped when needed."""
     try:
-        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        kinds = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        limit, used = (int((CGROUP / f"memory.{name}").read_text(encoding="utf-8")) for name in ("max", "current"))
+        kinds = dict(line.split() for line in (CGROUP / "memory.stat").read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError):  # no such files, or no limit: "max"
         return None
     return max(0, limit - used + int(kinds["inactive_file"]))

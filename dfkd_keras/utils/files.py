@@ -85,7 +85,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         InvalidInputError: If the file cannot be read, is damaged, or holds nothing.
     """
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or not values:
             raise ValueError(f"it holds {json.dumps(values)[:20]}")
         return values

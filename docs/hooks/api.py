@@ -51,7 +51,7 @@ def summary(module: str, name: str) -> str:
     defined_in, node = definition(module, name)
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         return (ast.get_docstring(node) or "").partition("\n")[0]
-    return _path(defined_in).read_text().splitlines()[node.lineno - 1].partition("  # ")[2]
+    return _path(defined_in).read_text(encoding="utf-8").splitlines()[node.lineno - 1].partition("  # ")[2]
 
 
 def page(module: str) -> tuple[str, str]:
@@ -87,7 +87,7 @@ def _targets(node: ast.AST) -> list[ast.AST]:
 
 @functools.cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _path(module: str) -> Path:

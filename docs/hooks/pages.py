@@ -32,7 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that are not files in docs/, and the guides as notebooks."""
     pages = dict(map(api.page, api.namespaces()))
     for source, page in SOURCES.items():
-        text = (ROOT / source).read_text()
+        text = (ROOT / source).read_text(encoding="utf-8")
         if source.endswith(".py"):
             notebook = page.replace(".md", ".ipynb")
             pages[notebook] = guide.notebook(text)

@@ -13,5 +13,5 @@ def table() -> str:
 
 
 def _comment(path: Path) -> str:
-    lines = takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     return " ".join(line.lstrip("# ") for line in lines).replace("|", "\\|")

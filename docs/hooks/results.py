@@ -18,7 +18,7 @@ BEGIN, END = "<!-- python docs/hooks/results.py -->\n", "<!-- end -->\n"
 def section() -> str:
     """Returns the tables of the suites that were published, in Markdown."""
     files = [ROOT / "docs" / "results" / f"{suite}.json" for suite in SUITES]
-    return "\n".join(_table(json.loads(file.read_text())) for file in files if file.exists())
+    return "\n".join(_table(json.loads(file.read_text(encoding="utf-8"))) for file in files if file.exists())
 
 
 def _table(content: Mapping[str, Any]) -> str:
@@ -36,4 +36,4 @@ def renewed(readme: str) -> str:
 
 if __name__ == "__main__":
     with atomic_write(README) as temporary:
-        temporary.write_text(renewed(README.read_text()))
+        temporary.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -190,6 +190,11 @@ def test_subfolders_are_matched_against_class_names(photos):
         read(photos, class_names=("bird", "cat"))
 
 
+def test_a_label_that_names_several_classes_is_refused(photos):
+    with pytest.raises(ValueError, match="has the label 'cat', which several classes are named: tell them apart"):
+        read(photos, class_names=("cat", "dog", "cat"))
+
+
 def test_numbered_subfolders_are_class_indices(tmp_path):
     for name in ("10", "2"):
         save(tmp_path, f"{name}/a.png", filled(RED))

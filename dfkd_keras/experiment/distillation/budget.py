@@ -67,13 +67,13 @@ def length_so_far(run: RunDirectory) -> dict[str, int]:
     """Returns the macros of the length that an earlier call planned for the run in a folder, empty if there is none."""
     if not run.configuration.exists():
         return {}
-    planned = {name: int(value) for name, value in PLANNED.findall(run.configuration.read_text())}
+    planned = {name: int(value) for name, value in PLANNED.findall(run.configuration.read_text(encoding="utf-8"))}
     return planned if "student_epochs" in planned else {}  # a task may set the steps of an epoch by itself
 
 
 def limit_so_far(run: RunDirectory) -> float | None:
     """Returns the minutes at which the latest call would end the run in a folder, None if it has no such limit."""
-    said = SAID.search(run.configuration.read_text()) if not run.limits.exists() else None
+    said = SAID.search(run.configuration.read_text(encoding="utf-8")) if not run.limits.exists() else None
     return OVERRUN * float(said[1]) if said else run.max_minutes()
 
 

@@ -121,7 +121,7 @@ def _compose_to_fit(request: Request, findings: Findings) -> tuple[Composition, 
 def _compose_again(request: Request, findings: Findings, run: RunDirectory) -> Composition:
     """Returns the composition of the run in a folder, which time may have decided."""
     candidates = (compose(request, findings, rank) for rank in range(len(METHODS)))
-    earlier = METHOD.search(run.configuration.read_text())
+    earlier = METHOD.search(run.configuration.read_text(encoding="utf-8"))
     same = (each for each in candidates if earlier and Path(each.method).name == earlier[1])
     return next(same, None) or compose(request, findings)
 

@@ -1,17 +1,17 @@
 """What a user asks of a distillation, and what is left to be found out or decided."""
 
 import dataclasses
-import json
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dfkd_keras.data.class_names import names_of
 from dfkd_keras.images import ChannelOrder, InputRange
 from dfkd_keras.teacher.outputs import Outputs
-from dfkd_keras.utils.checks import check_seed, is_number, is_whole, single_line
-from dfkd_keras.utils.errors import InvalidInputError, NotFoundError
+from dfkd_keras.utils.checks import check_seed, is_number, is_whole
+from dfkd_keras.utils.errors import InvalidInputError
 
 AUTO = "auto"
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -61,9 +61,7 @@ class Request:
     @property
     def names(self) -> tuple[str, ...] | None:
         """Tuple of strings. The names of the classes, from the file if it is one; None if they are unknown."""
-        if isinstance(self.class_names, str):
-            return names_in_file(self.class_names)
-        return tuple(map(str, self.class_names)) if self.class_names else None
+        return names_of(self.class_names)
 
 
 def _as_text(name: str, value: Any) -> Any:
@@ -82,44 +80,3 @@ def task_name(teacher: str) -> str:
     name = parts[-2] if len(parts) > 1 and parts[-1].isdecimal() else parts[-1]  # SavedModels are in numbered folders
     name = name.partition(":")[2] or name
     return re.sub(r"\W+", "_", Path(name).stem if Path(name).suffix in (*MODEL_SUFFIXES, ".onnx", ".tflite") else name)
-
-
-def names_in_file(path: str) -> tuple[str, ...]:
-    """Reads the names of classes, in the order of the outputs.
-
-    Args:
-        path: String. Path of a text file with a name in each line, or of a JSON file: a list of names, or an object
-            that maps names to indices or indices to names.
-
-    Raises:
-        NotFoundError: If the file does not exist.
-        InvalidInputError: If it holds no names.
-    """
-    if not Path(path).is_file():
-        raise NotFoundError(f"class_names file {path!r} does not exist: check the path (here: {Path.cwd()}).")
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        names = _names_of_json(json.loads(text)) if text.lstrip()[:1] in ("[", "{") else text.splitlines()
-    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"class_names file {path!r} cannot be read ({single_line(error)[:100]}): give a name per line, or JSON."
-        ) from error
-    names = tuple(name.strip() for name in names if name.strip())
-    if not names:
-        raise InvalidInputError(
-            f"class_names file {path!r} is empty: give a name per line, in the order of the outputs."
-        )
-    return names
-
-
-def _names_of_json(content: list | dict) -> list[str]:
-    if isinstance(content, list):
-        return [str(name) for name in content]
-    if all(isinstance(value, int) for value in content.values()):
-        content = {index: name for name, index in content.items()}
-    # ImageNet's file maps indices to pairs of an identifier and a name.
-    return [str(name[-1] if isinstance(name, list) else name) for _, name in sorted(content.items(), key=_index)]
-
-
-def _index(item: tuple) -> int:
-    return int(item[0])

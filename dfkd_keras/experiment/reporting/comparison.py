@@ -149,13 +149,16 @@ def write_comparison(folder: Path, runs: Sequence[Run], reference: str | None = 
         The table in Markdown.
     """
     rows, metric = summarize(runs, reference), metric_of(runs[0].results) if runs else "accuracy"
-    with atomic_write(folder / "comparison.csv") as temporary, open(temporary, "w", newline="") as file:
+    with (
+        atomic_write(folder / "comparison.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns(metric))
         writer.writeheader()
         writer.writerows(rows)
     table = markdown(rows, reference or (rows[0]["method"] if rows else ""), metric)
     with atomic_write(folder / "comparison.md") as temporary:
-        temporary.write_text(table)
+        temporary.write_text(table, encoding="utf-8")
     with atomic_write(folder / "comparison.png") as temporary:
         _plot(temporary, runs)
     return table

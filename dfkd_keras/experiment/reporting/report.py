@@ -36,7 +36,7 @@ def write_report(run: RunDirectory, results: dict[str, Any], history: History, a
         section("What was decided", table(decided(figures) | {"same run": same_run(run.configuration)})),
         section("Training", *_trained(history, results["evaluated_on"])),
         section("All figures", table({name: value for name, value in figures.items() if name != "decisions"})),
-        section("Configuration", preformatted(run.configuration.read_text())),
+        section("Configuration", preformatted(run.configuration.read_text(encoding="utf-8"))),
     ]
     told = [headline(results), *verdict(results, assessment.unseen, assessment.by_pixel)]
     run.write_text(run.report, page(title(results), answer(results, assessment.by_pixel), told, sections))

@@ -73,7 +73,7 @@ class CheckpointFolder:
                 check_disk_space(new_weights.parent, bytes_of(model))  # HDF5 prints much more, or crashes
                 model.save_weights(new_weights)
                 content = {"steps": steps, "sha256": checksum(new_weights), "metadata": metadata or {}}
-                new_record.write_text(json.dumps(content, default=np.generic.item))
+                new_record.write_text(json.dumps(content, default=np.generic.item), encoding="utf-8")
                 fsync(new_record, new_weights)
                 remove(record)  # of an earlier checkpoint at the same step; the files move into place next
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where it cannot continue writing
@@ -121,7 +121,7 @@ class CheckpointFolder:
         self._remove([record for record in self._records() if record > self._record(steps)])
 
     def _read(self, record: Path) -> Checkpoint:
-        content = json.loads(record.read_text())
+        content = json.loads(record.read_text(encoding="utf-8"))
         wanted = {"steps": int, "sha256": str, "metadata": dict}
         if not isinstance(content, dict) or not all(isinstance(content.get(name), wanted[name]) for name in wanted):
             raise InvalidInputError("its record holds something else")

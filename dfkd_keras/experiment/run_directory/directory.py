@@ -157,7 +157,11 @@ class RunDirectory:
         known = self.read_json(self.identity) if self.identity.exists() else {}
         known = {name: value for name, value in known.items() if name in identity}
         if differing := differences(known, json.loads(_json(identity))):
-            bindings = differing_bindings(self.configuration.read_text(), configuration) if configuration else []
+            bindings = (
+                differing_bindings(self.configuration.read_text(encoding="utf-8"), configuration)
+                if configuration
+                else []
+            )
             bindings = f", by the bindings {_listed(bindings)}" if bindings else ""
             raise InvalidInputError(
                 f"run_dir {str(self.path)!r} holds a run of a different experiment ({_listed(differing)}{bindings}): "
@@ -238,7 +242,7 @@ class RunDirectory:
     def write_text(self, path: Path, text: str) -> None:
         """Writes a text file."""
         with atomic_write(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
     def _is_elsewhere(self, file: str | None) -> bool:
         if file is None:

@@ -51,7 +51,7 @@ class History:
             )
         self.rows, self.interrupted_row = rows[:epochs], next(iter(rows[epochs:]), None)
         self.seconds_before = self.total("seconds") + seconds
-        with atomic_write(self.path) as temporary, open(temporary, "w", newline="") as file:
+        with atomic_write(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)
@@ -59,7 +59,7 @@ class History:
     def append(self, row: Row) -> None:
         """Appends a row to the file."""
         self.rows.append(row)
-        with open(self.path, "a", newline="") as file:
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow(row)
         fsync(self.path)
 
@@ -90,7 +90,7 @@ def read_history(path: Path, epochs: int | None = None) -> list[Row]:
     if not Path(path).exists():
         return []
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(itertools.takewhile(lambda line: line.endswith("\n"), file))
             return [_numbers(row) for row in itertools.islice(reader, epochs)]
     except OSError as error:

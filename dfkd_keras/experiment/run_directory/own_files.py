@@ -39,7 +39,7 @@ def check_own(run: Path, parts: Sequence[Path], written: Mapping[Path, Sequence[
 
 def is_card(path: Path) -> bool:
     """Returns whether a file is a model card, not notes of the user's under the same name."""
-    return path.is_file() and CARD_MARK in path.read_text(errors="replace")[:1000]
+    return path.is_file() and CARD_MARK in path.read_text(errors="replace", encoding="utf-8")[:1000]
 
 
 def any_number(name: str) -> str:

@@ -60,9 +60,9 @@ def write_report(folder: Path, name: str, content: Mapping[str, Any]) -> None:
         content: Mapping, as `content_of` returns it.
     """
     with atomic_write(folder / f"{name}.json") as temporary:
-        temporary.write_text(_json(content))
+        temporary.write_text(_json(content), encoding="utf-8")
     with atomic_write(folder / f"{name}.md") as temporary:
-        temporary.write_text(markdown(content, f"{name}.png"))
+        temporary.write_text(markdown(content, f"{name}.png"), encoding="utf-8")
     with atomic_write(folder / f"{name}.png") as temporary:
         _plot(temporary, content)
 
@@ -70,7 +70,7 @@ def write_report(folder: Path, name: str, content: Mapping[str, Any]) -> None:
 def publish(folder: Path, target: Path, name: str) -> None:
     """Writes the report that is in a suite's folder to another folder, as `NAME.json`, `NAME.md` and `NAME.png`."""
     with translate_write_errors(target):
-        write_report(target, name, json.loads((folder / f"{REPORT}.json").read_text()))
+        write_report(target, name, json.loads((folder / f"{REPORT}.json").read_text(encoding="utf-8")))
 
 
 def markdown(content: Mapping[str, Any], picture: str) -> str:

@@ -30,7 +30,7 @@ def run_command(arguments: Sequence[str], log: Path) -> bool:
     with contextlib.ExitStack() as opened:
         with translate_write_errors(log):
             log.parent.mkdir(parents=True, exist_ok=True)
-            output = opened.enter_context(open(log, "a"))
+            output = opened.enter_context(open(log, "a", encoding="utf-8"))
         # By its path it runs where nothing is installed, and modules of the working folder do not hide Python's.
         command = [sys.executable, str(LAUNCHER), *arguments]
         process = opened.enter_context(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT))

@@ -154,7 +154,7 @@ def _make(cell: Cell, folder: Path, minutes: float) -> dict[str, str]:
     try:
         figures = make_cell(cell, folder, minutes)
         with translate_write_errors(file), atomic_write(file) as aside:
-            aside.write_text(json.dumps(figures) + "\n")
+            aside.write_text(json.dumps(figures) + "\n", encoding="utf-8")
     except Exception as error:  # the other runs of a long suite are made nevertheless
         return {cell.name: single_line(error).removesuffix(".")}
     return {}
@@ -172,7 +172,7 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
     kept = folder / "suite.json"
     if not kept.exists():
         with translate_write_errors(folder), atomic_write(kept) as aside:
-            aside.write_text(json.dumps(settings) + "\n")
+            aside.write_text(json.dumps(settings) + "\n", encoding="utf-8")
     elif (earlier := read_json(kept, "restore it, or choose another --out_dir")) != settings:
         made = ", ".join(f"--{name}={value}" for name, value in earlier.items())
         raise InvalidInputError(f"{str(folder)!r} has runs of {made}: give these, or choose another --out_dir.")

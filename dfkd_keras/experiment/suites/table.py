@@ -89,12 +89,15 @@ def write_table(folder: Path, rows: Sequence[Row], failed: Mapping[str, str] | N
         rows: Sequence of mappings by `COLUMNS`.
         failed: Mapping from the names of failed runs to what is wrong. Defaults to none.
     """
-    with atomic_write(folder / "comparison.csv") as temporary, open(temporary, "w", newline="") as file:
+    with (
+        atomic_write(folder / "comparison.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     with atomic_write(folder / "comparison.md") as temporary:
-        temporary.write_text(markdown(rows, failed or {}))
+        temporary.write_text(markdown(rows, failed or {}), encoding="utf-8")
     with atomic_write(folder / "comparison.png") as temporary:
         _plot(temporary, rows)
 

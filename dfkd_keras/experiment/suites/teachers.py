@@ -79,7 +79,7 @@ def read_manifest(folder: Path | str) -> list[SuiteTeacher]:
             f"{str(path)!r} does not exist: describe the teachers of --teachers there, see docs/bench.md."
         )
     try:
-        described = json.loads(path.read_text())
+        described = json.loads(path.read_text(encoding="utf-8"))
         strange = [name for name in described if not re.fullmatch(r"[\w-]+", name) or name == TRAINED]
         if strange:
             raise ValueError(f"{strange[0]!r} cannot be the name of a teacher's folder")

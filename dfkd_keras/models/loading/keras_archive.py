@@ -47,7 +47,7 @@ def load_keras_archive(path: Path, safe_mode: bool, custom_objects: Mapping[str,
             # Where it cannot unpack assets, Keras would leave the others behind.
             archive.extractall(folder)
             if legacy:
-                Path(folder, CONFIG).write_text(json.dumps(modernized(config, custom_objects)))
+                Path(folder, CONFIG).write_text(json.dumps(modernized(config, custom_objects)), encoding="utf-8")
             return keras.saving.load_model(folder, **options)
 
 

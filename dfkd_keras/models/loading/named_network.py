@@ -72,7 +72,7 @@ def load_hub_preset(reference: str) -> keras.Model:
             "trained image classifier wrote; nothing is downloaded."
         )
     models = require_package("keras_hub", "keras-hub", "give a .keras file").models
-    name = json.loads((folder / TASK).read_text())["registered_name"]
+    name = json.loads((folder / TASK).read_text(encoding="utf-8"))["registered_name"]
     found = keras.saving.get_registered_object(name)
     tasks = [getattr(models, each) for each in TASKS]
     if not inspect.isclass(found) or not issubclass(found, tuple(tasks)):
