@@ -6,7 +6,12 @@ are imported on first use.
 """
 
 import importlib
+import os
 from typing import Any
+
+# TensorFlow leaves oneDNN's kernels off where the processor has no AVX512_VNNI, although they are faster there too. It
+# reads this when it is imported; a user's own value stays.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from dfkd_keras import augmentation, data, losses, models, objectives, optimizers, replay, schedules, synthesis
 from dfkd_keras.distiller import DataFreeDistiller

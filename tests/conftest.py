@@ -5,6 +5,7 @@ import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as dfkd_keras sets it, which is imported after Keras here
 
 import keras
 import numpy as np

@@ -1,6 +1,7 @@
 """Measures how long the updates of a configuration take."""
 
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dfkd_keras.distiller import DataFreeDistiller
 from dfkd_keras.schedules.schedule import Schedule, StepKind, UpdateCounts
 
 WARM_UP_STEPS = 3
+MOST_STEPS = 50  # that are measured because they are short
 Clock = Callable[[], float]
 
 
@@ -93,7 +95,9 @@ def step_seconds(
     return timer.seconds
 
 
-def measure(distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.perf_counter) -> dict[str, Any]:
+def measure(
+    distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.perf_counter, seconds: float = 0.0
+) -> dict[str, Any]:
     """Measures the updates of both sides; this trains the distiller, see `restored_state`.
 
     Args:
@@ -101,6 +105,8 @@ def measure(distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.p
         steps: Integer. Measured steps of each kind, after a warm-up. Defaults to 15.
         clock: Callable without arguments. Returns the seconds of a clock, `time.process_time` for those of all CPU
             cores, which other work on the machine hardly changes. Defaults to `time.perf_counter`.
+        seconds: Float. How long the measured steps of each kind take at least, by the clock; at most 50 steps are made
+            for it. Defaults to 0.
 
     Returns:
         Dictionary: `batch_size`; `seconds_per_synthesis_update` and `seconds_per_student_update`, medians in seconds,
@@ -111,12 +117,12 @@ def measure(distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.p
     for kind in (kind for kind in kinds if kind.begins_round):
         step_seconds(distiller, kind, steps=0)
     if distiller.synthesizer.trains:
-        synthesis = step_seconds(distiller, StepKind(1, 0), steps, clock)
+        synthesis = _seconds_of_steps(distiller, StepKind(1, 0), steps, clock, seconds)
     for kind in (kind for kind in kinds if kind.ends_round):  # without it, the buffer would be empty
         step_seconds(distiller, kind, steps=0)
     # Updates that share a batch, or a round, share the time of drawing it.
     sharing = (kind._replace(synthesis=0) for kind in kinds if kind.shared_latents or kind.is_round)
-    student = step_seconds(distiller, kind := next(sharing, StepKind(0, 1)), steps, clock)
+    student = _seconds_of_steps(distiller, kind := next(sharing, StepKind(0, 1)), steps, clock, seconds)
     seconds_per_synthesis, seconds_per_student = _median(synthesis), _median(student) / kind.student
     return {
         "batch_size": distiller.batch_size,
@@ -125,6 +131,15 @@ def measure(distiller: DataFreeDistiller, steps: int = 15, clock: Clock = time.p
         "images_per_second": distiller.batch_size / (seconds_per_synthesis + seconds_per_student),
         "first_step_seconds": synthesis[0] + student[0],
     }
+
+
+def _seconds_of_steps(
+    distiller: DataFreeDistiller, kind: StepKind, steps: int, clock: Clock, seconds: float
+) -> list[float]:
+    """Returns the time of some steps as `step_seconds` does, and of further ones until all took so many seconds."""
+    measured = step_seconds(distiller, kind, steps, clock)
+    further = min(MOST_STEPS, math.ceil(seconds / _median(measured))) - steps
+    return measured + step_seconds(distiller, kind, further, clock)[WARM_UP_STEPS:] if further > 0 else measured
 
 
 def _median(seconds: list[float]) -> float:

@@ -161,7 +161,7 @@ class Experiment:
             self.early_stopping.check(distiller)
         return distiller
 
-    def plan(self, clock: Clock = time.perf_counter) -> Plan:
+    def plan(self, clock: Clock = time.perf_counter, seconds: float = 0.0) -> Plan:
         """Builds everything and measures a few steps; trains no teacher and writes nothing.
 
         No test images are loaded. Distillation on real images (`RealImages`) loads its training images, which TFDS
@@ -169,6 +169,7 @@ class Experiment:
 
         Args:
             clock: Callable, as in `benchmark.measure`: what time is measured by. Defaults to `time.perf_counter`.
+            seconds: Float, as there: how long the measured steps of each kind take at least. Defaults to 0.
 
         Returns:
             `Plan`. The operative gin configuration, the updates and images, and estimates of time and memory.
@@ -179,7 +180,7 @@ class Experiment:
         with without_teacher_training() as untrained:
             distiller = self.build()
         check_given()
-        return plan_of(distiller, gin.operative_config_str(), not untrained, clock)
+        return plan_of(distiller, gin.operative_config_str(), not untrained, clock, seconds)
 
     def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
         """Runs the experiment, or resumes what an earlier call left of it.

@@ -67,6 +67,7 @@ def plan_of(
     configuration: str,
     teacher_is_trained: bool = True,
     clock: benchmark.Clock = time.perf_counter,
+    seconds: float = 0.0,
 ) -> Plan:
     """Makes the plan of a run; this measures a few steps, which trains the distiller.
 
@@ -75,6 +76,7 @@ def plan_of(
         configuration: String. The operative gin configuration.
         teacher_is_trained: Boolean. Whether the teacher is there. Defaults to True.
         clock: Callable, as in `benchmark.measure`. Defaults to `time.perf_counter`.
+        seconds: Float, as in `benchmark.measure`. Defaults to 0.
     """
     schedule, replay, batch_size = distiller.schedule, distiller.replay, distiller.batch_size
     updates, synthesized, kept = schedule.total_updates(), 0, 0
@@ -86,7 +88,7 @@ def plan_of(
         synthesized = fresh_batches(distiller, steps, updates) * batch_size
     variables = [*distiller.variables, *distiller.optimizer.variables]
     variables = {id(variable): variable for variable in variables}.values()
-    measured = benchmark.measure(distiller, MEASURED_STEPS, clock)
+    measured = benchmark.measure(distiller, MEASURED_STEPS, clock, seconds)
     return Plan(
         configuration=configuration,
         epochs=schedule.epochs,

@@ -51,10 +51,10 @@ class PresetExperiment(Experiment):
         with self.configured():
             return super().build()
 
-    def plan(self, clock: Clock = time.perf_counter) -> Plan:
+    def plan(self, clock: Clock = time.perf_counter, seconds: float = 0.0) -> Plan:
         """Builds everything and measures a few steps, as `Experiment.plan` does."""
         with self.configured():
-            return super().plan(clock)
+            return super().plan(clock, seconds)
 
     def run(self, run_dir: Path | str, resume: bool = True, max_minutes: float | None = None) -> dict[str, Any]:
         """Runs the experiment, or resumes it, as `Experiment.run` does."""

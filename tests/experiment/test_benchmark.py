@@ -33,6 +33,14 @@ def test_updates_that_share_a_batch_are_measured_together(make_distiller, monkey
     assert measured["seconds_per_student_update"] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, [2, 2]), (9.0, [2, 7, 2, 7]), (1e9, [2, 48, 2, 48])])
+def test_short_steps_are_measured_until_they_took_some_time(make_distiller, monkeypatch, seconds, steps):
+    made = []
+    monkeypatch.setattr(benchmark, "step_seconds", lambda _, __, count, ___: made.append(count) or [1.0] * (count + 3))
+    benchmark.measure(make_distiller(dk.schedules.Alternating(1)), steps=2, seconds=seconds)
+    assert made == steps
+
+
 def test_of_real_images_synthesis_takes_no_time():
     configure(["baselines/real_data.gin", "smoke.gin"], ["TeacherRecipe.trained = False"])
     try:

@@ -33,6 +33,21 @@ for module in pkgutil.walk_packages(dfkd_keras.__path__, "dfkd_keras."):
         for flag in list(flags.FLAGS.flags_by_module_dict().get(module.name, [])):
             delattr(flags.FLAGS, flag.name)
 """
+ONEDNN = """
+import json, os, sys
+
+os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)
+if own := json.loads(sys.argv[1]):
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = own
+
+class Watcher:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            print(os.environ["TF_ENABLE_ONEDNN_OPTS"])
+
+sys.meta_path.insert(0, Watcher())
+import dfkd_keras
+"""
 
 
 def run(code, *arguments, **variables):
@@ -51,3 +66,9 @@ def test_every_module_is_imported_where_optional_packages_are_not_installed():
 def test_on_jax_every_module_is_imported_where_tensorflow_is_not_installed():
     pytest.importorskip("jax")
     run(EVERYTHING, json.dumps([*OPTIONAL, "tensorflow"]), KERAS_BACKEND="jax")
+
+
+@pytest.mark.parametrize(("own", "value"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_when_tensorflow_is_imported_unless_the_user_has_decided(own, value):
+    pytest.importorskip("tensorflow")
+    assert run(ONEDNN, json.dumps(own), KERAS_BACKEND="tensorflow").split() == [value]

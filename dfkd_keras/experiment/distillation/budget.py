@@ -13,6 +13,7 @@ from dfkd_keras.experiment.run_directory import RunDirectory
 from dfkd_keras.utils.errors import InvalidInputError
 
 USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than the measured ones
+MEASURED_SHARE = 0.01  # of the time, for the steps of each kind: single ones vary by a half
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
@@ -45,7 +46,7 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
     Raises:
         InvalidInputError: If the method's file does not use the macros.
     """
-    plan = experiment.plan(clock)
+    plan = experiment.plan(clock, seconds=60.0 * minutes * MEASURED_SHARE)
     seconds = 60.0 * minutes * USED_SHARE
     scale = max(0.0, seconds - plan.first_seconds) / (plan.seconds - plan.first_seconds)
     if not plan.updates.synthesis:
