@@ -18,15 +18,15 @@ EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it ope
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 SAID = re.compile(r"^\W*'minutes': '(\S+)", re.MULTILINE)  # in the configuration of a run without a record of its limit
-PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch) = (\d+)$", re.MULTILINE)
+PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch|rounds_per_epoch) = (\d+)$", re.MULTILINE)
 
 
 class Length(NamedTuple):
     """The length of a training.
 
     Attributes:
-        macros: Dictionary of integers by macro: the epochs of each stage, and the steps of an epoch where all steps are
-            alike.
+        macros: Dictionary of integers by macro: the epochs of each stage, and the steps or rounds of an epoch where
+            there is one stage.
         epochs: Float. Epochs of the student that the given time is enough for, before they are rounded; below 0.5 the
             shortest training takes far longer than the given time. Infinite where all steps are alike.
     """
@@ -61,7 +61,18 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
             "cannot be kept: write its file like those of gin_configs/, or use dfkd train."
         )
     macros = {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
-    return Length(macros, epochs["student_epochs"] * scale)
+    length = Length(macros, epochs["student_epochs"] * scale)
+    with experiment.configured():
+        return length if "synthesis_epochs" in macros else _in_whole_epochs(length)
+
+
+def _in_whole_epochs(length: Length) -> Length:
+    """Returns a length whose epochs are longer or shorter than configured, so that a whole number fills the time."""
+    name = "rounds_per_epoch" if _macro("rounds_per_epoch") else "steps_per_epoch"
+    if not (configured := _macro(name)):
+        return length
+    stretch = max(1.0, length.epochs) / length.macros["student_epochs"]
+    return length._replace(macros=length.macros | {name: max(1, round(configured * stretch))})
 
 
 def length_so_far(run: RunDirectory) -> dict[str, int]:

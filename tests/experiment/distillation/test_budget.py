@@ -1,13 +1,22 @@
 """The length of a training that is to take a given time."""
 
 import time
+from types import SimpleNamespace
 
 import gin
 import pytest
 
 from dfkd_keras.experiment.distillation import budget
-from dfkd_keras.experiment.distillation.budget import OVERRUN, Length, fit_to_time, length_so_far, time_limit
-from dfkd_keras.experiment.presets import experiment_of
+from dfkd_keras.experiment.distillation.budget import (
+    OVERRUN,
+    USED_SHARE,
+    Length,
+    fit_to_time,
+    length_so_far,
+    planned_length,
+    time_limit,
+)
+from dfkd_keras.experiment.presets import PresetExperiment, experiment_of
 from dfkd_keras.experiment.run_directory import RunDirectory
 
 
@@ -46,6 +55,24 @@ def test_an_earlier_run_keeps_its_length_unless_it_starts_over(measured, tmp_pat
     assert measured == []
     assert schedule(fit_to_time(experiment, 3.0, run, False, time.process_time)).student_epochs == 3
     assert measured == [(3.0, time.process_time)]
+
+
+@pytest.mark.parametrize(
+    ("method", "seconds", "macros"),
+    [
+        ("ssdkd", 10.0, {"student_epochs": 2, "rounds_per_epoch": 16}),  # 2.5 epochs of 13 rounds
+        ("ssdkd", 6.5, {"student_epochs": 2, "rounds_per_epoch": 11}),  # 1.6 epochs
+        ("ssdkd", 1.0, {"student_epochs": 1, "rounds_per_epoch": 13}),  # a quarter of one: the shortest training
+        ("dafl", 10.0, {"student_epochs": 2, "steps_per_epoch": 150}),
+        ("rdskd", 10.0, {"synthesis_epochs": 1, "student_epochs": 2}),  # two stages
+    ],
+)
+def test_whole_epochs_are_stretched_to_fill_the_time(monkeypatch, method, seconds, macros):
+    bindings = ["student_epochs = 10", "fast/rounds_per_epoch = 13", "steps_per_epoch = 120"]
+    experiment = experiment_of([f"{method}.gin", "tasks/mnist_lenet5.gin"], bindings)
+    measured = SimpleNamespace(updates=SimpleNamespace(synthesis=1), seconds=40.0, first_seconds=0.0)
+    monkeypatch.setattr(PresetExperiment, "plan", lambda *_, **__: measured)
+    assert planned_length(experiment, seconds / 60.0 / USED_SHARE).macros == macros
 
 
 @pytest.mark.parametrize(
