@@ -46,12 +46,14 @@ def test_a_custom_synthesizer_draws_lines_on_a_dark_ground(example, rng):
     assert np.median(images) < 0.2 and images.max(axis=(1, 2, 3)).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_a_black_box_behind_http_is_distilled(example, tmp_path):
     student = example("black_box_http").main(minutes=0.01, run_dir=tmp_path / "run")
     assert student.output_shape == (None, 10)
     assert "unknown, it is a black box" in (tmp_path / "run" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_run_for_each_value(example, tmp_path):
     agreements = example("sweep").main(temperatures=[7.0], epochs=1, steps=2)
     run = tmp_path / "runs" / "sweep" / "temperature-7"
