@@ -171,7 +171,7 @@ class DataFreeDistiller(Configured, ScheduledModel):
         check_validation_data(kwargs.get("validation_data"), self.teacher)
         self._set_total_updates(epochs, steps_per_epoch)
         sizes = self.batch_size, self.synthesizer.latent_dim, self.teacher.num_classes, steps_per_epoch
-        noise = NoiseStream(self.schedule, *sizes, self.seed, self.synthesizer.works_by_rounds, self.replay.latent_dim)
+        noise = NoiseStream(self.schedule, *sizes, self.seed, self.synthesizer.works_by_rounds)
         callbacks = keras.tree.flatten([ScheduleCallback(self, noise, initial_step), callbacks or []])
         plan = {"epochs": int(epochs), "steps_per_epoch": int(steps_per_epoch), "callbacks": callbacks}
         with sync_replicas(self), averaged_weights(self.optimizer, self.synthesizer.optimizers):

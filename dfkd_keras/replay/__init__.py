@@ -10,7 +10,6 @@ from dfkd_keras.replay.eviction import (
     RandomEviction,
 )
 from dfkd_keras.replay.fresh import FreshSamples
-from dfkd_keras.replay.fresh_share import FreshShare
 from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.replay.sampling import PrioritySampling, Sampling, UniformSampling
 from dfkd_keras.replay.soft_labels import SoftLabelCache
@@ -19,7 +18,6 @@ __all__ = [
     "Eviction",
     "FirstInFirstOut",
     "FreshSamples",
-    "FreshShare",
     "ImageSource",
     "LargestClassFirst",
     "LowestPriorityFirst",

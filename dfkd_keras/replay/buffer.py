@@ -12,7 +12,6 @@ from dfkd_keras.images import to_uint8, to_unit
 from dfkd_keras.replay.batch import ReplayBatch
 from dfkd_keras.replay.capacity import check_capacity
 from dfkd_keras.replay.eviction import Eviction, FirstInFirstOut
-from dfkd_keras.replay.fresh_share import FreshShare
 from dfkd_keras.replay.image_source import ImageSource
 from dfkd_keras.replay.sampling import Sampling, UniformSampling
 from dfkd_keras.schedules.noise import Draws
@@ -34,7 +33,6 @@ class ReplayBuffer(Component, ImageSource):
             only grows, as in Fast. Defaults to 5000.
         sampling: `Sampling`. Which images the student is trained on. Defaults to `UniformSampling()`.
         eviction: `Eviction`. Which images are replaced when the buffer is full. Defaults to `FirstInFirstOut()`.
-        fresh: `FreshShare`. What a part of every batch is made of in place of the buffer's images. Defaults to None.
 
     Raises:
         InvalidInputError: If the capacity is below 1, a part is of the wrong kind, or the eviction needs priorities
@@ -55,7 +53,6 @@ class ReplayBuffer(Component, ImageSource):
         capacity_images: int | None = 5000,
         sampling: Sampling | None = None,
         eviction: Eviction | None = None,
-        fresh: FreshShare | None = None,
     ):
         super().__init__(name="replay")
         check_counts("ReplayBuffer", **given(capacity_images=capacity_images))
@@ -63,19 +60,12 @@ class ReplayBuffer(Component, ImageSource):
         self.sampling = UniformSampling() if sampling is None else sampling
         self.eviction = FirstInFirstOut() if eviction is None else eviction
         check_kinds("ReplayBuffer", Sampling, sampling=self.sampling)
-        self.fresh = fresh
         check_kinds("ReplayBuffer", Eviction, eviction=self.eviction)
-        check_kinds("ReplayBuffer", FreshShare, **given(fresh=fresh))
         if self.eviction.needs_priorities and not self.has_priorities:
             raise InvalidInputError(
                 f"{type(self.eviction).__name__} needs priorities, which {type(self.sampling).__name__} does not keep: "
                 "use PrioritySampling, or another ReplayBuffer.eviction."
             )
-
-    @property
-    def latent_dim(self) -> int:
-        """Random numbers for each image that is made anew."""
-        return self.fresh.latent_dim if self.fresh else 0
 
     @property
     def grows(self) -> bool:
@@ -117,8 +107,6 @@ class ReplayBuffer(Component, ImageSource):
             )
         self.drop_variables()
         check_capacity(capacity, teacher)
-        if self.fresh:
-            self.fresh.prepare(teacher, batch_size)
         self.images = self.state("images", (capacity, *teacher.image_shape), "uint8")
         self.counts_by_image = self.state("counts_by_image", (capacity, teacher.num_classes), INTEGER)
         self.priorities = self.state("priorities", (capacity,), "float32")
@@ -150,9 +138,9 @@ class ReplayBuffer(Component, ImageSource):
         """Draws a batch.
 
         Args:
-            draws: `Draws`, of which `selection` is used, and for new images `fresh`.
+            draws: `Draws`, of which `selection` is used.
             synthesizer: Unused. Defaults to None.
-            teacher: `Teacher`, for new images. Defaults to None.
+            teacher: Unused. Defaults to None.
 
         Returns:
             The `ReplayBatch`, whose images are unit images in [0, 1].
@@ -167,8 +155,7 @@ class ReplayBuffer(Component, ImageSource):
         indices, importance = self.sampling.sample(*arguments)
         self.sample_count.assign(self.sample_count.value + 1)
         images = to_unit(take_rows(self.images, local_shard(indices)))
-        batch = ReplayBatch(images, self.sampling.normalized(importance), importance, indices)
-        return self.fresh.mixed(batch, draws.fresh, teacher) if self.fresh else batch
+        return ReplayBatch(images, self.sampling.normalized(importance), importance, indices)
 
     def update(self, batch: ReplayBatch, teacher_logits: Any, student_logits: Any) -> dict[str, Any]:
         """Refreshes the priorities of a batch from the forward pass that trained the student; see `ImageSource.update`.
@@ -186,8 +173,6 @@ class ReplayBuffer(Component, ImageSource):
             raise InvalidInputError(self.sampling.invalid_priority(values.min()))
         # A NaN that is kept would soon be in the student's loss too, and hide where it came from.
         kept = ops.where(priorities >= 0, priorities, 0.0)
-        if self.fresh:  # the logits are not those of the buffer's images
-            kept = ops.where(self.fresh.replaced, take_rows(self.priorities, batch.indices), kept)
         assign_rows(self.priorities, batch.indices, ops.take(kept, last_of_equals(batch.indices)))
         return {"priority": ops.mean(ops.where(priorities >= 0, priorities, float("nan")))}
 

@@ -24,7 +24,6 @@ class ImageSource(Configured):
         grows: Boolean. Whether its capacity follows from the schedule, so that it cannot be trained beyond it.
         has_priorities: Boolean. Whether `sample` weights each image, so that the distillation loss must have a value
             per image.
-        latent_dim: Integer. Random numbers of `Draws.fresh` for each image of a batch, after `prepare`. Defaults to 0.
         names: Sequence of strings. Names of the values that `update` returns, which are logged.
         class_counts: Integer Keras variable `[K]` of how many images (of a segmenter: pixels) of each class are kept;
             None if none are kept.
@@ -36,7 +35,6 @@ class ImageSource(Configured):
     keeps_images: bool = False
     grows: bool = False
     has_priorities: bool = False
-    latent_dim: int = 0
     names: Sequence[str] = ()
     class_counts: Any = None
     capacity: int = 0

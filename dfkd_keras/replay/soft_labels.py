@@ -56,16 +56,11 @@ class SoftLabelCache(Component):
         self.views, self.renewed_share = views, renewed_share
 
     def check(self, replay: ImageSource, augment: Any, distillation_loss: Any) -> None:
-        """Raises `InvalidInputError` unless all images are kept, augmented one by one, and matched by logits."""
+        """Raises `InvalidInputError` unless images are kept, augmented one by one, and matched by logits."""
         if not isinstance(replay, ReplayBuffer):
             raise InvalidInputError(
                 "SoftLabelCache keeps logits for the images of a ReplayBuffer, but DataFreeDistiller.replay is "
                 f"{type(replay).__name__}: set DataFreeDistiller.soft_label_cache = None."
-            )
-        if replay.fresh is not None:
-            raise InvalidInputError(
-                "SoftLabelCache keeps logits for the buffer's images, and ReplayBuffer.fresh puts others in their "
-                "place: leave one of them out."
             )
         if augment is not None and not getattr(augment, "by_image", False):
             raise InvalidInputError(

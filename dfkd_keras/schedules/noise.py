@@ -25,14 +25,12 @@ class Draws(NamedTuple):
         selection: Float tensor of shape `[B]`. Uniform in [0, 1); selects images from the replay buffer.
         augmentation: Float tensor of shape `[B, 8]`. Uniform in [0, 1); the augmentation in use documents which of
             them it reads.
-        fresh: Float tensor of shape `[B, F]`. Standard normal; what `ReplayBuffer.fresh` makes images of.
     """
 
     latents: Any
     labels: Any
     selection: Any
     augmentation: Any
-    fresh: Any = None
 
     AUGMENTATION = 8  # numbers for each image
 
@@ -74,7 +72,6 @@ class NoiseStream(keras.utils.PyDataset):
         seed: Integer, at least 0. Defaults to 0.
         by_rounds: Boolean. Whether latents belong to a round: of shape `[B, Z]`, drawn at its beginning only. Defaults
             to `False`.
-        fresh_dim: Integer. Numbers for each image that a replay buffer's batch gets anew, F. Defaults to 0.
 
     Attributes:
         first_step: Integer. Index, within the whole training, of the step that the first element is for. To be set
@@ -90,13 +87,11 @@ class NoiseStream(keras.utils.PyDataset):
         steps_per_epoch: int | None = None,
         seed: int = 0,
         by_rounds: bool = False,
-        fresh_dim: int = 0,
     ):
         super().__init__()
         self.schedule, self.seed, self.by_rounds = schedule, seed, by_rounds
         self.batch_size, self.latent_dim, self.num_classes = batch_size, latent_dim, num_classes
         self.steps_per_epoch = schedule.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
-        self.fresh_dim = fresh_dim
         self.first_step, self._updates_before_steps = 0, {}
 
     @property
@@ -128,7 +123,6 @@ class NoiseStream(keras.utils.PyDataset):
             labels=generator.integers(self.num_classes, size=shape, dtype=np.int32),
             selection=generator.random(shape, dtype=np.float32),
             augmentation=generator.random((*shape, Draws.AUGMENTATION), dtype=np.float32),
-            fresh=generator.standard_normal((*shape, self.fresh_dim), dtype=np.float32),
         )
         # One copy per sample, because a strategy shards the first axis of everything.
         before = np.full(self.batch_size, self._updates_before(position.epoch)[position.step], np.int32)

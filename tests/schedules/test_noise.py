@@ -53,9 +53,9 @@ def test_the_updates_before_a_step_are_counted_from_the_epochs_start():
 
 
 def test_every_update_has_draws_of_its_own():
-    data = stream(batch_size=1000, fresh_dim=5)[0]
+    data = stream(batch_size=1000)[0]
     first, second = Draws.of_update(data, 0), Draws.of_update(data, 1)
-    assert [draw.shape for draw in first] == [(1000, 3), (1000,), (1000,), (1000, 8), (1000, 5)]
+    assert [draw.shape for draw in first] == [(1000, 3), (1000,), (1000,), (1000, 8)]
     assert all((np.array(a) != np.array(b)).any() for a, b in zip(first, second, strict=True))
 
 
