@@ -41,9 +41,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="guides export SavedModels")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != FIRST)) for name in GUIDES]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name != FIRST)) for name in GUIDES])
 def test_a_guide_runs_and_draws_its_pictures(name, folder, monkeypatch):
     if name != FIRST:
         run(name, folder, monkeypatch)
