@@ -16,6 +16,7 @@ from dfkd_keras.schedules.schedule import Schedule, StepKind, UpdateCounts
 
 WARM_UP_STEPS = 3
 MOST_STEPS = 50  # that are measured because they are short
+TICK = 1e-6  # seconds; a coarse clock may show none
 Clock = Callable[[], float]
 
 
@@ -138,7 +139,7 @@ def _seconds_of_steps(
 ) -> list[float]:
     """Returns the time of some steps as `step_seconds` does, and of further ones until all took so many seconds."""
     measured = step_seconds(distiller, kind, steps, clock)
-    further = min(MOST_STEPS, math.ceil(seconds / _median(measured))) - steps
+    further = min(MOST_STEPS, math.ceil(seconds / max(TICK, _median(measured)))) - steps
     return measured + step_seconds(distiller, kind, further, clock)[WARM_UP_STEPS:] if further > 0 else measured
 
 

@@ -1,5 +1,7 @@
 """Measuring the updates of a configuration."""
 
+import time
+
 import gin
 import pytest
 
@@ -39,6 +41,13 @@ def test_short_steps_are_measured_until_they_took_some_time(make_distiller, monk
     monkeypatch.setattr(benchmark, "step_seconds", lambda _, __, count, ___: made.append(count) or [1.0] * (count + 3))
     benchmark.measure(make_distiller(dk.schedules.Alternating(1)), steps=2, seconds=seconds)
     assert made == steps
+
+
+def test_steps_that_a_coarse_clock_does_not_see_are_measured_all_the_same(make_distiller, monkeypatch):
+    monkeypatch.setattr(benchmark, "step_seconds", lambda _, __, count, ___: [0.0] * (count + 3))
+    distiller = make_distiller(dk.schedules.Alternating(1))
+    assert benchmark._seconds_of_steps(distiller, StepKind(1, 0), 2, time.process_time, 0.0) == [0.0] * 5
+    assert len(benchmark._seconds_of_steps(distiller, StepKind(1, 0), 2, time.process_time, 9.0)) == 53
 
 
 def test_of_real_images_synthesis_takes_no_time():
