@@ -21,9 +21,8 @@ def names_of(given: Sequence[str] | str | None) -> tuple[str, ...] | None:
     """
     if not given:
         return None
-    if isinstance(given, str) or len(given) == 1:  # there is no classifier of one class
-        return names_in_file(given if isinstance(given, str) else str(given[0]))
-    return tuple(map(str, given))
+    names = (given,) if isinstance(given, str) else tuple(map(str, given))
+    return names if len(names) > 1 else names_in_file(names[0])  # there is no classifier of one class
 
 
 def names_in_file(path: str) -> tuple[str, ...]:
@@ -37,10 +36,11 @@ def names_in_file(path: str) -> tuple[str, ...]:
         NotFoundError: If the file does not exist.
         InvalidInputError: If it holds no names.
     """
-    if not Path(path).expanduser().is_file():
+    file = Path(path).expanduser()
+    if not file.is_file():
         raise NotFoundError(f"class_names file {path!r} does not exist: check the path (here: {Path.cwd()}).")
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
         names = _names_of_json(json.loads(text)) if text.lstrip()[:1] in ("[", "{") else text.splitlines()
     except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise InvalidInputError(

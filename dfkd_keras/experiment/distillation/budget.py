@@ -16,6 +16,7 @@ USED_SHARE = 0.92  # of the time; the rest is for steps that take longer than th
 MEASURED_SHARE = 0.01  # of the time, for the steps of each kind: single ones vary by a half
 EVALUATION_SECONDS = 20.0  # between evaluations, where the method leaves it open
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
+EPOCH_LENGTHS = ("rounds_per_epoch", "steps_per_epoch")  # a method of rounds has the macro of both
 OVERRUN = 1.15  # of the asked minutes at most, so that a slower step than measured does not cut the learning rate short
 SAID = re.compile(r"^\W*'minutes': '(\S+)", re.MULTILINE)  # in the configuration of a run without a record of its limit
 PLANNED = re.compile(r"^(student_epochs|synthesis_epochs|steps_per_epoch|rounds_per_epoch) = (\d+)$", re.MULTILINE)
@@ -55,6 +56,7 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
         return Length({"student_epochs": epochs, "steps_per_epoch": max(1, steps // epochs)}, math.inf)
     with experiment.configured():
         epochs = {name: _macro(name) for name in ("synthesis_epochs", "student_epochs")}
+        epoch_length = next(({name: count} for name in EPOCH_LENGTHS if (count := _macro(name))), {})
     if not epochs["student_epochs"]:
         raise InvalidInputError(
             f"method {experiment.method!r} does not take its length from the macro student_epochs, so that minutes "
@@ -62,17 +64,14 @@ def planned_length(experiment: PresetExperiment, minutes: float, clock: Clock = 
         )
     macros = {name: max(1, round(count * scale)) for name, count in epochs.items() if count}
     length = Length(macros, epochs["student_epochs"] * scale)
-    with experiment.configured():
-        return length if "synthesis_epochs" in macros else _in_whole_epochs(length)
+    return length if "synthesis_epochs" in macros else _in_whole_epochs(length, epoch_length)
 
 
-def _in_whole_epochs(length: Length) -> Length:
+def _in_whole_epochs(length: Length, epoch_length: dict[str, int]) -> Length:
     """Returns a length whose epochs are longer or shorter than configured, so that a whole number fills the time."""
-    name = "rounds_per_epoch" if _macro("rounds_per_epoch") else "steps_per_epoch"
-    if not (configured := _macro(name)):
-        return length
     stretch = max(1.0, length.epochs) / length.macros["student_epochs"]
-    return length._replace(macros=length.macros | {name: max(1, round(configured * stretch))})
+    stretched = {name: max(1, round(count * stretch)) for name, count in epoch_length.items()}
+    return length._replace(macros=length.macros | stretched)
 
 
 def length_so_far(run: RunDirectory) -> dict[str, int]:
